@@ -1,0 +1,114 @@
+"""Translate the asynchronous face, and its tests, into the synchronous one.
+
+The table below names each difference once. A rule that matches nothing is an error: it would hide
+that the source no longer says what the rule was made for.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import attrs
+
+SOURCES: Final[Mapping[str, str]] = {
+    "src/llama_agents/client/_async": "src/llama_agents/client/_sync",
+    "tests/_async": "tests/_sync",
+}
+LINE_LENGTH: Final = 100
+
+
+@attrs.frozen
+class Rule:
+    """A pattern of the asynchronous text, and what stands in its place."""
+
+    pattern: str
+    replacement: str
+
+
+RULES: Final[Sequence[Rule]] = (
+    # syntax
+    Rule(r"\bpytestmark = pytest\.mark\.anyio\n", ""),
+    Rule(r"\basync (?=def\b|with\b|for\b)", ""),
+    Rule(r"\bawait ", ""),
+    Rule(r"\b__aenter__\b", "__enter__"),
+    Rule(r"\b__aexit__\b", "__exit__"),
+    Rule(r"\b__aiter__\b", "__iter__"),
+    # names
+    Rule(r"\bAsyncIterator\b", "Iterator"),
+    Rule(r"\bAsyncPool\b", "Pool"),
+    Rule(r"\bEventStream\b", "SyncEventStream"),
+    Rule(r"\bWorkflowClient\b", "SyncWorkflowClient"),
+    Rule(r"\baclose\b", "close"),
+    Rule(r"\baiter_bytes\b", "iter_bytes"),
+    Rule(r"\baread\b", "read"),
+    Rule(r"\bhttpx\.AsyncClient\b", "httpx.Client"),
+    Rule(r"\bhttpx\.Client\b", "httpx.AsyncClient"),
+    Rule(r"\bimport anyio\b", "import time"),
+    Rule(r"\banyio\.sleep\b", "time.sleep"),
+    Rule(r"\bwait_until_async\b", "wait_until"),
+    # words
+    Rule(r"\ban asynchronous\b", "a synchronous"),
+    Rule(r"\basynchronous\b", "synchronous"),
+    Rule(r"one pool for each event loop it is used in", "one pool for all threads"),
+    Rule(r"or when the loop ends", "or when nothing refers to it"),
+)
+
+
+class UnusedRuleError(Exception):
+    """Rules of the table match nothing in the sources."""
+
+
+def translate(text: str, rules: Sequence[Rule], used: set[Rule]) -> str:
+    """Translate one text, in one pass, and note which rules were used."""
+    any_rule = re.compile("|".join(f"({rule.pattern})" for rule in rules))
+
+    def replace(match: re.Match[str]) -> str:
+        assert match.lastindex is not None
+        rule = rules[match.lastindex - 1]
+        used.add(rule)
+        return rule.replacement
+
+    return any_rule.sub(replace, text)
+
+
+def generate(root: Path) -> dict[Path, dict[PurePosixPath, str]]:
+    """Return the files of each output folder.
+
+    Args:
+        root: The project's root.
+
+    Raises:
+        UnusedRuleError: A rule of the table matches nothing.
+    """
+    used: set[Rule] = set()
+    trees: dict[Path, dict[PurePosixPath, str]] = {}
+    for source, target in SOURCES.items():
+        tree = trees[root / target] = {}
+        for path in sorted((root / source).rglob("*.py")):
+            name = PurePosixPath(path.relative_to(root / source).as_posix())
+            text = translate(path.read_text(encoding="utf-8"), RULES, used)
+            note = f"# Generated from {source}/{name} by `python -m generator`: do not edit.\n"
+            tree[name] = _tidy(note + text)
+    unused = [rule.pattern for rule in RULES if rule not in used]
+    if unused:
+        raise UnusedRuleError(f"these rules match nothing: {', '.join(unused)}")
+    return trees
+
+
+def _tidy(text: str) -> str:
+    """Sort the imports and break the lines as a person would have."""
+    options = ["--isolated", "--no-cache", "--target-version=py311", f"--line-length={LINE_LENGTH}"]
+    for command in (["check", "--fix-only", "--quiet", "--select=F,I"], ["format", "--quiet"]):
+        text = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, *options, "-"],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    return text

@@ -1,0 +1,88 @@
+"""What to run: `nox` alone checks everything; `nox -s NAME` one thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = True
+nox.options.sessions = ["lint", "typing", "check_generated", "drift", "tests"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def install(session: nox.Session, *groups: str, project: bool = True) -> None:
+    """Install dependency groups, and this project with them.
+
+    One command for all: the server requires a distribution of our name, and takes ours when both
+    come together.
+    """
+    packages = nox.project.dependency_groups(PYPROJECT, *groups)
+    session.install(*packages, *(["."] if project else []))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff: rules and format."""
+    install(session, "lint", project=False)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Mypy and pyright, both strict: the source, the generator, the examples, the typed API tests."""
+    install(session, "typing")
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session
+def generate(session: nox.Session) -> None:
+    """Write the bindings and the synchronous face anew."""
+    install(session, "generate", project=False)
+    session.run("python", "-m", "generator", *session.posargs)
+
+
+@nox.session
+def check_generated(session: nox.Session) -> None:
+    """Fail when generated code is not what its sources give."""
+    install(session, "generate", project=False)
+    session.run("python", "-m", "generator", "--check")
+
+
+@nox.session
+def drift(session: nox.Session) -> None:
+    """Compare the contract with the server that is installed."""
+    install(session, "generate", "server")
+    session.run("python", "-m", "generator", "drift")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The test suite, with coverage measured and enforced."""
+    install(session, "test", "demo")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    if not session.posargs:
+        session.run("coverage", "combine", "--quiet", success_codes=[0, 1])
+        session.run("coverage", "report")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Show what the client does, on a real server."""
+    install(session, "demo")
+    session.run("python", "examples/demo.py", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build wheel and sdist into dist/."""
+    session.install("build")
+    for old in Path("dist").glob("llama_agents_client-*"):
+        old.unlink()
+    session.run("python", "-m", "build")

@@ -1,0 +1,420 @@
+"""The asynchronous client: one method for each operation, one line of work in each."""
+
+from __future__ import annotations
+
+import random
+import time
+import warnings
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+
+import anyio
+import httpx
+
+from .. import _operations
+from .._operations import Operation
+from .._pool import DEFAULT_TIMEOUT, AsyncPool, Settings, check_arguments
+from .._resume import StreamMachine
+from .._wait import Wait
+from ..protocol import (
+    CancelHandlerResponse,
+    HandlerData,
+    HandlersListResponse,
+    HealthResponse,
+    SendEventResponse,
+    Status,
+    WorkflowEventsListResponse,
+    WorkflowGraphResponse,
+    WorkflowSchemaResponse,
+    WorkflowsListResponse,
+)
+from .stream import EventStream
+
+if TYPE_CHECKING:
+    from workflows import Context
+    from workflows.events import Event, StartEvent
+
+T = TypeVar("T")
+
+
+class WorkflowClient:
+    """A client of a ``WorkflowServer``.
+
+    Give exactly one of ``base_url`` and ``httpx_client``. With ``base_url`` the client keeps
+    connections of its own, one pool for each event loop it is used in, and closes them with
+    ``aclose()``, at the end of ``async with``, or when the loop ends.
+
+    Example:
+        Run a workflow and print its result:
+
+            client = WorkflowClient(base_url="http://127.0.0.1:8080")
+            handler = await client.run_workflow("greet", start_event={"name": "Ada"})
+            print(handler.result)
+
+    Args:
+        base_url: Where the server is, with a prefix if it has one
+            (``"https://host/deployments/name"``).
+        httpx_client: A client to send everything with. It is never closed here, and its own
+            timeouts count; its read timeout is the idle limit of event streams.
+        headers: Headers of every request (with ``base_url``).
+        auth: Credentials of every request, as httpx takes them (with ``base_url``).
+        timeout: Limits in seconds, as httpx takes them (with ``base_url``). Defaults to 10 s for
+            connecting and 45 s without a byte; the server sends a heartbeat every 25 s.
+
+    Raises:
+        ValueError: Neither or both of the two were given, the URL is unusable, or a setting was
+            given together with ``httpx_client``.
+        TypeError: ``httpx_client`` is not an asynchronous one.
+    """
+
+    @overload
+    def __init__(self, *, httpx_client: httpx.AsyncClient) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        *,
+        base_url: str | httpx.URL,
+        headers: dict[str, str] | None = None,
+        auth: httpx.Auth | tuple[str, str] | None = None,
+        timeout: httpx.Timeout | float | None = None,
+    ) -> None: ...
+
+    def __init__(
+        self,
+        *,
+        httpx_client: httpx.AsyncClient | None = None,
+        base_url: str | httpx.URL | None = None,
+        headers: dict[str, str] | None = None,
+        auth: httpx.Auth | tuple[str, str] | None = None,
+        timeout: httpx.Timeout | float | None = None,
+    ) -> None:
+        own = {"headers": headers, "auth": auth, "timeout": timeout}
+        url = check_arguments(base_url, httpx_client, httpx.Client, own)
+        self.httpx_client = httpx_client
+        self.base_url = base_url
+        self._pool = AsyncPool(
+            httpx_client
+            if httpx_client is not None
+            else Settings(url, headers, auth, DEFAULT_TIMEOUT if timeout is None else timeout)
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections of this client; a client that was handed in stays open."""
+        await self._pool.aclose()
+
+    async def is_healthy(self) -> HealthResponse:
+        """Ask whether the server is ready.
+
+        Returns:
+            The server's word for it.
+
+        Raises:
+            ServerError: 503, the server is not ready.
+        """
+        return await self._send(_operations.get_health())
+
+    async def list_workflows(self) -> WorkflowsListResponse:
+        """List the names of the workflows that the server offers.
+
+        Returns:
+            The names.
+        """
+        return await self._send(_operations.list_workflows())
+
+    async def get_workflow_schema(self, workflow_name: str) -> WorkflowSchemaResponse:
+        """Get the JSON schemas of a workflow's start and stop events.
+
+        Args:
+            workflow_name: The name of the workflow.
+
+        Returns:
+            Both schemas.
+
+        Raises:
+            NotFoundError: There is no such workflow.
+            ServerError: An event of the workflow has no schema.
+        """
+        return await self._send(_operations.get_workflow_schema(workflow_name))
+
+    async def get_workflow_events_schema(self, workflow_name: str) -> WorkflowEventsListResponse:
+        """Get the JSON schemas of all events of a workflow.
+
+        Args:
+            workflow_name: The name of the workflow.
+
+        Returns:
+            The schemas.
+
+        Raises:
+            NotFoundError: There is no such workflow.
+            ServerError: An event of the workflow has no schema.
+        """
+        return await self._send(_operations.get_workflow_events_schema(workflow_name))
+
+    async def get_workflow_graph(self, workflow_name: str) -> WorkflowGraphResponse:
+        """Get the steps and events of a workflow as a directed graph.
+
+        Args:
+            workflow_name: The name of the workflow.
+
+        Returns:
+            The graph.
+
+        Raises:
+            NotFoundError: There is no such workflow.
+            ServerError: The workflow cannot be drawn.
+        """
+        return await self._send(_operations.get_workflow_graph(workflow_name))
+
+    async def run_workflow(
+        self,
+        workflow_name: str,
+        handler_id: str | None = None,
+        start_event: StartEvent | dict[str, Any] | None = None,
+        context: Context | dict[str, Any] | None = None,
+    ) -> HandlerData:
+        """Run a workflow and wait until it has completed.
+
+        Args:
+            workflow_name: The name of the workflow.
+            handler_id: A name for the run. Defaults to one that the server makes. A name whose run
+                has ended is used again for a new run.
+            start_event: What the workflow starts with: an event, or its fields as a dict. Defaults
+                to an event without fields.
+            context: The state of an earlier run to go on from. Servers refuse it unless they were
+                made with ``accept_context_api=True``.
+
+        Returns:
+            The completed run, its result included.
+
+        Raises:
+            WorkflowFailedError: The run failed, timed out or was cancelled.
+            NotFoundError: There is no such workflow.
+            ConflictError: A run of that name goes on.
+            StatusError: 400, the server does not take the start event or the context.
+            ValueError: An argument cannot be sent; nothing was.
+        """
+        return await self._send(
+            _operations.run_workflow(workflow_name, handler_id, start_event, context)
+        )
+
+    async def run_workflow_nowait(
+        self,
+        workflow_name: str,
+        handler_id: str | None = None,
+        start_event: StartEvent | dict[str, Any] | None = None,
+        context: Context | dict[str, Any] | None = None,
+    ) -> HandlerData:
+        """Start a workflow and return at once.
+
+        Args:
+            workflow_name: The name of the workflow.
+            handler_id: A name for the run. Defaults to one that the server makes. A name whose run
+                has ended is used again for a new run.
+            start_event: What the workflow starts with: an event, or its fields as a dict. Defaults
+                to an event without fields.
+            context: The state of an earlier run to go on from. Servers refuse it unless they were
+                made with ``accept_context_api=True``.
+
+        Returns:
+            The run as it begins; its ``handler_id`` is what the other methods take.
+
+        Raises:
+            NotFoundError: There is no such workflow.
+            ConflictError: A run of that name goes on.
+            StatusError: 400, the server does not take the start event or the context.
+            ValueError: An argument cannot be sent; nothing was.
+        """
+        return await self._send(
+            _operations.run_workflow_nowait(workflow_name, handler_id, start_event, context)
+        )
+
+    def get_workflow_events(
+        self,
+        handler_id: str,
+        include_internal_events: bool = False,
+        after_sequence: int | Literal["now"] = -1,
+        max_reconnect_attempts: int = 3,
+    ) -> EventStream:
+        """Stream the events of a run as they are produced.
+
+        A connection that is lost, or that ends before the run's terminal event, is made again from
+        the last event received.
+
+        Args:
+            handler_id: The run.
+            include_internal_events: Whether to include the framework's own events about steps.
+            after_sequence: Where to begin: ``-1`` (the default) with the first event, ``"now"``
+                with the next one that is produced, an integer with the event after that sequence
+                number.
+            max_reconnect_attempts: How many attempts to connect may fail in a row, after the first.
+                Defaults to 3: the first is made at once, the others after about 1 s and 2 s. Every
+                event that arrives starts the count again.
+
+        Returns:
+            The stream, to iterate over. Nothing is sent before that.
+
+        Raises:
+            ValueError: An argument is out of range.
+        """
+        machine = StreamMachine(
+            handler_id,
+            after_sequence=after_sequence,
+            include_internal=include_internal_events,
+            max_reconnect_attempts=max_reconnect_attempts,
+            clock=time.time,
+            random=random.random,
+        )
+        return EventStream(self._pool, machine)
+
+    async def send_event(
+        self, handler_id: str, event: Event | dict[str, Any], step: str | None = None
+    ) -> SendEventResponse:
+        """Send an event to a run, such as the answer of a human.
+
+        Args:
+            handler_id: The run.
+            event: The event, or an envelope (``{"type": ..., "value": {...}}``) as a dict. The
+                workflow must declare its class.
+            step: The step that is to get it. Defaults to every step that takes such events.
+
+        Returns:
+            That the event was accepted; not that a step has handled it.
+
+        Raises:
+            NotFoundError: There is no such run.
+            ConflictError: The run has ended.
+            StatusError: 400, the workflow does not declare the event.
+            ServerError: There is no such step.
+            ValueError: The event cannot be sent; nothing was.
+        """
+        return await self._send(_operations.send_event(handler_id, event, step))
+
+    async def get_result(self, handler_id: str) -> HandlerData:
+        """Get a run. Deprecated: the same as ``get_handler``.
+
+        Args:
+            handler_id: The run.
+
+        Returns:
+            The run.
+        """
+        warnings.warn("get_result is deprecated: use get_handler", DeprecationWarning, stacklevel=2)
+        return await self.get_handler(handler_id)
+
+    async def get_handlers(
+        self,
+        status: list[Status] | None = None,
+        workflow_name: list[str] | None = None,
+    ) -> HandlersListResponse:
+        """List the runs that the server knows.
+
+        Args:
+            status: Only runs of one of these statuses: ``"running"``, ``"completed"``,
+                ``"failed"``, ``"cancelled"``. Defaults to all.
+            workflow_name: Only runs of one of these workflows. Defaults to all.
+
+        Returns:
+            The runs. A result that the server cannot decode is marked ``result_unreadable``.
+
+        Raises:
+            ValueError: A status is unknown, or a name empty.
+        """
+        return await self._send(_operations.get_handlers(status, workflow_name))
+
+    async def get_handler(self, handler_id: str) -> HandlerData:
+        """Get a run: its status and, once completed, its result.
+
+        Args:
+            handler_id: The run.
+
+        Returns:
+            The run, also one that failed or was cancelled.
+
+        Raises:
+            NotFoundError: There is no such run.
+            UnreadableResultError: The server cannot decode the run's result.
+        """
+        return await self._send(_operations.get_handler(handler_id))
+
+    async def wait_for_handler(
+        self,
+        handler_id: str,
+        *,
+        timeout: float | None = None,
+        poll_interval: float = 0.5,
+        max_poll_interval: float = 5.0,
+        backoff: Literal["constant", "linear", "exponential"] = "linear",
+    ) -> HandlerData:
+        """Wait until a run has ended, and get it.
+
+        Args:
+            handler_id: The run.
+            timeout: How long to wait, in seconds. Defaults to no bound.
+            poll_interval: Seconds between the first two looks at the run.
+            max_poll_interval: The longest time between two looks, in seconds.
+            backoff: How the time between looks grows: not at all, by one second each time, or
+                doubling.
+
+        Returns:
+            The run, also one that failed or was cancelled.
+
+        Raises:
+            WaitTimeoutError: The run goes on after ``timeout`` seconds.
+            NotFoundError: There is no such run.
+            ValueError: An argument is out of range.
+        """
+        wait = Wait(
+            handler_id,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            max_poll_interval=max_poll_interval,
+            backoff=backoff,
+            now=time.monotonic(),
+        )
+        while True:
+            handler = await self.get_handler(handler_id)
+            pause = wait.pause(handler, time.monotonic())
+            if pause is None:
+                return handler
+            await anyio.sleep(pause)
+
+    async def cancel_handler(self, handler_id: str, purge: bool = False) -> CancelHandlerResponse:
+        """Cancel a run.
+
+        Args:
+            handler_id: The run.
+            purge: Whether to remove it from the server's store as well, also if it has ended.
+
+        Returns:
+            What was done.
+
+        Raises:
+            NotFoundError: There is no such run, or it has ended and ``purge`` is not set.
+        """
+        return await self._send(_operations.cancel_handler(handler_id, purge))
+
+    async def _send(self, operation: Operation[T]) -> T:
+        response = await self._request(operation)
+        other = operation.instead(response)
+        if other is not None:
+            second = await self._request(other)
+            if second.status_code != response.status_code:
+                return other.parse(second)
+        return operation.parse(response)
+
+    async def _request(self, operation: Operation[T]) -> httpx.Response:
+        client = await self._pool.get()
+        return await client.send(operation.request(client))

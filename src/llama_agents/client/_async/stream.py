@@ -1,0 +1,147 @@
+"""The asynchronous event stream: the state machine's requests, over httpx."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from types import TracebackType
+from typing import Literal, Self
+
+import anyio
+import httpx
+
+from .._pool import AsyncPool
+from .._resume import DROPS, Again, Done, ReadOn, Step, StreamMachine
+from ..protocol.serializable_events import EventEnvelopeWithMetadata
+
+
+class EventStream:
+    """The events of one run, in order, each of them once, over as many connections as it takes.
+
+    ``WorkflowClient.get_workflow_events`` makes it. Nothing is sent before it is iterated or
+    entered; it can be iterated once. A ``break`` out of the loop frees the connection.
+
+    Example:
+        Stream, and keep the position:
+
+            stream = client.get_workflow_events(handler_id)
+            async for event in stream:
+                print(event.type, "at sequence", stream.last_sequence)
+            saved_sequence = stream.last_sequence
+
+        Entered with ``async with``, it connects at once, which fixes the moment that ``"now"``
+        means:
+
+            async with client.get_workflow_events(handler_id, after_sequence="now") as stream:
+                await client.send_event(handler_id, event)
+                async for event in stream:
+                    print(event)
+
+    Raises:
+        StatusError: While iterating or entering: the server refuses (404 is a
+            ``StreamNotFoundError``).
+        StreamDisconnectedError: The connection broke, and reconnecting did not help.
+        InvalidResponseError: The answer, or a frame of it, is not the API's.
+    """
+
+    def __init__(self, pool: AsyncPool, machine: StreamMachine) -> None:
+        self._pool = pool
+        self._machine = machine
+        self._response: httpx.Response | None = None
+        self._started = False
+        self._closed = False
+
+    @property
+    def last_sequence(self) -> int | Literal["now"]:
+        """The sequence number of the last event; before the first, the given ``after_sequence``."""
+        return self._machine.cursor
+
+    def __aiter__(self) -> AsyncIterator[EventEnvelopeWithMetadata]:
+        if self._started:
+            raise RuntimeError("an event stream can be iterated only once")
+        if self._closed:
+            raise RuntimeError("the event stream has been closed")
+        self._started = True
+        # Not kept: when the loop drops it, the connection is freed, whoever holds the stream.
+        return self._events()
+
+    async def __aenter__(self) -> Self:
+        if self._started or self._closed:
+            raise RuntimeError("an event stream can be entered only once, before it is iterated")
+        await self._connect()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the stream and free its connection. The run itself goes on."""
+        self._closed = True
+        await self._disconnect()
+
+    async def _events(self) -> AsyncIterator[EventEnvelopeWithMetadata]:
+        machine = self._machine
+        try:
+            while (response := await self._connect()) is not None:
+                cause = None
+                try:
+                    async for piece in response.aiter_bytes():
+                        for event in machine.receive(piece):
+                            yield event
+                            if self._closed:
+                                return
+                        if machine.finished:
+                            return
+                except DROPS as error:
+                    cause = error
+                if self._closed:
+                    return
+                await self._follow(machine.closed(cause))
+        finally:
+            await self._disconnect()
+
+    async def _connect(self) -> httpx.Response | None:
+        """Return a connection to read from, or None when the stream is over."""
+        while self._response is None and not (self._machine.finished or self._closed):
+            step: Step
+            try:
+                step = await self._open()
+            except DROPS as error:
+                await self._disconnect()
+                step = self._machine.closed(error)
+            except BaseException:
+                await self._disconnect()
+                raise
+            await self._follow(step)
+        return self._response
+
+    async def _open(self) -> Step:
+        client = await self._pool.get()
+        request = self._machine.request().request(client)
+        self._response = response = await client.send(request, stream=True)
+        if self._machine.wants_body(response):
+            # A status without its body still tells what to do.
+            with suppress(*DROPS):
+                await response.aread()
+        return self._machine.opened(response)
+
+    async def _follow(self, step: Step) -> None:
+        match step:
+            case ReadOn():
+                return
+            case Done():
+                await self._disconnect()
+            case Again(after=pause):
+                await self._disconnect()
+                if not self._closed:
+                    await anyio.sleep(pause)
+
+    async def _disconnect(self) -> None:
+        response, self._response = self._response, None
+        if response is not None:
+            await response.aclose()

@@ -1,0 +1,392 @@
+"""One function per endpoint: what to send, and how to read the answer.
+
+Pure, and the only module that knows the generated bindings. Bad input raises here, before anything
+is sent.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_args
+
+import attrs
+import httpx
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_jsonable_python
+from workflows.events import Event, StartEvent
+
+from .bindings.api.events import send_event as _send_event
+from .bindings.api.events import stream_events as _stream_events
+from .bindings.api.handlers import cancel_handler as _cancel_handler
+from .bindings.api.handlers import get_handler as _get_handler
+from .bindings.api.handlers import list_handlers as _list_handlers
+from .bindings.api.health import get_health as _get_health
+from .bindings.api.workflows import get_workflow_events_schema as _get_workflow_events_schema
+from .bindings.api.workflows import get_workflow_representation as _get_workflow_representation
+from .bindings.api.workflows import get_workflow_schema as _get_workflow_schema
+from .bindings.api.workflows import list_workflows as _list_workflows
+from .bindings.api.workflows import run_workflow as _run_workflow
+from .bindings.api.workflows import run_workflow_nowait as _run_workflow_nowait
+from .bindings.models import RunWorkflowRequest, SendEventRequest
+from .errors import InvalidResponseError, WorkflowFailedError, status_error
+from .protocol import (
+    CancelHandlerResponse,
+    HandlerData,
+    HandlersListResponse,
+    HealthResponse,
+    SendEventResponse,
+    Status,
+    WorkflowEventsListResponse,
+    WorkflowGraphResponse,
+    WorkflowSchemaResponse,
+    WorkflowsListResponse,
+    is_status_completed,
+)
+from .protocol.serializable_events import EventEnvelope
+
+if TYPE_CHECKING:
+    from workflows import Context
+
+T = TypeVar("T")
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_UNUSABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@attrs.frozen
+class Operation(Generic[T]):
+    """One request, and how its answer is read.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path below the base URL, quoted.
+        parse: Reads an answer whose body is there: returns the result or raises from ``errors``.
+        params: The query.
+        headers: Headers besides the client's own.
+        content: The body.
+        otherwise: What to send in its place when the server refuses this one with 400.
+    """
+
+    method: str
+    path: str
+    parse: Callable[[httpx.Response], T] = attrs.field(repr=False)
+    params: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] | None = attrs.field(default=None, repr=False)
+    content: bytes | None = attrs.field(default=None, repr=False)
+    otherwise: Operation[T] | None = attrs.field(default=None, repr=False)
+
+    def request(self, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
+        """Build the request, with what the client adds to each."""
+        return client.build_request(
+            self.method,
+            self.path,
+            params=self.params,
+            headers=self.headers,
+            content=self.content,
+        )
+
+    def instead(self, response: httpx.Response) -> Operation[T] | None:
+        """The operation to send after this answer, or None when the answer stands."""
+        return self.otherwise if response.status_code == 400 else None
+
+
+def _operation(request: Mapping[str, Any], parse: Callable[[httpx.Response], T]) -> Operation[T]:
+    """Make an operation of what the bindings' ``_get_kwargs`` returned."""
+    body = request.get("json")
+    return Operation(
+        method=request["method"].upper(),
+        path=request["url"],
+        parse=parse,
+        params=request.get("params"),
+        headers=request.get("headers"),
+        content=None if body is None else _encode(body),
+    )
+
+
+# ---------------------------------------------------------------------------- the operations
+
+
+def get_health() -> Operation[HealthResponse]:
+    return _operation(_get_health._get_kwargs(), _reads(HealthResponse))
+
+
+def list_workflows() -> Operation[WorkflowsListResponse]:
+    return _operation(_list_workflows._get_kwargs(), _reads(WorkflowsListResponse))
+
+
+def get_workflow_schema(name: str) -> Operation[WorkflowSchemaResponse]:
+    name = _segment("workflow name", name)
+    return _operation(_get_workflow_schema._get_kwargs(name), _reads(WorkflowSchemaResponse))
+
+
+def get_workflow_events_schema(name: str) -> Operation[WorkflowEventsListResponse]:
+    name = _segment("workflow name", name)
+    return _operation(
+        _get_workflow_events_schema._get_kwargs(name), _reads(WorkflowEventsListResponse)
+    )
+
+
+def get_workflow_graph(name: str) -> Operation[WorkflowGraphResponse]:
+    name = _segment("workflow name", name)
+    return _operation(_get_workflow_representation._get_kwargs(name), _reads(WorkflowGraphResponse))
+
+
+def run_workflow(
+    workflow_name: str,
+    handler_id: str | None,
+    start_event: StartEvent | dict[str, Any] | None,
+    context: Context | dict[str, Any] | None,
+) -> Operation[HandlerData]:
+    return _start(_run_workflow._get_kwargs, _read_completed_run)(
+        workflow_name, handler_id, start_event, context
+    )
+
+
+def run_workflow_nowait(
+    workflow_name: str,
+    handler_id: str | None,
+    start_event: StartEvent | dict[str, Any] | None,
+    context: Context | dict[str, Any] | None,
+) -> Operation[HandlerData]:
+    return _start(_run_workflow_nowait._get_kwargs, _reads(HandlerData))(
+        workflow_name, handler_id, start_event, context
+    )
+
+
+def stream_events(
+    handler_id: str, after_sequence: int | Literal["now"], include_internal: bool
+) -> Operation[None]:
+    request = _stream_events._get_kwargs(
+        _segment("handler id", handler_id),
+        sse=True,
+        include_internal=bool(include_internal),
+        after_sequence=after_sequence,
+    )
+    operation: Operation[None] = _operation(request, _read_nothing)
+    # The server writes a body after a 204, and that body would be taken for the beginning of the
+    # next answer on a connection that is kept.
+    headers = {
+        "Accept": "text/event-stream",
+        "Cache-Control": "no-store",
+        "Connection": "close",
+    }
+    return attrs.evolve(operation, headers=headers)
+
+
+def send_event(
+    handler_id: str, event: Event | dict[str, Any], step: str | None
+) -> Operation[SendEventResponse]:
+    body: dict[str, Any] = {"event": _event_payload("event", event)}
+    if step:
+        body["step"] = step
+    request = _send_event._get_kwargs(
+        _segment("handler id", handler_id), body=SendEventRequest.from_dict(body)
+    )
+    return _operation(request, _reads(SendEventResponse))
+
+
+def get_handlers(
+    status: Sequence[str] | None, workflow_name: Sequence[str] | None
+) -> Operation[HandlersListResponse]:
+    statuses = _words("status", status)
+    unknown = [word for word in statuses if word not in get_args(Status)]
+    if unknown:
+        # The server would answer with an empty list.
+        raise ValueError(f"unknown status {unknown[0]!r}: one of {', '.join(get_args(Status))}")
+    request = _list_handlers._get_kwargs(
+        status=statuses,
+        workflow_name=_words("workflow_name", workflow_name),
+    )
+    return _operation(request, _reads(HandlersListResponse))
+
+
+def get_handler(handler_id: str) -> Operation[HandlerData]:
+    request = _get_handler._get_kwargs(_segment("handler id", handler_id))
+    return _operation(request, _read_handler)
+
+
+def cancel_handler(handler_id: str, purge: bool) -> Operation[CancelHandlerResponse]:
+    request = _cancel_handler._get_kwargs(_segment("handler id", handler_id), purge=bool(purge))
+    return _operation(request, _reads(CancelHandlerResponse))
+
+
+# ---------------------------------------------------------------------------- what is sent
+
+
+def _start(
+    get_kwargs: Callable[..., dict[str, Any]], parse: Callable[[httpx.Response], HandlerData]
+) -> Callable[..., Operation[HandlerData]]:
+    def build(
+        workflow_name: str,
+        handler_id: str | None,
+        start_event: StartEvent | dict[str, Any] | None,
+        context: Context | dict[str, Any] | None,
+    ) -> Operation[HandlerData]:
+        name = _segment("workflow name", workflow_name)
+        rest: dict[str, Any] = {}
+        if context is not None:
+            rest["context"] = _context_payload(context)
+        if handler_id is not None:
+            rest["handler_id"] = _segment("handler id", handler_id)
+            if "/" in handler_id:
+                raise ValueError(f"handler id {handler_id!r} has a '/': no later call could name it")
+        operations = [
+            _operation(
+                get_kwargs(name, body=RunWorkflowRequest.from_dict({"start_event": form, **rest})),
+                parse,
+            )
+            for form in _start_event_forms(start_event)
+        ]
+        return attrs.evolve(operations[0], otherwise=next(iter(operations[1:]), None))
+
+    return build
+
+
+def _start_event_forms(start_event: StartEvent | dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The ways to write a start event, to be tried in this order.
+
+    Bare fields are read as the workflow's own start class, an envelope as the class that it names.
+    A subclass goes as an envelope; as bare fields where the server has no class of that name.
+    """
+    if start_event is None:
+        return [{}]
+    if isinstance(start_event, dict):
+        fields = _jsonable("start event", start_event)
+        is_envelope = "type" in fields or "qualified_name" in fields
+        return [fields if is_envelope else _bare(fields)]
+    envelope = _event_payload("start event", start_event)
+    if type(start_event) is StartEvent:
+        # Under _data, a start class of the server's own would not see its fields.
+        return [_bare(envelope["value"].get("_data", {}))]
+    return [envelope, _bare(envelope["value"])]
+
+
+def _bare(fields: dict[str, Any]) -> dict[str, Any]:
+    """Bare fields in a form that the server does not take for an envelope."""
+    taken_for_envelope = "value" in fields or {"type", "qualified_name"} <= fields.keys()
+    return {"_data": fields} if taken_for_envelope else fields
+
+
+def _event_payload(what: str, event: Event | dict[str, Any]) -> dict[str, Any]:
+    if isinstance(event, dict):
+        return _jsonable(what, event)
+    if not isinstance(event, Event):
+        raise ValueError(f"{what} must be an Event or a dict, not {type(event).__name__}")
+    try:
+        envelope = EventEnvelope.from_event(event)
+        fields = event.model_dump()
+    except Exception as error:
+        raise ValueError(f"{what} cannot be written as JSON: {error}") from error
+    if _loses_a_number(fields, envelope.value):
+        raise ValueError(f"{what} has a number that JSON cannot carry (NaN or infinity)")
+    return envelope.model_dump(include={"type", "value"})
+
+
+def _loses_a_number(fields: Any, written: Any) -> bool:
+    """Whether pydantic wrote NaN or an infinity as null."""
+    if isinstance(fields, float):
+        return written is None and not math.isfinite(fields)
+    if isinstance(fields, Mapping) and isinstance(written, Mapping):
+        pairs = zip(fields.values(), written.values(), strict=False)
+    elif isinstance(fields, (list, tuple, set, frozenset)) and isinstance(written, list):
+        pairs = zip(fields, written, strict=False)
+    else:
+        return False
+    return any(_loses_a_number(field, text) for field, text in pairs)
+
+
+def _context_payload(context: Context | dict[str, Any]) -> dict[str, Any]:
+    if isinstance(context, dict):
+        return _jsonable("context", context)
+    try:
+        return context.to_dict()
+    except Exception as error:
+        raise ValueError(f"context cannot be written as JSON: {error}") from error
+
+
+def _jsonable(what: str, value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        written: dict[str, Any] = to_jsonable_python(value)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{what} cannot be written as JSON: {error}") from error
+    return written
+
+
+def _encode(body: Any) -> bytes:
+    try:
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"the request cannot be written as JSON: {error}") from error
+
+
+def _segment(what: str, value: str) -> str:
+    """Refuse what cannot be one segment of a path; the bindings quote the rest."""
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be a string, not {type(value).__name__}")
+    # "." and ".." are the only segments that quoting leaves their power: httpx resolves them.
+    if value in ("", ".", "..") or _UNUSABLE.search(value):
+        raise ValueError(f"{what} {value!r} cannot be part of a URL")
+    return value
+
+
+def _words(what: str, value: Iterable[str] | None) -> list[str]:
+    words = [value] if isinstance(value, str) else list(value or ())
+    if not all(isinstance(word, str) and word.strip() for word in words):
+        # The server drops empty filters, and would list everything.
+        raise ValueError(f"{what} must be non-empty strings, not {words!r}")
+    return words
+
+
+# ---------------------------------------------------------------------------- what is read
+
+
+def _reads(model: type[ModelT]) -> Callable[[httpx.Response], ModelT]:
+    def read(response: httpx.Response) -> ModelT:
+        if not response.is_success:
+            raise status_error(response)
+        return _validate(model, response)
+
+    return read
+
+
+def _read_handler(response: httpx.Response) -> HandlerData:
+    """A handler, also where it comes with a 500: that is how failed and cancelled runs are sent."""
+    handler = _handler_in_500(response)
+    return handler if handler is not None else _reads(HandlerData)(response)
+
+
+def _read_completed_run(response: httpx.Response) -> HandlerData:
+    handler = _handler_in_500(response)
+    if handler is None or not is_status_completed(handler.status):
+        return _reads(HandlerData)(response)
+    if handler.status != "completed":
+        raise WorkflowFailedError(response, handler)
+    return handler
+
+
+def _handler_in_500(response: httpx.Response) -> HandlerData | None:
+    if response.status_code != 500:
+        return None
+    try:
+        return HandlerData.model_validate_json(response.content)
+    except ValidationError:
+        return None
+
+
+def _read_nothing(response: httpx.Response) -> None:
+    """Streams are read by their state machine."""
+
+
+def _validate(model: type[ModelT], response: httpx.Response) -> ModelT:
+    try:
+        return model.model_validate_json(response.content)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(map(str, problem["loc"])) or "the body"
+        raise InvalidResponseError(
+            response, f"The answer is no {model.__name__} ({where}: {problem['msg']})"
+        ) from error

@@ -1,0 +1,166 @@
+"""The httpx clients that a workflow client owns: made when first needed, closed when it goes.
+
+The one place where the two faces differ in kind: connections of an async client belong to an event
+loop, those of a sync client to nobody.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, Final, NoReturn
+
+import attrs
+import httpx
+from anyio.lowlevel import current_token
+
+from .errors import safe_url
+
+IDLE_LIMIT: Final = 45.0  # s without a byte; the server's heartbeat is 25 s
+CONNECT_LIMIT: Final = 10.0  # s
+
+DEFAULT_TIMEOUT: Final = httpx.Timeout(
+    connect=CONNECT_LIMIT, read=IDLE_LIMIT, write=IDLE_LIMIT, pool=None
+)
+# A stream holds a connection for as long as it lasts: a limit would make one wait for another.
+_LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+
+
+@attrs.frozen
+class Settings:
+    """How to make an httpx client."""
+
+    base_url: httpx.URL = attrs.field(repr=False)
+    headers: Mapping[str, str] | None = attrs.field(repr=False)
+    auth: Any = attrs.field(repr=False)
+    timeout: Any
+
+    def keywords(self) -> dict[str, Any]:
+        return {**attrs.asdict(self, recurse=False), "limits": _LIMITS}
+
+
+def check_arguments(
+    base_url: str | httpx.URL | None,
+    httpx_client: httpx.Client | httpx.AsyncClient | None,
+    wrong_face: type[httpx.Client] | type[httpx.AsyncClient],
+    own: Mapping[str, Any],
+) -> httpx.URL | None:
+    """Check what a workflow client was made with; return its base URL if it owns its client.
+
+    Raises:
+        ValueError: Neither or both of the two were given, the URL is unusable, or settings of an
+            owned client came with a client that was handed in.
+        TypeError: The httpx client is the other face's.
+    """
+    if (base_url is None) == (httpx_client is None):
+        raise ValueError("give exactly one of base_url and httpx_client")
+    if isinstance(httpx_client, wrong_face):
+        raise TypeError(f"httpx_client is a httpx.{wrong_face.__name__}: that is for the other client")
+    if base_url is None:
+        given = [name for name, value in own.items() if value is not None]
+        if given:
+            raise ValueError(f"{given[0]} goes with base_url: set it on the httpx client")
+        return None
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"base_url cannot be read: {error}") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError(f"base_url must be like 'http://host:port', not '{safe_url(url)}'")
+    return url
+
+
+class AsyncPool:
+    """One httpx.AsyncClient for each event loop in which it is used."""
+
+    def __init__(self, settings: Settings | httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._closed = False
+        self._owned: dict[object, _Owned] = {}
+
+    async def get(self) -> httpx.AsyncClient:
+        """Return the client for the running event loop."""
+        if not isinstance(self._settings, Settings):
+            return self._settings
+        if self._closed:
+            _refuse()
+        loop = current_token().native_token
+        if loop not in self._owned:
+            self._forget_closed_loops()
+            client = httpx.AsyncClient(**self._settings.keywords())
+            keeper = _close_with_the_loop(client, loop, weakref.ref(self))
+            self._owned[loop] = _Owned(client, keeper)
+            await anext(keeper)
+        return self._owned[loop].client
+
+    async def aclose(self) -> None:
+        """Close the client of the running event loop, and refuse further use."""
+        if isinstance(self._settings, Settings):
+            self._closed = True
+            owned = self._owned.get(current_token().native_token)
+            if owned is not None:
+                await owned.keeper.aclose()
+
+    def forget(self, loop: object) -> None:
+        """Drop the client of a loop."""
+        self._owned.pop(loop, None)
+
+    def _forget_closed_loops(self) -> None:
+        for loop in [*self._owned]:
+            if getattr(loop, "is_closed", bool)():
+                self.forget(loop)
+
+
+@attrs.frozen
+class _Owned:
+    client: httpx.AsyncClient
+    keeper: AsyncGenerator[None, None]
+
+
+async def _close_with_the_loop(
+    client: httpx.AsyncClient, loop: object, pool: weakref.ref[AsyncPool]
+) -> AsyncGenerator[None, None]:
+    # An event loop closes the async generators that are left when it ends: so a client that nobody
+    # closed leaves no connection open behind asyncio.run().
+    try:
+        yield
+    finally:
+        owner = pool()
+        if owner is not None:
+            owner.forget(loop)
+        await client.aclose()
+
+
+class Pool:
+    """One httpx.Client for all threads."""
+
+    def __init__(self, settings: Settings | httpx.Client) -> None:
+        self._settings = settings
+        self._closed = False
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+
+    def get(self) -> httpx.Client:
+        """Return the client."""
+        if isinstance(self._settings, Settings):
+            with self._lock:
+                if self._closed:
+                    _refuse()
+                if self._client is None:
+                    self._client = httpx.Client(**self._settings.keywords())
+                    weakref.finalize(self, self._client.close)
+                return self._client
+        return self._settings
+
+    def close(self) -> None:
+        """Close the client, and refuse further use."""
+        with self._lock:
+            if isinstance(self._settings, Settings):
+                self._closed = True
+                if self._client is not None:
+                    self._client.close()
+
+
+def _refuse() -> NoReturn:
+    raise RuntimeError("the client has been closed")

@@ -1,0 +1,270 @@
+"""The state machine of an event stream: cursor, budget of attempts, back-off, when it is over.
+
+Pure: it says which request to send next, takes the bytes and the ends of connections, and answers
+with what to do. It reads no clock and no random source of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Final, Literal
+
+import attrs
+import httpx
+from pydantic import ValidationError
+
+from . import _operations
+from ._operations import Operation
+from ._sse import SSEDecoder
+from .errors import (
+    InvalidResponseError,
+    MissedEventsWarning,
+    StreamDisconnectedError,
+    StreamTimeoutError,
+    status_error,
+)
+from .protocol.serializable_events import EventEnvelopeWithMetadata
+
+FIRST_PAUSE: Final = 1.0  # s, before the second retry; the first is at once, each next one doubles
+LONGEST_PAUSE: Final = 30.0  # s, of our own back-off
+LONGEST_OBEYED: Final = 300.0  # s; a server that asks for a longer wait is taken as unavailable
+JITTER: Final = 0.25  # of a pause, up or down, so that many clients do not come back as one
+RETRYABLE: Final = frozenset({429, 502, 503, 504})
+
+DROPS: Final = (httpx.TransportError, httpx.DecodingError, ConnectionError)
+"""What ends a connection; `StreamMachine.closed` decides what it means."""
+
+_MISTAKES: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)  # no retry mends these
+
+logger = logging.getLogger("llama_agents.client")
+
+
+@attrs.frozen
+class ReadOn:
+    """The response is an event stream: feed its bytes to `StreamMachine.receive`."""
+
+
+@attrs.frozen
+class Again:
+    """Close the connection and send the next request after this many seconds."""
+
+    after: float
+
+
+@attrs.frozen
+class Done:
+    """The stream is over and every event has been delivered."""
+
+
+Step = ReadOn | Again | Done
+
+
+def backoff(failures: int, random: Callable[[], float]) -> float:
+    """Return the pause before the next attempt, in seconds.
+
+    Args:
+        failures: How many attempts in a row have failed; the first retry comes at once.
+        random: Gives numbers in [0, 1).
+    """
+    if failures <= 1:
+        return 0.0
+    pause = FIRST_PAUSE * 2.0 ** min(failures - 2, 10)
+    return min(pause * (1 - JITTER + 2 * JITTER * random()), LONGEST_PAUSE)
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float:
+    """Read ``Retry-After`` (RFC 9110, 10.2.3: seconds or a date) as seconds from now, 0 if none."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return 0.0
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, date.timestamp() - now)
+
+
+class StreamMachine:
+    """What one event stream has delivered, and what it does next.
+
+    Attributes:
+        handler_id: The handler whose events are streamed.
+        cursor: The sequence number of the last event delivered; before that, where to begin.
+        finished: Whether the terminal event was delivered, or the server said that none is left.
+    """
+
+    def __init__(
+        self,
+        handler_id: str,
+        *,
+        after_sequence: int | Literal["now"],
+        include_internal: bool,
+        max_reconnect_attempts: int,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        if after_sequence != "now" and (
+            not isinstance(after_sequence, int)
+            or isinstance(after_sequence, bool)
+            or after_sequence < -1
+        ):
+            raise ValueError(
+                f"after_sequence must be an integer of at least -1, or 'now', not {after_sequence!r}"
+            )
+        if not isinstance(max_reconnect_attempts, int) or max_reconnect_attempts < 0:
+            raise ValueError(
+                f"max_reconnect_attempts must be an integer of at least 0, "
+                f"not {max_reconnect_attempts!r}"
+            )
+        self.handler_id = handler_id
+        self.cursor: int | Literal["now"] = after_sequence
+        self.finished = False
+        self._include_internal = include_internal
+        self._budget = max_reconnect_attempts
+        self._clock = clock
+        self._random = random
+        self._failures = 0  # in a row; only a delivered event sets it back
+        self._least_pause = 0.0  # s, from the stream's retry field
+        self._unnumbered = False  # the last event delivered had no sequence number
+        self._response: httpx.Response | None = None  # that of the open connection
+        self._decoder = SSEDecoder()
+        self._floor = -1  # events up to here came over an earlier connection
+        self.request()  # refuses a bad handler id before anything is sent
+
+    def request(self) -> Operation[None]:
+        """Begin the next connection: what to send."""
+        self._response = None
+        self._decoder = SSEDecoder()
+        self._floor = -1 if self.cursor == "now" else self.cursor
+        return _operations.stream_events(self.handler_id, self.cursor, self._include_internal)
+
+    @staticmethod
+    def wants_body(response: httpx.Response) -> bool:
+        """Whether the body is evidence to be read before `opened`, and known to be short."""
+        if response.status_code != 200:
+            return True
+        length = response.headers.get("content-length", "")
+        return not _is_event_stream(response) and length.isdigit() and len(length) <= 6
+
+    def opened(self, response: httpx.Response) -> Step:
+        """Take the head of an answer.
+
+        Raises:
+            StatusError: The server refuses, and would again.
+            InvalidResponseError: The answer is no event stream.
+            StreamDisconnectedError: The server is unavailable, and no attempt is left.
+        """
+        status = response.status_code
+        if status == 204:
+            self.finished = True
+            return Done()
+        if status in RETRYABLE:
+            pause = retry_after(response.headers, self._clock())
+            return self._failed(status_error(response, stream=True), least_pause=pause)
+        if not response.is_success:
+            raise status_error(response, stream=True)
+        if not _is_event_stream(response):
+            raise self._invalid(response, "The answer is no event stream")
+        self._response = response
+        return ReadOn()
+
+    def receive(self, piece: bytes) -> Iterator[EventEnvelopeWithMetadata]:
+        """Take bytes of the body; give the events that they complete.
+
+        The cursor moves as each event is handed out, so that it never stands past an event that
+        the caller has not seen.
+
+        Raises:
+            InvalidResponseError: A frame is no event.
+        """
+        for block in self._decoder.feed(piece):
+            if block.retry is not None:
+                self._least_pause = min(block.retry / 1000, LONGEST_OBEYED)
+            if block.data is None:
+                self._advance(block.id)
+                continue
+            if block.id is not None and block.id <= self._floor:
+                continue
+            event = self._read_event(block.data)
+            self._advance(block.id)
+            self._unnumbered = block.id is None
+            self._failures = 0
+            self.finished = event.type == "StopEvent" or "StopEvent" in (event.types or ())
+            yield event
+            if self.finished:
+                return
+
+    def closed(self, cause: Exception | None) -> Step:
+        """Take the end of a connection: clean (None), or by one of `DROPS`.
+
+        Raises:
+            StreamDisconnectedError: No attempt is left, or the position is not known.
+        """
+        response, self._response = self._response, None
+        if self.finished:
+            return Done()
+        if isinstance(cause, _MISTAKES):
+            raise cause
+        if self._unnumbered:
+            raise self._disconnected(
+                "the last event had no sequence number, so the position to resume from is not known",
+                cause,
+            ) from cause
+        if response is not None and self.cursor == "now":
+            self._tell_of_the_gap()
+        if response is not None and isinstance(cause, httpx.ReadTimeout):
+            # A quiet run without heartbeats looks like this: it is no failure.
+            return Again(self._least_pause)
+        return self._failed(cause)
+
+    def _failed(self, cause: Exception | None, least_pause: float = 0.0) -> Again:
+        self._failures += 1
+        if self._failures > self._budget or least_pause > LONGEST_OBEYED:
+            reason = "the connection was closed before the run's terminal event"
+            if cause is not None:
+                reason = f"{type(cause).__name__}: {cause}"
+            raise self._disconnected(
+                f"gave up after {self._failures} failed attempts in a row; {reason}", cause
+            ) from cause
+        pause = backoff(self._failures, self._random)
+        return Again(max(pause, self._least_pause, least_pause))
+
+    def _disconnected(self, problem: str, cause: Exception | None) -> StreamDisconnectedError:
+        timed_out = isinstance(cause, httpx.TimeoutException)
+        cls = StreamTimeoutError if timed_out else StreamDisconnectedError
+        return cls(self.handler_id, self.cursor, problem)
+
+    def _read_event(self, data: bytes) -> EventEnvelopeWithMetadata:
+        try:
+            return EventEnvelopeWithMetadata.model_validate_json(data)
+        except ValidationError as error:
+            assert self._response is not None
+            raise self._invalid(self._response, "A frame is no event") from error
+
+    def _invalid(self, response: httpx.Response, problem: str) -> InvalidResponseError:
+        return InvalidResponseError(
+            response, problem, handler_id=self.handler_id, last_sequence=self.cursor
+        )
+
+    def _advance(self, sequence: int | None) -> None:
+        if sequence is not None and (self.cursor == "now" or sequence > self.cursor):
+            self.cursor = sequence
+
+    def _tell_of_the_gap(self) -> None:
+        message = (
+            f"The event stream of handler {self.handler_id!r} was cut before its first event. It "
+            "goes on at 'now': events produced in between are not delivered."
+        )
+        logger.warning(message)
+        warnings.warn(message, MissedEventsWarning, stacklevel=4)
+
+
+def _is_event_stream(response: httpx.Response) -> bool:
+    content_type: str = response.headers.get("content-type", "")
+    return content_type.partition(";")[0].strip().lower() == "text/event-stream"

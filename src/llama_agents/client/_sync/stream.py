@@ -1,0 +1,148 @@
+# Generated from src/llama_agents/client/_async/stream.py by `python -m generator`: do not edit.
+"""The synchronous event stream: the state machine's requests, over httpx."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from types import TracebackType
+from typing import Literal, Self
+
+import httpx
+
+from .._pool import Pool
+from .._resume import DROPS, Again, Done, ReadOn, Step, StreamMachine
+from ..protocol.serializable_events import EventEnvelopeWithMetadata
+
+
+class SyncEventStream:
+    """The events of one run, in order, each of them once, over as many connections as it takes.
+
+    ``SyncWorkflowClient.get_workflow_events`` makes it. Nothing is sent before it is iterated or
+    entered; it can be iterated once. A ``break`` out of the loop frees the connection.
+
+    Example:
+        Stream, and keep the position:
+
+            stream = client.get_workflow_events(handler_id)
+            for event in stream:
+                print(event.type, "at sequence", stream.last_sequence)
+            saved_sequence = stream.last_sequence
+
+        Entered with ``with``, it connects at once, which fixes the moment that ``"now"``
+        means:
+
+            with client.get_workflow_events(handler_id, after_sequence="now") as stream:
+                client.send_event(handler_id, event)
+                for event in stream:
+                    print(event)
+
+    Raises:
+        StatusError: While iterating or entering: the server refuses (404 is a
+            ``StreamNotFoundError``).
+        StreamDisconnectedError: The connection broke, and reconnecting did not help.
+        InvalidResponseError: The answer, or a frame of it, is not the API's.
+    """
+
+    def __init__(self, pool: Pool, machine: StreamMachine) -> None:
+        self._pool = pool
+        self._machine = machine
+        self._response: httpx.Response | None = None
+        self._started = False
+        self._closed = False
+
+    @property
+    def last_sequence(self) -> int | Literal["now"]:
+        """The sequence number of the last event; before the first, the given ``after_sequence``."""
+        return self._machine.cursor
+
+    def __iter__(self) -> Iterator[EventEnvelopeWithMetadata]:
+        if self._started:
+            raise RuntimeError("an event stream can be iterated only once")
+        if self._closed:
+            raise RuntimeError("the event stream has been closed")
+        self._started = True
+        # Not kept: when the loop drops it, the connection is freed, whoever holds the stream.
+        return self._events()
+
+    def __enter__(self) -> Self:
+        if self._started or self._closed:
+            raise RuntimeError("an event stream can be entered only once, before it is iterated")
+        self._connect()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the stream and free its connection. The run itself goes on."""
+        self._closed = True
+        self._disconnect()
+
+    def _events(self) -> Iterator[EventEnvelopeWithMetadata]:
+        machine = self._machine
+        try:
+            while (response := self._connect()) is not None:
+                cause = None
+                try:
+                    for piece in response.iter_bytes():
+                        for event in machine.receive(piece):
+                            yield event
+                            if self._closed:
+                                return
+                        if machine.finished:
+                            return
+                except DROPS as error:
+                    cause = error
+                if self._closed:
+                    return
+                self._follow(machine.closed(cause))
+        finally:
+            self._disconnect()
+
+    def _connect(self) -> httpx.Response | None:
+        """Return a connection to read from, or None when the stream is over."""
+        while self._response is None and not (self._machine.finished or self._closed):
+            step: Step
+            try:
+                step = self._open()
+            except DROPS as error:
+                self._disconnect()
+                step = self._machine.closed(error)
+            except BaseException:
+                self._disconnect()
+                raise
+            self._follow(step)
+        return self._response
+
+    def _open(self) -> Step:
+        client = self._pool.get()
+        request = self._machine.request().request(client)
+        self._response = response = client.send(request, stream=True)
+        if self._machine.wants_body(response):
+            # A status without its body still tells what to do.
+            with suppress(*DROPS):
+                response.read()
+        return self._machine.opened(response)
+
+    def _follow(self, step: Step) -> None:
+        match step:
+            case ReadOn():
+                return
+            case Done():
+                self._disconnect()
+            case Again(after=pause):
+                self._disconnect()
+                if not self._closed:
+                    time.sleep(pause)
+
+    def _disconnect(self) -> None:
+        response, self._response = self._response, None
+        if response is not None:
+            response.close()

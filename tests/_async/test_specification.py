@@ -1,0 +1,111 @@
+"""What the documentation of workflow servers shows users, pasted as they would, on the real server."""
+
+from __future__ import annotations
+
+import builtins
+
+import httpx
+import pytest
+from llama_agents.client import WorkflowClient
+from workflows.events import StartEvent
+
+from ..support.workflows import OutEvent, RequestEvent, ResponseEvent
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_basic_usage(server_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    client = WorkflowClient(base_url=server_url)
+
+    await client.is_healthy()
+
+    workflows = await client.list_workflows()
+    print(workflows)
+
+    result = await client.run_workflow("greet", start_event=StartEvent(name="John"))  # type: ignore[call-arg]
+    print(result.result)
+
+    await client.aclose()
+    shown = capsys.readouterr().out
+    assert "workflows=['greet'" in shown
+    assert "value={'result': 'Hello, John!'}" in shown
+
+
+async def test_client_made_of_an_httpx_client(server_url: str) -> None:
+    httpx_client = httpx.AsyncClient(
+        base_url=server_url, headers={"Authorization": "Bearer token"}
+    )
+    client = WorkflowClient(httpx_client=httpx_client)
+    assert (await client.is_healthy()).status == "healthy"
+    await httpx_client.aclose()
+
+
+async def test_start_stream_and_get_the_result(server_url: str) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        handler = await client.run_workflow_nowait("greet", start_event=StartEvent(name="John"))  # type: ignore[call-arg]
+        handler_id = handler.handler_id
+
+        received = []
+        async for event in client.get_workflow_events(handler_id):
+            received.append((event.type, event.value))
+
+        result = await client.get_handler(handler_id)
+    assert received == [("StopEvent", {"result": "Hello, John!"})]
+    assert f"{result.result}".startswith("value={'result': 'Hello, John!'}")
+
+
+async def test_save_the_position_and_resume_from_it(server_url: str) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        handler = await client.run_workflow_nowait("count", start_event={"n": 4})
+        handler_id = handler.handler_id
+
+        stream = client.get_workflow_events(handler_id)
+        positions = []
+        async for event in stream:
+            positions.append((event.type, stream.last_sequence))
+            if event.value["n"] == 1:
+                break
+        saved_sequence = stream.last_sequence
+
+        stream = client.get_workflow_events(handler_id, after_sequence=saved_sequence)
+        rest = [event.value.get("n") async for event in stream]
+    assert positions[-1] == ("Tick", saved_sequence)
+    assert rest == [2, 3, None]
+
+
+async def test_now_on_an_ended_run_gives_nothing(server_url: str) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        handler = await client.run_workflow("greet")
+        stream = client.get_workflow_events(handler.handler_id, after_sequence="now")
+        assert [event async for event in stream] == []
+
+
+async def test_human_in_the_loop(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builtins, "input", lambda prompt: "ada ")
+    async with WorkflowClient(base_url=server_url) as client:
+        handler = await client.run_workflow_nowait("human")
+        handler_id = handler.handler_id
+
+        async for event in client.get_workflow_events(handler_id):
+            loaded = event.load_event()
+            if isinstance(loaded, RequestEvent):
+                assert loaded.prompt == "What is your name?"
+                name = input("Reply here: ")
+                await client.send_event(
+                    handler_id=handler_id,
+                    event=ResponseEvent(response=name.capitalize().strip()),
+                )
+
+        result = await client.get_handler(handler_id)
+        res = OutEvent.model_validate(result.result)
+    assert res.output == "Hello, Ada"
+
+
+async def test_load_event_takes_a_registry(server_url: str) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        handler = await client.run_workflow_nowait("human")
+        async for event in client.get_workflow_events(handler.handler_id):
+            loaded = event.load_event(registry=[RequestEvent, ResponseEvent])
+            assert loaded == RequestEvent(prompt="What is your name?")
+            break
+        await client.cancel_handler(handler.handler_id)

@@ -1,0 +1,125 @@
+"""A server that answers each connection as a script says, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import attrs
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def frame(sequence: int | None, type_: str = "Tick", **value: object) -> bytes:
+    """One event as the server writes it."""
+    data = json.dumps({"value": value, "type": type_, "types": None, "qualified_name": None})
+    head = "" if sequence is None else f"id: {sequence}\n"
+    return f"{head}data: {data}\n\n".encode()
+
+
+def chunk(data: bytes) -> bytes:
+    """A piece of a chunked body."""
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+END = b"0\r\n\r\n"
+
+
+def stream(*frames: bytes, end: bytes = END) -> bytes:
+    """An event stream whose body ends cleanly, or not at all."""
+    return HEAD + b"".join(map(chunk, frames)) + end
+
+
+def answer(status: str, body: bytes = b"", **headers: str) -> bytes:
+    """An answer of known length."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+@attrs.frozen
+class Turn:
+    """What happens on one connection after its request has come.
+
+    Attributes:
+        data: What is sent.
+        then: ``close`` it, ``reset`` it, or ``hold`` it open until the client closes it.
+    """
+
+    data: bytes = b""
+    then: str = "close"
+
+
+@attrs.define
+class Script:
+    """A running script and what has been seen of its client."""
+
+    url: str
+    requests: list[str] = attrs.field(factory=list)
+    closed: int = 0
+    """Connections that the client has closed while they were held."""
+
+
+@contextmanager
+def scripted(turns: Sequence[Turn]) -> Iterator[Script]:
+    """Serve each connection by the next turn; the last turn serves all that follow."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    script = Script(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    stopped = threading.Event()
+    held: list[socket.socket] = []
+
+    def serve(connection: socket.socket, turn: Turn) -> None:
+        with connection, suppress(OSError):
+            script.requests.append(_read_request(connection))
+            connection.sendall(turn.data)
+            if turn.then == "reset":
+                linger = struct.pack("ii", 1, 0)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            elif turn.then == "hold":
+                held.append(connection)
+                while connection.recv(4096):
+                    pass
+                script.closed += 1
+
+    def accept() -> None:
+        count = 0
+        while not stopped.is_set():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            turn = turns[min(count, len(turns) - 1)]
+            count += 1
+            worker = threading.Thread(target=serve, args=(connection, turn))
+            workers.append(worker)
+            worker.start()
+
+    workers: list[threading.Thread] = []
+    acceptor = threading.Thread(target=accept)
+    acceptor.start()
+    try:
+        yield script
+    finally:
+        stopped.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        for connection in held:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        acceptor.join()
+        for worker in workers:
+            worker.join()
+
+
+def _read_request(connection: socket.socket) -> str:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = connection.recv(65536)
+        if not piece:
+            break
+        data += piece
+    return data.decode("latin-1")

@@ -1,0 +1,127 @@
+"""Workflows that the tests run on the real server."""
+
+from __future__ import annotations
+
+import asyncio
+
+from workflows import Context, Workflow, step
+from workflows.events import Event, HumanResponseEvent, InputRequiredEvent, StartEvent, StopEvent
+
+
+class Tick(Event):
+    """Progress of `Count`."""
+
+    n: int
+    text: str = ""
+
+
+class GreetStart(StartEvent):
+    """A typed start event."""
+
+    name: str = "nobody"
+
+
+class Named(StartEvent):
+    """A start event of a client, which no workflow declares."""
+
+    name: str
+
+
+class Boxed(StartEvent):
+    """A start event with a field of the name that marks an envelope."""
+
+    value: int
+
+
+class RequestEvent(InputRequiredEvent):
+    """A question to a human."""
+
+    prompt: str
+
+
+class ResponseEvent(HumanResponseEvent):
+    """The human's answer."""
+
+    response: str
+
+
+class OutEvent(StopEvent):
+    """A typed result."""
+
+    output: str
+
+
+class Greet(Workflow):
+    """Greets whom a plain start event names."""
+
+    @step
+    async def greet(self, ev: StartEvent) -> StopEvent:
+        return StopEvent(result=f"Hello, {ev.get('name', 'World')}!")
+
+
+class Echo(Workflow):
+    """Gives back the fields of a plain start event."""
+
+    @step
+    async def echo(self, ev: StartEvent) -> StopEvent:
+        return StopEvent(result=dict(ev.items()))
+
+
+class TypedGreet(Workflow):
+    """Greets with typed events."""
+
+    @step
+    async def greet(self, ev: GreetStart) -> OutEvent:
+        return OutEvent(output=f"Hello, {ev.name}!")
+
+
+class Unbox(Workflow):
+    """Starts with a field named value."""
+
+    @step
+    async def unbox(self, ev: Boxed) -> StopEvent:
+        return StopEvent(result=ev.value)
+
+
+class Count(Workflow):
+    """Counts: `n` events, `pause` seconds apart, each with `text`."""
+
+    @step
+    async def count(self, ev: StartEvent, ctx: Context) -> StopEvent:
+        for n in range(ev.get("n", 5)):
+            ctx.write_event_to_stream(Tick(n=n, text=ev.get("text", "")))
+            await asyncio.sleep(ev.get("pause", 0))
+        return StopEvent(result=None)
+
+
+class Fail(Workflow):
+    """Fails with a long message."""
+
+    @step
+    async def fail(self, ev: StartEvent) -> StopEvent:
+        raise ValueError("boom " * 100)
+
+
+class Human(Workflow):
+    """Asks for a name."""
+
+    @step
+    async def ask(self, ev: StartEvent) -> RequestEvent:
+        return RequestEvent(prompt="What is your name?")
+
+    @step
+    async def greet(self, ev: ResponseEvent) -> OutEvent:
+        return OutEvent(output=f"Hello, {ev.response}")
+
+
+def sample_workflows() -> dict[str, Workflow]:
+    """Return the workflows by the names that the tests use."""
+    return {
+        "greet": Greet(),
+        "echo": Echo(),
+        "typed": TypedGreet(),
+        "unbox": Unbox(),
+        "count": Count(timeout=60),
+        "fail": Fail(),
+        "human": Human(timeout=60),
+    }
