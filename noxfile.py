@@ -34,7 +34,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Mypy and pyright, both strict: the source, the generator, the examples, the typed API tests."""
+    """Mypy (strict) and pyright: the source, the typed API tests, the generator, the examples."""
     install(session, "typing")
     session.run("mypy")
     session.run("pyright")

@@ -1,4 +1,4 @@
-"""What the documentation of workflow servers shows users, pasted as they would, on the real server."""
+"""What the specification shows users, as they would paste it, on the real server."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ async def test_basic_usage(server_url: str, capsys: pytest.CaptureFixture[str]) 
 
 
 async def test_client_made_of_an_httpx_client(server_url: str) -> None:
-    httpx_client = httpx.AsyncClient(
-        base_url=server_url, headers={"Authorization": "Bearer token"}
-    )
+    httpx_client = httpx.AsyncClient(base_url=server_url, headers={"Authorization": "Bearer token"})
     client = WorkflowClient(httpx_client=httpx_client)
     assert (await client.is_healthy()).status == "healthy"
     await httpx_client.aclose()

@@ -116,7 +116,8 @@ async def test_entering_fixes_the_moment_of_now(server_url: str) -> None:
 
 
 async def test_clean_end_without_terminal_event_resumes() -> None:
-    numbers, requests = await stream_all([Turn(stream(frame(1, n=1), frame(2, n=2))), Turn(stream(frame(3, n=3), DONE))]
+    numbers, requests = await stream_all(
+        [Turn(stream(frame(1, n=1), frame(2, n=2))), Turn(stream(frame(3, n=3), DONE))]
     )
     assert numbers == [1, 2, 3]
     assert "after_sequence=-1" in requests[0]
@@ -124,7 +125,8 @@ async def test_clean_end_without_terminal_event_resumes() -> None:
 
 
 async def test_reset_resumes_without_loss_or_repetition() -> None:
-    numbers, requests = await stream_all([
+    numbers, requests = await stream_all(
+        [
             Turn(stream(frame(1, n=1), frame(2, n=2)[:-9], end=b"")),
             Turn(stream(frame(1, n=1), frame(2, n=2), frame(3, n=3), DONE)),
         ],
@@ -144,7 +146,8 @@ async def test_headers_of_the_client_go_with_every_connection() -> None:
 
 
 async def test_unavailable_server_is_asked_again() -> None:
-    numbers, requests = await stream_all([Turn(answer("503 Service Unavailable")), Turn(stream(frame(1, n=1), DONE))]
+    numbers, requests = await stream_all(
+        [Turn(answer("503 Service Unavailable")), Turn(stream(frame(1, n=1), DONE))]
     )
     assert numbers == [1]
     assert len(requests) == 2
@@ -199,14 +202,16 @@ async def test_frame_that_is_no_event_raises_after_what_came_before() -> None:
 
 async def test_drop_before_the_first_event_at_now_is_told() -> None:
     with pytest.warns(MissedEventsWarning):
-        numbers, requests = await stream_all([Turn(stream(b": hi\n\n")), Turn(stream(DONE))], after_sequence="now"
+        numbers, requests = await stream_all(
+            [Turn(stream(b": hi\n\n")), Turn(stream(DONE))], after_sequence="now"
         )
     assert numbers == []
     assert "after_sequence=now" in requests[1]
 
 
 async def test_204_after_a_drop_ends_the_stream() -> None:
-    numbers, _ = await stream_all([Turn(stream(frame(1, n=1))), Turn(b"HTTP/1.1 204 No Content\r\n\r\n")]
+    numbers, _ = await stream_all(
+        [Turn(stream(frame(1, n=1))), Turn(b"HTTP/1.1 204 No Content\r\n\r\n")]
     )
     assert numbers == [1]
 

@@ -1,5 +1,5 @@
 # Generated from tests/_async/test_specification.py by `python -m generator`: do not edit.
-"""What the documentation of workflow servers shows users, pasted as they would, on the real server."""
+"""What the specification shows users, as they would paste it, on the real server."""
 
 from __future__ import annotations
 

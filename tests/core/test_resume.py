@@ -123,9 +123,7 @@ def test_204_means_that_nothing_is_left() -> None:
         (302, StatusError),
     ],
 )
-def test_refusal_raises_at_once_with_status_and_detail(
-    status: int, error: type[Exception]
-) -> None:
+def test_refusal_raises_at_once_with_status_and_detail(status: int, error: type[Exception]) -> None:
     m = machine()
     m.request()
     with pytest.raises(error) as caught:
@@ -146,7 +144,11 @@ def test_unavailable_server_is_asked_again(status: int) -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [("7", 7.0), ("Tue, 14 Nov 2023 22:13:30 GMT", 10.0), ("Tue, 14 Nov 2023 22:13:30 -0000", 10.0)],
+    [
+        ("7", 7.0),
+        ("Tue, 14 Nov 2023 22:13:30 GMT", 10.0),
+        ("Tue, 14 Nov 2023 22:13:30 -0000", 10.0),
+    ],
 )
 def test_retry_after_is_the_least_pause(value: str, expected: float) -> None:
     m = machine()
@@ -154,7 +156,9 @@ def test_retry_after_is_the_least_pause(value: str, expected: float) -> None:
     assert m.opened(response(503, retry_after=value)) == Again(expected)
 
 
-@pytest.mark.parametrize("value", ["", "soon", "-5", "1.5", "\u0661", "Tue, 14 Nov 2023 22:13:10 GMT"])
+@pytest.mark.parametrize(
+    "value", ["", "soon", "-5", "1.5", "\u0661", "Tue, 14 Nov 2023 22:13:10 GMT"]
+)
 def test_unreadable_or_past_retry_after_asks_for_no_pause(value: str) -> None:
     assert retry_after({"retry-after": value}, NOW) == 0.0
 
@@ -204,7 +208,10 @@ def test_cursor_moves_with_each_event_as_it_is_handed_out() -> None:
 def test_terminal_event_ends_the_stream_whatever_follows() -> None:
     m = machine()
     open_stream(m)
-    assert deliver(m, frame(1, a=1), frame(2, "StopEvent", a=2), frame(3, a=3)) == [{"a": 1}, {"a": 2}]
+    assert deliver(m, frame(1, a=1), frame(2, "StopEvent", a=2), frame(3, a=3)) == [
+        {"a": 1},
+        {"a": 2},
+    ]
     assert m.finished
     assert drop(m) == Done()
 
@@ -258,7 +265,8 @@ def test_torn_frame_does_not_move_the_cursor() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"{", b"[]", b'"x"', b'{"type": "T"}', b'{"value": 5, "type": "T"}', b"\xff", b"[" * 10**5]
+    "data",
+    [b"{", b"[]", b'"x"', b'{"type": "T"}', b'{"value": 5, "type": "T"}', b"\xff", b"[" * 10**5],
 )
 def test_frame_that_is_no_event_raises_after_what_came_before(data: bytes) -> None:
     m = machine()
@@ -408,7 +416,9 @@ def test_hostile_retry_field_does_not_stop_the_stream_for_ever() -> None:
     assert drop(m) == Again(300.0)
 
 
-@pytest.mark.parametrize("mistake", [httpx.UnsupportedProtocol("ftp"), httpx.LocalProtocolError("x")])
+@pytest.mark.parametrize(
+    "mistake", [httpx.UnsupportedProtocol("ftp"), httpx.LocalProtocolError("x")]
+)
 def test_mistake_of_the_caller_is_not_retried(mistake: Exception) -> None:
     m = machine()
     m.request()

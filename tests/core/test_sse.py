@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +50,9 @@ def test_text_decodes_to_blocks(text: bytes, expected: list[Block]) -> None:
     assert decode(text) == expected
 
 
-@pytest.mark.parametrize("character", ["\u2028", "\u2029", "\u0085", "\x1c", "\x1d", "\x0b", "\x0c"])
+@pytest.mark.parametrize(
+    "character", ["\u2028", "\u2029", "\u0085", "\x1c", "\x1d", "\x0b", "\x0c"]
+)
 def test_only_cr_and_lf_end_a_line(character: str) -> None:
     text = f"a{character}b".encode()
     assert decode(b"data: " + text + b"\n\n") == [Block(text)]
@@ -56,7 +60,9 @@ def test_only_cr_and_lf_end_a_line(character: str) -> None:
 
 lines = st.one_of(
     st.binary(max_size=12),
-    st.sampled_from([b"", b"data: x", b"data:", b"id: 12", b"id: a", b"retry: 5", b": c", b"\xef\xbb\xbf"]),
+    st.sampled_from(
+        [b"", b"data: x", b"data:", b"id: 12", b"id: a", b"retry: 5", b": c", b"\xef\xbb\xbf"]
+    ),
     st.text(max_size=6).map(lambda text: b"data: " + text.encode(errors="ignore")),
 )
 ends = st.sampled_from([b"\n", b"\r", b"\r\n"])
@@ -66,7 +72,7 @@ bodies = st.lists(st.tuples(lines, ends)).map(lambda parts: b"".join(a + b for a
 @given(body=bodies, cuts=st.lists(st.integers(0, 400)))
 def test_any_way_of_cutting_the_bytes_gives_the_same_blocks(body: bytes, cuts: list[int]) -> None:
     places = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
-    pieces = [body[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [body[a:b] for a, b in itertools.pairwise(places)]
     assert decode(*pieces) == decode(body)
 
 

@@ -1,1 +1,1 @@
-"""What the tests run against: sample workflows on the real server, and a server that follows a script."""
+"""What the tests run against: workflows on the real server, and a server that follows a script."""

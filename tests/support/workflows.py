@@ -124,4 +124,33 @@ def sample_workflows() -> dict[str, Workflow]:
         "count": Count(timeout=60),
         "fail": Fail(),
         "human": Human(timeout=60),
+        "opaque": WithoutSchema(),
     }
+
+
+class Opaque:
+    """Something that no JSON schema describes."""
+
+
+class OpaqueEvent(Event):
+    """An event without a schema."""
+
+    thing: Opaque | None = None
+
+
+class OpaqueStart(StartEvent):
+    """A start event without a schema."""
+
+    thing: Opaque | None = None
+
+
+class WithoutSchema(Workflow):
+    """Starts with an event that has no schema."""
+
+    @step
+    async def start(self, ev: OpaqueStart) -> OpaqueEvent:
+        return OpaqueEvent()
+
+    @step
+    async def stop(self, ev: OpaqueEvent) -> StopEvent:
+        return StopEvent()

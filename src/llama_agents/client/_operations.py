@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, cast, get_args
 
 import attrs
 import httpx
@@ -192,12 +192,12 @@ def get_handlers(
     status: Sequence[str] | None, workflow_name: Sequence[str] | None
 ) -> Operation[HandlersListResponse]:
     statuses = _words("status", status)
-    unknown = [word for word in statuses if word not in get_args(Status)]
-    if unknown:
-        # The server would answer with an empty list.
-        raise ValueError(f"unknown status {unknown[0]!r}: one of {', '.join(get_args(Status))}")
+    for word in statuses:
+        if word not in get_args(Status):
+            # The server would answer with an empty list.
+            raise ValueError(f"unknown status {word!r}: one of {', '.join(get_args(Status))}")
     request = _list_handlers._get_kwargs(
-        status=statuses,
+        status=cast("list[Status]", statuses),
         workflow_name=_words("workflow_name", workflow_name),
     )
     return _operation(request, _reads(HandlersListResponse))
@@ -232,7 +232,7 @@ def _start(
         if handler_id is not None:
             rest["handler_id"] = _segment("handler id", handler_id)
             if "/" in handler_id:
-                raise ValueError(f"handler id {handler_id!r} has a '/': no later call could name it")
+                raise ValueError(f"handler id {handler_id!r} has a '/': no call could name it")
         operations = [
             _operation(
                 get_kwargs(name, body=RunWorkflowRequest.from_dict({"start_event": form, **rest})),

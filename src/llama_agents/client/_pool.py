@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import attrs
 import httpx
@@ -33,20 +33,27 @@ class Settings:
 
     base_url: httpx.URL = attrs.field(repr=False)
     headers: Mapping[str, str] | None = attrs.field(repr=False)
-    auth: Any = attrs.field(repr=False)
-    timeout: Any
+    auth: httpx.Auth | tuple[str, str] | None = attrs.field(repr=False)
+    timeout: httpx.Timeout | float | None
 
     def keywords(self) -> dict[str, Any]:
-        return {**attrs.asdict(self, recurse=False), "limits": _LIMITS}
+        """The arguments of httpx.Client and httpx.AsyncClient."""
+        return {
+            "base_url": self.base_url,
+            "headers": self.headers,
+            "auth": self.auth,
+            "timeout": DEFAULT_TIMEOUT if self.timeout is None else self.timeout,
+            "limits": _LIMITS,
+        }
 
 
-def check_arguments(
+def own_settings(
     base_url: str | httpx.URL | None,
     httpx_client: httpx.Client | httpx.AsyncClient | None,
     wrong_face: type[httpx.Client] | type[httpx.AsyncClient],
-    own: Mapping[str, Any],
-) -> httpx.URL | None:
-    """Check what a workflow client was made with; return its base URL if it owns its client.
+    **given: Any,
+) -> Settings | None:
+    """Check what a workflow client was made with; return how to make its own httpx client, if any.
 
     Raises:
         ValueError: Neither or both of the two were given, the URL is unusable, or settings of an
@@ -56,12 +63,16 @@ def check_arguments(
     if (base_url is None) == (httpx_client is None):
         raise ValueError("give exactly one of base_url and httpx_client")
     if isinstance(httpx_client, wrong_face):
-        raise TypeError(f"httpx_client is a httpx.{wrong_face.__name__}: that is for the other client")
-    if base_url is None:
-        given = [name for name, value in own.items() if value is not None]
-        if given:
-            raise ValueError(f"{given[0]} goes with base_url: set it on the httpx client")
-        return None
+        raise TypeError(f"a httpx.{wrong_face.__name__} goes with the other client")
+    if base_url is not None:
+        return Settings(_usable(base_url), **given)
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(f"{name} goes with base_url: set it on the httpx client")
+    return None
+
+
+def _usable(base_url: str | httpx.URL) -> httpx.URL:
     try:
         url = httpx.URL(base_url)
     except httpx.InvalidURL as error:
@@ -74,21 +85,21 @@ def check_arguments(
 class AsyncPool:
     """One httpx.AsyncClient for each event loop in which it is used."""
 
-    def __init__(self, settings: Settings | httpx.AsyncClient) -> None:
+    def __init__(self, handed_in: httpx.AsyncClient | None, settings: Settings | None) -> None:
+        self._handed_in = handed_in
         self._settings = settings
         self._closed = False
         self._owned: dict[object, _Owned] = {}
 
     async def get(self) -> httpx.AsyncClient:
         """Return the client for the running event loop."""
-        if not isinstance(self._settings, Settings):
-            return self._settings
-        if self._closed:
-            _refuse()
+        if self._handed_in is not None:
+            return self._handed_in
+        settings = _open_settings(self._settings, self._closed)
         loop = current_token().native_token
         if loop not in self._owned:
             self._forget_closed_loops()
-            client = httpx.AsyncClient(**self._settings.keywords())
+            client = httpx.AsyncClient(**settings.keywords())
             keeper = _close_with_the_loop(client, loop, weakref.ref(self))
             self._owned[loop] = _Owned(client, keeper)
             await anext(keeper)
@@ -96,11 +107,10 @@ class AsyncPool:
 
     async def aclose(self) -> None:
         """Close the client of the running event loop, and refuse further use."""
-        if isinstance(self._settings, Settings):
-            self._closed = True
-            owned = self._owned.get(current_token().native_token)
-            if owned is not None:
-                await owned.keeper.aclose()
+        self._closed = True
+        owned = self._owned.get(current_token().native_token)
+        if owned is not None:
+            await owned.keeper.aclose()
 
     def forget(self, loop: object) -> None:
         """Drop the client of a loop."""
@@ -135,32 +145,34 @@ async def _close_with_the_loop(
 class Pool:
     """One httpx.Client for all threads."""
 
-    def __init__(self, settings: Settings | httpx.Client) -> None:
+    def __init__(self, handed_in: httpx.Client | None, settings: Settings | None) -> None:
+        self._handed_in = handed_in
         self._settings = settings
         self._closed = False
         self._lock = threading.Lock()
-        self._client: httpx.Client | None = None
+        self._owned: httpx.Client | None = None
 
     def get(self) -> httpx.Client:
         """Return the client."""
-        if isinstance(self._settings, Settings):
-            with self._lock:
-                if self._closed:
-                    _refuse()
-                if self._client is None:
-                    self._client = httpx.Client(**self._settings.keywords())
-                    weakref.finalize(self, self._client.close)
-                return self._client
-        return self._settings
+        if self._handed_in is not None:
+            return self._handed_in
+        with self._lock:
+            settings = _open_settings(self._settings, self._closed)
+            if self._owned is None:
+                self._owned = httpx.Client(**settings.keywords())
+                weakref.finalize(self, self._owned.close)
+            return self._owned
 
     def close(self) -> None:
         """Close the client, and refuse further use."""
         with self._lock:
-            if isinstance(self._settings, Settings):
-                self._closed = True
-                if self._client is not None:
-                    self._client.close()
+            self._closed = True
+            if self._owned is not None:
+                self._owned.close()
 
 
-def _refuse() -> NoReturn:
-    raise RuntimeError("the client has been closed")
+def _open_settings(settings: Settings | None, closed: bool) -> Settings:
+    assert settings is not None, "a client is handed in or made from settings"
+    if closed:
+        raise RuntimeError("the client has been closed")
+    return settings

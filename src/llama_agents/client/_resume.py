@@ -115,7 +115,7 @@ class StreamMachine:
             or after_sequence < -1
         ):
             raise ValueError(
-                f"after_sequence must be an integer of at least -1, or 'now', not {after_sequence!r}"
+                f"after_sequence must be an integer from -1 up, or 'now', not {after_sequence!r}"
             )
         if not isinstance(max_reconnect_attempts, int) or max_reconnect_attempts < 0:
             raise ValueError(
@@ -213,7 +213,7 @@ class StreamMachine:
             raise cause
         if self._unnumbered:
             raise self._disconnected(
-                "the last event had no sequence number, so the position to resume from is not known",
+                "the last event had no sequence number, so the position is not known",
                 cause,
             ) from cause
         if response is not None and self.cursor == "now":

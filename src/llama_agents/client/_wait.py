@@ -64,10 +64,6 @@ class Wait:
         return pause
 
     def _next_interval(self) -> float:
-        match self._backoff:
-            case "constant":
-                return self._interval
-            case "linear":
-                return self._interval + 1.0
-            case "exponential":
-                return self._interval * 2.0
+        if self._backoff == "linear":
+            return self._interval + 1.0
+        return self._interval * (2.0 if self._backoff == "exponential" else 1.0)

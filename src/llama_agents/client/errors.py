@@ -150,9 +150,7 @@ class StreamDisconnectedError(WorkflowClientError, ConnectionError):
             ``after_sequence`` that the stream began with.
     """
 
-    def __init__(
-        self, handler_id: str, last_sequence: int | Literal["now"], problem: str
-    ) -> None:
+    def __init__(self, handler_id: str, last_sequence: int | Literal["now"], problem: str) -> None:
         self.handler_id = handler_id
         self.last_sequence = last_sequence
         super().__init__(

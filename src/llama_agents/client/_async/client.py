@@ -13,7 +13,7 @@ import httpx
 
 from .. import _operations
 from .._operations import Operation
-from .._pool import DEFAULT_TIMEOUT, AsyncPool, Settings, check_arguments
+from .._pool import AsyncPool, own_settings
 from .._resume import StreamMachine
 from .._wait import Wait
 from ..protocol import (
@@ -89,15 +89,12 @@ class WorkflowClient:
         auth: httpx.Auth | tuple[str, str] | None = None,
         timeout: httpx.Timeout | float | None = None,
     ) -> None:
-        own = {"headers": headers, "auth": auth, "timeout": timeout}
-        url = check_arguments(base_url, httpx_client, httpx.Client, own)
+        settings = own_settings(
+            base_url, httpx_client, httpx.Client, headers=headers, auth=auth, timeout=timeout
+        )
         self.httpx_client = httpx_client
         self.base_url = base_url
-        self._pool = AsyncPool(
-            httpx_client
-            if httpx_client is not None
-            else Settings(url, headers, auth, DEFAULT_TIMEOUT if timeout is None else timeout)
-        )
+        self._pool = AsyncPool(httpx_client, settings)
 
     async def __aenter__(self) -> Self:
         return self

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         EventEnvelopeWithMetadata,
         dict[str, Any],  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride, reportGeneralTypeIssues]
     ):
+        """A result, as a type checker sees it."""
+
         envelope: EventEnvelopeWithMetadata
 else:
     from .serializable_events import ResultEnvelope

@@ -125,8 +125,8 @@ class EventEnvelopeWithMetadata(BaseModel):
             The event, an instance of its own class.
 
         Raises:
-            EventValidationError: The class is not found, ambiguous or no event, or the fields do not
-                fit it.
+            EventValidationError: The class is not found, is ambiguous or is no event, or the fields
+                do not fit it.
         """
         try:
             if serializer is not None:
@@ -172,7 +172,7 @@ class ResultEnvelope(dict[str, Any]):
     # isinstance(result, EventEnvelopeWithMetadata) holds, as it always did. Pydantic supports no
     # registered subclasses: it asks for this attribute first, then Python for __class__.
     __pydantic_decorators__ = EventEnvelopeWithMetadata.__pydantic_decorators__
-    __class__ = property(lambda self: EventEnvelopeWithMetadata)  # type: ignore[assignment]
+    __class__ = property(lambda self: EventEnvelopeWithMetadata)  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __init__(self, envelope: EventEnvelopeWithMetadata) -> None:
         super().__init__(envelope.value)
@@ -194,7 +194,7 @@ class ResultEnvelope(dict[str, Any]):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = None  # type: ignore[assignment]  # as dict
+    __hash__ = None  # as dict
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.envelope,)

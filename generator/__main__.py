@@ -1,0 +1,78 @@
+"""Generate what is generated, or check that it is current: ``python -m generator --help``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from . import bindings, tree
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: The arguments; those of the process by default.
+        root: The project to work on.
+
+    Returns:
+        The exit status: 1 when a check found a difference or nothing could be generated.
+    """
+    options = _parser().parse_args(arguments)
+    if options.target == "drift":
+        # The server is imported here only: it is not needed to generate.
+        from . import drift
+
+        return drift.run(root)
+    try:
+        trees = _generate(root, options.target)
+    except bindings.GenerationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if not options.check:
+        for folder, files in trees.items():
+            tree.swap(files, folder)
+        return 0
+    lines = [
+        f"{folder.relative_to(root).as_posix()}/{line}"
+        for folder, files in trees.items()
+        for line in tree.differences(files, folder)
+    ]
+    if lines:
+        print("Not what `python -m generator` writes:", *lines, sep="\n  ")
+    return 1 if lines else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m generator", description=__doc__)
+    parser.add_argument(
+        "target",
+        nargs="?",
+        choices=["bindings", "sync", "drift"],
+        help="bindings: from openapi.yaml; sync: from the asynchronous sources; drift: compare "
+        "openapi.yaml with the installed server (default: bindings and sync)",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, list what differs and exit with 1"
+    )
+    return parser
+
+
+def _generate(root: Path, target: str | None) -> dict[Path, dict[PurePosixPath, str]]:
+    trees: dict[Path, dict[PurePosixPath, str]] = {}
+    if target != "sync":
+        trees |= bindings.generate(root)
+    if target != "bindings":
+        from . import unasync
+
+        trees |= unasync.generate(root)
+    return trees
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""Whole folders of generated text: compare them with what is on disk, or put them there."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+
+def differences(expected: Mapping[PurePosixPath, str], folder: Path) -> list[str]:
+    """List how a folder differs from what it should hold.
+
+    Args:
+        expected: The text of each file, by its path within the folder.
+        folder: The folder; it need not exist. Byte code caches in it do not count.
+
+    Returns:
+        One line ``path: changed``, ``path: missing`` or ``path: orphan`` for each file that differs,
+        sorted by path.
+    """
+    found = {PurePosixPath(path.relative_to(folder)): path for path in _files(folder)}
+    states = {path: "orphan" for path in found.keys() - expected.keys()}
+    for path, text in expected.items():
+        if path not in found:
+            states[path] = "missing"
+        elif found[path].read_bytes() != text.encode():
+            states[path] = "changed"
+    return [f"{path}: {states[path]}" for path in sorted(states)]
+
+
+def swap(expected: Mapping[PurePosixPath, str], folder: Path) -> None:
+    """Put the expected files in the place of the whole folder.
+
+    The new folder is written beside the old one first: a failure leaves the old one whole.
+
+    Args:
+        expected: The text of each file, by its path within the folder.
+        folder: The folder to replace or to create.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as beside:
+        new = Path(beside, "new")
+        for path, text in expected.items():
+            target = new / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(text.encode())
+        if folder.exists():
+            shutil.move(folder, Path(beside, "old"))
+        shutil.move(new, folder)
+
+
+def read(folder: Path) -> dict[PurePosixPath, str]:
+    """Read the text of every file in a folder, by its path within the folder."""
+    return {
+        PurePosixPath(path.relative_to(folder)): path.read_bytes().decode()
+        for path in _files(folder)
+    }
+
+
+def _files(folder: Path) -> list[Path]:
+    paths = sorted(folder.rglob("*")) if folder.is_dir() else []
+    return [path for path in paths if path.is_file() and "__pycache__" not in path.parts]

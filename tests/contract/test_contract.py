@@ -1,0 +1,166 @@
+"""The contract says what the real server answers, and the two families of models agree with it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from llama_agents.client import protocol
+from llama_agents.client._sse import SSEDecoder
+from llama_agents.client.bindings import api, models
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+from .provoked import PROVOKED, Servers, servers
+
+CONTRACT: Final[dict[str, Any]] = yaml.safe_load(
+    (Path(__file__).parents[2] / "openapi.yaml").read_text(encoding="utf-8")
+)
+OPERATIONS: Final = {
+    operation["operationId"]: operation
+    for methods in CONTRACT["paths"].values()
+    for method, operation in methods.items()
+    if method in ("get", "post")
+}
+REGISTRY: Final = Registry().with_resource(
+    "contract", Resource.from_contents(CONTRACT, default_specification=DRAFT202012)
+)
+CASES: Final = [
+    pytest.param(operation, status, provoke, id=f"{operation}-{status}-{number}")
+    for (operation, status), provokes in PROVOKED.items()
+    for number, provoke in enumerate(provokes)
+]
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with servers(tmp_path_factory.mktemp("contract")) as running:
+        yield running
+
+
+def resolve(node: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference within the contract."""
+    while "$ref" in node:
+        target: Any = CONTRACT
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            target = target[part]
+        node = target
+    return node
+
+
+def problems(value: Any, schema: dict[str, Any]) -> list[str]:
+    """What in a value does not fit a schema of the contract."""
+    absolute = json.loads(json.dumps(schema).replace('"#/', '"contract#/'))
+    validator = Draft202012Validator(absolute, registry=REGISTRY)
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
+
+
+def bodies(response: httpx.Response) -> tuple[str, list[Any]]:
+    """The media type of an answer, and the JSON values in it."""
+    media_type = response.headers.get("content-type", "").partition(";")[0]
+    if media_type == "text/event-stream":
+        blocks = SSEDecoder().feed(response.content)
+        return media_type, [json.loads(block.data) for block in blocks if block.data]
+    return media_type, [response.json()] if response.content else []
+
+
+NOT_PROVOKED: Final = {
+    # Only a failure inside the server's store leads to it.
+    ("cancel_handler", 500),
+}
+
+
+def test_every_status_of_the_contract_is_provoked_and_no_other() -> None:
+    documented = {
+        (name, int(status))
+        for name, operation in OPERATIONS.items()
+        for status in operation["responses"]
+    }
+    assert documented - NOT_PROVOKED == set(PROVOKED)
+    assert documented >= NOT_PROVOKED
+
+
+@pytest.mark.parametrize(("operation", "status", "provoke"), CASES)
+def test_real_answer_fits_the_contract(
+    live: Servers, operation: str, status: int, provoke: Any
+) -> None:
+    response = provoke(live)
+    assert response.status_code == status, response.text
+    media_type, values = bodies(response)
+    content = resolve(OPERATIONS[operation]["responses"][str(status)]).get("content", {})
+    if not values:
+        assert content == {}
+        return
+    schema = content[media_type]["schema"]
+    if media_type == "text/event-stream":
+        schema = {"$ref": "#/components/schemas/EventEnvelopeWithMetadata"}
+    assert [problem for value in values for problem in problems(value, schema)] == []
+
+
+def test_validation_against_the_contract_can_fail() -> None:
+    schema = {"$ref": "#/components/schemas/HandlerData"}
+    assert problems({"handler_id": 5}, schema)
+
+
+FAMILIES: Final = {
+    "get_health": "HealthResponse",
+    "list_workflows": "WorkflowsListResponse",
+    "get_workflow_schema": "WorkflowSchemaResponse",
+    "get_workflow_events_schema": "WorkflowEventsListResponse",
+    "get_workflow_representation": "WorkflowGraphResponse",
+    "run_workflow": "HandlerData",
+    "run_workflow_nowait": "HandlerData",
+    "stream_events": "EventEnvelopeWithMetadata",
+    "send_event": "SendEventResponse",
+    "list_handlers": "HandlersListResponse",
+    "get_handler": "HandlerData",
+    "cancel_handler": "CancelHandlerResponse",
+}
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "provoke"),
+    [case for case in CASES if case.values[0] in FAMILIES],
+)
+def test_bindings_and_protocol_read_the_same(
+    live: Servers, operation: str, status: int, provoke: Any
+) -> None:
+    name = FAMILIES[str(operation)]
+    protocol_model = getattr(protocol, name)
+    binding = getattr(models, name)
+    _, values = bodies(provoke(live))
+    for value in values:
+        if "detail" in value:
+            continue
+        read = protocol_model.model_validate_json(json.dumps(value)).model_dump(mode="json")
+        assert binding.from_dict(value).to_dict() == value == read
+
+
+@pytest.mark.parametrize("name", sorted(set(FAMILIES.values())))
+def test_bindings_and_protocol_have_the_same_fields(name: str) -> None:
+    schema = CONTRACT["components"]["schemas"][name]
+    fields = getattr(protocol, name).model_fields
+    # The server writes every field; the client needs fewer, for the sake of other servers.
+    assert set(schema["properties"]) == set(schema["required"]) == set(fields)
+    own = {attribute.name for attribute in getattr(models, name).__attrs_attrs__}
+    assert {name.removesuffix("_") for name in own - {"additional_properties"}} == set(fields)
+
+
+def test_every_operation_has_its_binding() -> None:
+    modules = {
+        module.name.rpartition(".")[2]
+        for module in pkgutil.walk_packages(api.__path__, f"{api.__name__}.")
+        if not module.ispkg
+    }
+    assert modules == set(OPERATIONS)
+    for operation in OPERATIONS.values():
+        (tag,) = operation["tags"]
+        importlib.import_module(f"{api.__name__}.{tag}.{operation['operationId']}")

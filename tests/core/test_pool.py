@@ -1,0 +1,151 @@
+"""Owned connections: one pool for each event loop, one for all threads, none left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+import trio
+from llama_agents.client import SyncWorkflowClient, WorkflowClient
+from llama_agents.client._pool import DEFAULT_TIMEOUT, Settings
+
+from ..support.scripted import Turn, answer, scripted
+from ..support.server import wait_until
+
+HEALTHY = answer("200 OK", b'{"status": "healthy"}')
+
+
+@pytest.mark.parametrize("run", [asyncio.run, lambda coroutine: trio.run(_await, coroutine)])
+def test_client_survives_two_event_loops(
+    server_url: str, run: Callable[[Awaitable[object]], object]
+) -> None:
+    client = WorkflowClient(base_url=server_url)
+    for _ in range(3):
+        run(client.is_healthy())
+    assert client._pool._owned == {}
+
+
+async def _await(awaitable: Awaitable[object]) -> object:
+    return await awaitable
+
+
+def test_end_of_the_event_loop_closes_what_nobody_closed() -> None:
+    with scripted([Turn(HEALTHY, then="hold")]) as script, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        asyncio.run(WorkflowClient(base_url=script.url).is_healthy())
+        gc.collect()
+        wait_until(lambda: script.closed == 1)
+
+
+def test_client_that_nobody_refers_to_is_closed_while_the_loop_goes_on() -> None:
+    async def main() -> None:
+        await WorkflowClient(base_url=script.url).is_healthy()
+        gc.collect()
+        deadline = time.monotonic() + 10
+        while script.closed == 0 and time.monotonic() < deadline:
+            await asyncio.sleep(0.005)
+        assert script.closed == 1
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    with scripted([Turn(HEALTHY, then="hold")]) as script:
+        asyncio.run(main())
+
+
+def test_loop_closed_without_ceremony_is_forgotten(server_url: str) -> None:
+    client = WorkflowClient(base_url=server_url)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(client._pool.get())
+    loop.close()
+    assert [*client._pool._owned] == [loop]
+    asyncio.run(client.is_healthy())
+    assert client._pool._owned == {}
+
+
+def test_stream_is_made_outside_a_loop_and_iterated_inside(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as sync_client:
+        handler = sync_client.run_workflow_nowait("count", start_event={"n": 2})
+    events = WorkflowClient(base_url=server_url).get_workflow_events(handler.handler_id)
+
+    async def types() -> list[str]:
+        return [event.type async for event in events]
+
+    assert asyncio.run(types()) == ["Tick", "Tick", "StopEvent"]
+
+
+def test_sync_client_works_inside_a_running_loop(server_url: str) -> None:
+    async def main() -> str:
+        with SyncWorkflowClient(base_url=server_url) as client:
+            handler = client.run_workflow_nowait("count", start_event={"n": 1})
+            *_, last = client.get_workflow_events(handler.handler_id)
+        return last.type
+
+    assert asyncio.run(main()) == "StopEvent"
+
+
+def test_sync_client_works_from_many_threads(server_url: str) -> None:
+    barrier = threading.Barrier(8)
+
+    def run(number: int) -> object:
+        barrier.wait()
+        return client.run_workflow("greet", start_event={"name": str(number)}).result
+
+    with SyncWorkflowClient(base_url=server_url) as client, ThreadPoolExecutor(8) as threads:
+        results = list(threads.map(run, range(8)))
+    assert results == [{"result": f"Hello, {number}!"} for number in range(8)]
+
+
+def test_sync_client_that_nobody_refers_to_is_closed() -> None:
+    with scripted([Turn(HEALTHY, then="hold")]) as script:
+        client = SyncWorkflowClient(base_url=script.url)
+        client.is_healthy()
+        inner = weakref.ref(client._pool.get())
+        del client
+        gc.collect()
+        wait_until(lambda: script.closed == 1)
+        assert inner() is None
+
+
+def test_many_live_streams_in_one_client_are_concurrent(server_url: str) -> None:
+    """Each holds a connection: with httpx's own limits some would wait for others."""
+
+    async def main() -> list[str]:
+        async with WorkflowClient(base_url=server_url) as client:
+            handlers = [await client.run_workflow_nowait("human") for _ in range(120)]
+            async with asyncio.TaskGroup() as group:
+                for handler in handlers:
+                    group.create_task(first(client, handler.handler_id))
+            for handler in handlers:
+                await client.cancel_handler(handler.handler_id, purge=True)
+        return seen
+
+    async def first(client: WorkflowClient, handler_id: str) -> None:
+        async with client.get_workflow_events(handler_id) as events:
+            async for event in events:
+                seen.append(event.type)
+                if len(seen) == 120:
+                    all_there.set()
+                await all_there.wait()
+                break
+
+    seen: list[str] = []
+    all_there = asyncio.Event()
+    assert asyncio.run(asyncio.wait_for(main(), 60)) == ["RequestEvent"] * 120
+
+
+def test_default_limits_are_those_of_the_documentation() -> None:
+    assert httpx.Timeout(connect=10, read=45, write=45, pool=None) == DEFAULT_TIMEOUT
+
+
+def test_settings_show_no_secret() -> None:
+    settings = Settings(
+        httpx.URL("http://user:secret@h"), {"a": "secret"}, ("u", "secret"), DEFAULT_TIMEOUT
+    )
+    assert "secret" not in repr(settings)

@@ -1,0 +1,74 @@
+"""The public API as a type checker sees it: checked by mypy and pyright, never run."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, assert_type
+
+import httpx
+from llama_agents.client import (
+    EventEnvelopeWithMetadata,
+    EventStream,
+    HandlerData,
+    SyncEventStream,
+    SyncWorkflowClient,
+    WorkflowClient,
+    WorkflowFailedError,
+)
+from llama_agents.client.protocol import ResultEnvelope, Status, is_status_completed
+from workflows.events import Event, StartEvent, StopEvent
+
+
+class OutEvent(StopEvent):
+    output: str
+
+
+def takes_an_envelope(envelope: EventEnvelopeWithMetadata) -> None: ...
+
+
+async def asynchronous() -> None:
+    client = WorkflowClient(base_url="http://h", headers={"a": "b"}, timeout=5.0)
+    WorkflowClient(httpx_client=httpx.AsyncClient())
+    WorkflowClient()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    WorkflowClient(httpx_client=httpx.Client())  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    assert_type((await client.list_workflows()).workflows, list[str])
+    handler = await client.run_workflow("greet", None, StartEvent())
+    assert_type(handler, HandlerData)
+    assert_type(handler.status, Status)
+    assert_type(is_status_completed(handler.status), bool)
+    assert_type(handler.result, ResultEnvelope | None)
+    if handler.result is not None:
+        takes_an_envelope(handler.result)
+        assert_type(handler.result["output"], Any)
+        assert_type(handler.result.type, str)
+        assert_type(handler.result.load_event(), Event)
+        assert_type(OutEvent.model_validate(handler.result), OutEvent)
+    stream = client.get_workflow_events("h", after_sequence="now")
+    assert_type(stream, EventStream)
+    assert_type(stream.last_sequence, int | Literal["now"])
+    async for event in stream:
+        assert_type(event, EventEnvelopeWithMetadata)
+        assert_type(event.load_event([OutEvent]), Event)
+    async with client as entered, entered.get_workflow_events("h") as events:
+        assert_type(entered, WorkflowClient)
+        assert_type(events, EventStream)
+    await client.get_handlers(["running"], ["greet"])
+    await client.get_handlers(["done"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    await client.wait_for_handler("h", timeout=1, backoff="exponential")
+    await client.wait_for_handler("h", backoff="cubic")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.get_workflow_events("h", after_sequence="later")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def synchronous() -> None:
+    client = SyncWorkflowClient(base_url="http://h", auth=("u", "p"))
+    SyncWorkflowClient(httpx_client=httpx.Client())
+    SyncWorkflowClient(httpx_client=httpx.AsyncClient())  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    try:
+        assert_type(client.run_workflow("greet", start_event={"name": "Ada"}), HandlerData)
+    except WorkflowFailedError as error:
+        assert_type(error.handler, HandlerData)
+        assert_type(error.response, httpx.Response)
+        assert_type(error.detail, str | None)
+    with client.get_workflow_events("h") as stream:
+        assert_type(stream, SyncEventStream)
+        for event in stream:
+            assert_type(event, EventEnvelopeWithMetadata)
