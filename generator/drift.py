@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import attrs
 import yaml
@@ -19,7 +19,7 @@ METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "t
 RENAMED: Final = {"Handler": "HandlerData", "HandlersList": "HandlersListResponse"}
 """Schemas that the server's own document calls otherwise than its models and the contract do."""
 READ_BY_SERVER: Final = frozenset({"EventEnvelope"})
-"""Models of what clients send: a field with a default is optional there, and always sent elsewhere."""
+"""Models that the server reads. It writes the others, and writes every field of them."""
 
 
 @attrs.frozen
@@ -44,155 +44,159 @@ class Verdict:
 
 
 @attrs.frozen
-class Document:
-    """An OpenAPI document, or the JSON schema of a model, and how to read it."""
+class Node:
+    """A part of an OpenAPI document or of a model's JSON schema.
 
-    tree: Mapping[str, Any]
+    Attributes:
+        document: The whole, in which references are looked up.
+        value: The part, or by default the whole.
+        name: The component that it is, if a reference led to it.
+    """
 
-    @classmethod
-    def of(cls, tree: Mapping[str, Any]) -> Self:
-        """Read a document under the contract's schema names."""
-        return cls(tree)
+    document: Mapping[str, Any]
+    value: Mapping[str, Any] = attrs.Factory(lambda node: node.document, takes_self=True)
+    name: str = ""
 
-    def resolve(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Follow a reference, if the node is one."""
-        while "$ref" in node:
-            target: Any = self.tree
-            for key in node["$ref"].removeprefix("#/").split("/"):
-                target = target[key]
-            node = target
-        return node
+    def follow(self, value: Mapping[str, Any]) -> Node:
+        """Return a part of the same document, or what it refers to."""
+        name = ""
+        while "$ref" in value:
+            path = value["$ref"].removeprefix("#/").split("/")
+            name, value = RENAMED.get(path[-1], path[-1]), self.document
+            for key in path:
+                value = value[key]
+        return Node(self.document, value, name)
 
-    def operations(self) -> dict[str, Mapping[str, Any]]:
+    def get(self, key: str) -> Node:
+        """Return what stands under a key, an empty part if there is nothing."""
+        return self.follow(self.value.get(key, {}))
+
+    def children(self, key: str) -> dict[str, Node]:
+        """Return what stands under each key of the mapping under a key."""
+        return {str(name): self.follow(value) for name, value in self.get(key).value.items()}
+
+    def operations(self) -> dict[str, Node]:
         """Return the operations by method and path, with the parameters of their path."""
         return {
-            f"{method.upper()} {path}": {
-                **item[method],
-                "parameters": [*item.get("parameters", ()), *item[method].get("parameters", ())],
-            }
-            for path, item in self.tree.get("paths", {}).items()
+            f"{method.upper()} {path}": self.follow(
+                {**item.value[method], "parameters": [*shared, *own]}
+            )
+            for path, item in self.children("paths").items()
             for method in METHODS
-            if method in item
+            if method in item.value
+            for shared in [item.value.get("parameters", ())]
+            for own in [item.value[method].get("parameters", ())]
         }
 
-    def schemas(self) -> dict[str, Mapping[str, Any]]:
+    def schemas(self) -> dict[str, Node]:
         """Return the components, under the names that the contract gives them."""
-        components = self.tree.get("components", {}).get("schemas", {})
-        return {RENAMED.get(name, name): schema for name, schema in components.items()}
+        found = self.get("components").children("schemas")
+        return {RENAMED.get(name, name): schema for name, schema in found.items()}
 
-    def type(self, schema: Mapping[str, Any]) -> str:
-        """Write a schema's type in one line; words of an enum in brackets."""
-        words = self._words(schema)
+    def fields(self) -> dict[str, str]:
+        """Return each field of an object schema: whether it is required, and its type."""
+        required = self.value.get("required", ())
+        return {
+            name: f"{'required' if name in required else 'optional'} {field.type_name()}"
+            for name, field in self.children("properties").items()
+        }
+
+    def parameters(self) -> dict[str, str]:
+        """Return each parameter of an operation, as `fields` does, with its default."""
+        return {
+            f"{parameter['in']} {parameter['name']}": (
+                f"{'required' if parameter.get('required') else 'optional'} {schema.type_name()}"
+                + (f", default {schema.value['default']}" if "default" in schema.value else "")
+            )
+            for parameter in (self.follow(value).value for value in self.value["parameters"])
+            for schema in [self.follow(parameter["schema"])]
+        }
+
+    def type_name(self) -> str:
+        """Write a schema's type in one line, with the words of an enum in brackets."""
         return " | ".join(
-            sorted(f"{name}({', '.join(sorted(words[name]))})" if words[name] else name
-                   for name in words)
+            f"{name}({', '.join(sorted(words))})" if words else name
+            for name, words in sorted(self._words().items())
         )
 
-    def fields(self, schema: Mapping[str, Any]) -> dict[str, str]:
-        """Return each field of an object: whether it is required, and its type."""
-        schema = self.resolve(schema)
-        required = schema.get("required", ())
-        return {
-            name: f"{'required' if name in required else 'optional'} {self.type(field)}"
-            for name, field in schema.get("properties", {}).items()
-        }
-
-    def _words(self, schema: Mapping[str, Any]) -> dict[str, set[str]]:
-        """Return the types a value may have, each with the words that the schema names for it."""
-        if "$ref" in schema and self.resolve(schema).get("properties"):
-            name = schema["$ref"].rpartition("/")[2]
-            return {RENAMED.get(name, name): set()}
-        schema = self.resolve(schema)
-        found: dict[str, set[str]] = {}
+    def _words(self) -> dict[str, set[str]]:
+        """Return the types that a value may have, each with the words that the schema names."""
+        schema, found = self.value, dict[str, set[str]]()
+        # A model that stands in another one's schema without a reference has its name as its title.
+        if "properties" in schema and (name := self.name or schema.get("title", "")):
+            return {name: set()}
         for branch in [*schema.get("anyOf", ()), *schema.get("oneOf", ())]:
-            for name, words in self._words(branch).items():
+            for name, words in self.follow(branch)._words().items():
                 found.setdefault(name, set()).update(words)
-        types = schema.get("type", [])
+        types = schema.get("type", ())
         for name in [types] if isinstance(types, str) else types:
-            named = schema.get("enum", [schema["const"]] if "const" in schema else [])
-            if name == "array":
-                name = f"array of {self.type(schema.get('items', {}))}"
-            found.setdefault(name, set()).update(named)
+            words = schema.get("enum", [schema["const"]] if "const" in schema else [])
+            name = f"array of {self.get('items').type_name()}" if name == "array" else name
+            found.setdefault(name, set()).update(words)
         if schema.get("nullable"):
             found["null"] = set()
         return {"any": set()} if not found or "any" in found else found
 
 
-def compare(
-    where: str, contract: Mapping[str, str], server: Mapping[str, str], names: str = "{}"
-) -> Iterator[str]:
-    """Compare facts of both sides by their names."""
+def compare(where: str, contract: Mapping[str, Any], server: Mapping[str, Any]) -> Iterator[str]:
+    """Compare two sets of named facts; those that are no texts by their names alone."""
     for name in sorted(contract.keys() | server.keys()):
-        here = f"{where}{names.format(name)}"
         if name not in server:
-            yield f"{here}: only in the contract"
+            yield f"{where}{name}: only in the contract"
         elif name not in contract:
-            yield f"{here}: only on the server"
-        elif contract[name] != server[name]:
-            yield f"{here}: {contract[name]} in the contract, {server[name]} on the server"
+            yield f"{where}{name}: only on the server"
+        elif isinstance(contract[name], str) and contract[name] != server[name]:
+            yield f"{where}{name}: {contract[name]} in the contract, {server[name]} on the server"
 
 
-def compare_routes(contract: Document, routes: Iterable[str]) -> Iterator[str]:
+def compare_routes(contract: Node, routes: Iterable[str]) -> Iterator[str]:
     """Compare the operations with the routes of the server, each ``METHOD /path``."""
-    yield from compare("route ", dict.fromkeys(contract.operations(), ""), dict.fromkeys(routes, ""))
+    yield from compare("route ", contract.operations(), dict.fromkeys(routes))
 
 
-def compare_documents(contract: Document, server: Document) -> Iterator[str]:
+def compare_documents(contract: Node, server: Node) -> Iterator[str]:
     """Compare the contract with the server's own document.
 
-    Bodies are compared where that document describes one, and operations where it names them.
+    That document is silent about many bodies and components: those that it describes are compared.
     """
-    ours, theirs = contract.operations(), server.operations()
-    yield from compare("document ", dict.fromkeys(ours, ""), dict.fromkeys(theirs, ""))
-    for name in sorted(ours.keys() & theirs.keys()):
-        here, mine, other = f"document {name}", ours[name], theirs[name]
-        yield from compare(
-            f"{here} parameter ", _parameters(contract, mine), _parameters(server, other)
+    yield from compare("document ", contract.operations(), server.operations())
+    for name, mine, other in _pairs(contract.operations(), server.operations()):
+        here = f"document {name}"
+        yield from compare(f"{here} parameter ", mine.parameters(), other.parameters())
+        yield from compare(f"{here} ", _body_facts(mine), _body_facts(other))
+        yield from _compare_contents(
+            f"{here} request body", mine.get("requestBody"), other.get("requestBody")
         )
-        yield from _compare_request_bodies(here, contract, mine, server, other)
-        mine, other = mine.get("responses", {}), other.get("responses", {})
-        mine, other = ({str(k): v for k, v in side.items()} for side in (mine, other))
-        yield from compare(f"{here} status ", dict.fromkeys(mine, ""), dict.fromkeys(other, ""))
-        for status in sorted(mine.keys() & other.keys()):
-            yield from _compare_contents(
-                f"{here} status {status}", contract, mine[status], server, other[status]
-            )
-    shared = contract.schemas().keys() & server.schemas().keys()
-    for name in sorted(server.schemas().keys()):
-        if name not in shared:
-            yield f"document {name}: only on the server"
-            continue
-        yield from compare(
-            f"document {name}.",
-            contract.fields(contract.schemas()[name]),
-            server.fields(server.schemas()[name]),
-        )
+        statuses = mine.children("responses"), other.children("responses")
+        yield from compare(f"{here} status ", *statuses)
+        for status, answer, other_answer in _pairs(*statuses):
+            yield from _compare_contents(f"{here} status {status}", answer, other_answer)
+    known = {name: contract.schemas().get(name, Node({})) for name in server.schemas()}
+    for name, mine, other in _pairs(known, server.schemas()):
+        yield from compare(f"document {name}.", mine.fields(), other.fields())
 
 
-def compare_models(contract: Document, models: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def compare_models(contract: Node, models: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Compare the components with models that bear their names, given as JSON schemas."""
-    for name, schema in sorted(models.items()):
-        if name not in contract.schemas():
-            yield f"model {name}: only on the server"
-            continue
-        yield from _compare_schemas(
-            f"model {name}", contract, contract.schemas()[name], Document.of(schema), schema
-        )
+    theirs = {name: Node(schema) for name, schema in models.items()}
+    known = {name: node for name, node in contract.schemas().items() if name in theirs}
+    yield from compare("model ", known, theirs)
+    for name, mine, other in _pairs(known, theirs):
+        yield from _compare_schemas(f"model {name}", mine, other)
 
 
-def compare_store(contract: Document, handler: Mapping[str, Any]) -> Iterator[str]:
+def compare_store(contract: Node, handler: Mapping[str, Any]) -> Iterator[str]:
     """Compare ``HandlerData`` with the JSON schema of the record that the server keeps of a run."""
-    yield from compare(
-        "store HandlerData.",
-        contract.fields(contract.schemas()["HandlerData"]),
-        Document.of(handler).fields(handler),
-    )
+    mine = contract.schemas()["HandlerData"]
+    yield from compare("store HandlerData.", mine.fields(), Node(handler).fields())
 
 
 def judge(found: Iterable[str], baseline: Iterable[Group]) -> Verdict:
     """Set the differences that were found against those that are explained."""
-    found, explained = set(found), {line for group in baseline for line in group.differences}
-    return Verdict(unexplained=sorted(found - explained), stale=sorted(explained - found))
+    occurring, explained = set(found), {line for group in baseline for line in group.differences}
+    return Verdict(
+        unexplained=sorted(occurring - explained), stale=sorted(explained - occurring)
+    )
 
 
 def read_baseline(text: str) -> list[Group]:
@@ -210,7 +214,12 @@ def read_baseline(text: str) -> list[Group]:
     return groups
 
 
-def observe(contract: Document) -> list[str]:
+def as_written(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON schema of a model whose every field is written, also a field's default."""
+    return {**schema, "required": list(schema.get("properties", ()))}
+
+
+def observe(contract: Node) -> list[str]:
     """Return all differences between the contract and the installed server."""
     import workflows.representation as representation
     from llama_agents.client import protocol
@@ -232,24 +241,24 @@ def observe(contract: Document) -> list[str]:
         for name in module.__all__
     }
     models = {
-        name: TypeAdapter(member).json_schema(
-            mode="validation" if name in READ_BY_SERVER else "serialization"
-        )
+        name: TypeAdapter(member).json_schema()
+        if name in READ_BY_SERVER
+        else as_written(TypeAdapter(member).json_schema(mode="serialization"))
         for name, member in members.items()
-        if name in contract.schemas() or isinstance(member, type) and issubclass(member, BaseModel)
+        if name in contract.schemas() or (isinstance(member, type) and issubclass(member, BaseModel))
     }
+    handler = as_written(PersistentHandler.model_json_schema(mode="serialization"))
     return [
         *compare_routes(contract, routes),
-        *compare_documents(contract, Document.of(server.openapi_schema())),
+        *compare_documents(contract, Node(server.openapi_schema())),
         *compare_models(contract, models),
-        *compare_store(contract, PersistentHandler.model_json_schema(mode="serialization")),
+        *compare_store(contract, handler),
     ]
 
 
 def run(root: Path) -> int:
     """Compare, print what is not explained and what no longer occurs, and return the exit status."""
-    contract = Document.of(yaml.safe_load((root / CONTRACT).read_text()))
-    found = observe(contract)
+    found = observe(Node(yaml.safe_load((root / CONTRACT).read_text())))
     verdict = judge(found, read_baseline((root / BASELINE).read_text()))
     for title, lines in (
         ("Differences that the baseline does not explain:", verdict.unexplained),
@@ -261,64 +270,30 @@ def run(root: Path) -> int:
     return 1 if verdict.unexplained or verdict.stale else 0
 
 
-def _parameters(document: Document, operation: Mapping[str, Any]) -> dict[str, str]:
-    facts = {}
-    for parameter in map(document.resolve, operation["parameters"]):
-        fact = f"{'required' if parameter.get('required') else 'optional'} "
-        fact += document.type(parameter["schema"])
-        if "default" in parameter["schema"]:
-            fact += f" = {str(parameter['schema']['default']).lower()}"
-        facts[f"{parameter['in']} {parameter['name']}"] = fact
-    return facts
+def _pairs(ours: Mapping[str, Node], theirs: Mapping[str, Node]) -> Iterator[tuple[str, Node, Node]]:
+    for name in sorted(ours.keys() & theirs.keys()):
+        yield name, ours[name], theirs[name]
 
 
-def _compare_request_bodies(
-    where: str,
-    contract: Document,
-    mine: Mapping[str, Any],
-    server: Document,
-    other: Mapping[str, Any],
-) -> Iterator[str]:
-    bodies = [
-        document.resolve(operation["requestBody"]) if "requestBody" in operation else None
-        for document, operation in ((contract, mine), (server, other))
-    ]
-    facts = [
-        {} if body is None else {"request body": "required" if body.get("required") else "optional"}
-        for body in bodies
-    ]
-    yield from compare(f"{where} ", facts[0], facts[1])
-    if bodies[0] is not None and bodies[1] is not None:
-        yield from _compare_contents(f"{where} request body", contract, bodies[0], server, bodies[1])
+def _body_facts(operation: Node) -> dict[str, str]:
+    if "requestBody" not in operation.value:
+        return {}
+    required = operation.get("requestBody").value.get("required")
+    return {"request body": "required" if required else "optional"}
 
 
-def _compare_contents(
-    where: str,
-    contract: Document,
-    mine: Mapping[str, Any],
-    server: Document,
-    other: Mapping[str, Any],
-) -> Iterator[str]:
-    mine, other = contract.resolve(mine).get("content", {}), server.resolve(other).get("content")
-    if other is None:
+def _compare_contents(where: str, mine: Node, other: Node) -> Iterator[str]:
+    if "content" not in other.value:
         return
-    yield from compare(f"{where} ", dict.fromkeys(mine, ""), dict.fromkeys(other, ""))
-    for media_type in sorted(mine.keys() & other.keys()):
-        yield from _compare_schemas(
-            where, contract, mine[media_type]["schema"], server, other[media_type]["schema"]
-        )
+    contents = mine.children("content"), other.children("content")
+    yield from compare(f"{where} ", *contents)
+    for _, content, other_content in _pairs(*contents):
+        yield from _compare_schemas(where, content.get("schema"), other_content.get("schema"))
 
 
-def _compare_schemas(
-    where: str,
-    contract: Document,
-    mine: Mapping[str, Any],
-    server: Document,
-    other: Mapping[str, Any],
-) -> Iterator[str]:
-    """Compare objects field by field, and all else by their types."""
-    fields = contract.fields(mine), server.fields(other)
-    if all(fields) and "$ref" not in other:
-        yield from compare(f"{where}.", *fields)
+def _compare_schemas(where: str, mine: Node, other: Node) -> Iterator[str]:
+    """Compare objects that have no name of their own field by field, and all else by type."""
+    if not other.name and mine.fields() and other.fields():
+        yield from compare(f"{where}.", mine.fields(), other.fields())
     else:
-        yield from compare(where, {"": contract.type(mine)}, {"": server.type(other)})
+        yield from compare(where, {"": mine.type_name()}, {"": other.type_name()})

@@ -6,9 +6,11 @@ loop, those of a sync client to nobody.
 
 from __future__ import annotations
 
+import socket
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import attrs
@@ -169,6 +171,19 @@ class Pool:
             self._closed = True
             if self._owned is not None:
                 self._owned.close()
+
+
+def hang_up(response: httpx.Response) -> None:
+    """End the connection under a response, so that whoever reads from it in another thread wakes.
+
+    To close a socket is not enough for that.
+    """
+    stream = response.extensions.get("network_stream")
+    if stream is None or response.http_version not in ("HTTP/1.0", "HTTP/1.1"):
+        return  # a transport without sockets, or a connection that other requests share
+    connection = stream.get_extra_info("socket")
+    with suppress(OSError):  # it may be closed already
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _open_settings(settings: Settings | None, closed: bool) -> Settings:

@@ -10,7 +10,7 @@ from typing import Literal, Self
 import anyio
 import httpx
 
-from .._pool import AsyncPool
+from .._pool import AsyncPool, hang_up
 from .._resume import DROPS, Again, Done, ReadOn, Step, StreamMachine
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 
@@ -82,6 +82,8 @@ class EventStream:
     async def aclose(self) -> None:
         """End the stream and free its connection. The run itself goes on."""
         self._closed = True
+        if self._response is not None:
+            hang_up(self._response)
         await self._disconnect()
 
     async def _events(self) -> AsyncIterator[EventEnvelopeWithMetadata]:

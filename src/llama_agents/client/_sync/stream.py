@@ -11,7 +11,7 @@ from typing import Literal, Self
 
 import httpx
 
-from .._pool import Pool
+from .._pool import Pool, hang_up
 from .._resume import DROPS, Again, Done, ReadOn, Step, StreamMachine
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 
@@ -83,6 +83,8 @@ class SyncEventStream:
     def close(self) -> None:
         """End the stream and free its connection. The run itself goes on."""
         self._closed = True
+        if self._response is not None:
+            hang_up(self._response)
         self._disconnect()
 
     def _events(self) -> Iterator[EventEnvelopeWithMetadata]:

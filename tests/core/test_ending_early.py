@@ -1,0 +1,123 @@
+"""What the two faces do differently when a stream is left: cancellation, and other threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import anyio
+import httpx
+import pytest
+from llama_agents.client import SyncWorkflowClient, WorkflowClient
+
+from ..support.scripted import HEAD, Turn, frame, scripted, stream
+from ..support.server import wait_until, wait_until_async
+
+HELD = Turn(stream(frame(1), end=b""), then="hold")
+
+
+@pytest.mark.anyio
+async def test_deadline_while_waiting_for_an_event_frees_the_connection() -> None:
+    with scripted([HELD]) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            seen = []
+            with anyio.move_on_after(0.2) as scope:
+                async for event in client.get_workflow_events("h1"):
+                    seen.append(event)
+            assert scope.cancelled_caught
+            assert len(seen) == 1
+            await wait_until_async(lambda: script.closed == 1)
+
+
+@pytest.mark.anyio
+async def test_deadline_while_entering_frees_the_connection() -> None:
+    with scripted([Turn(then="hold")]) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            with anyio.move_on_after(0.2) as scope:
+                async with client.get_workflow_events("h1"):
+                    pytest.fail("entered")
+            assert scope.cancelled_caught
+            await wait_until_async(lambda: script.closed == 1)
+
+
+@pytest.mark.anyio
+async def test_deadline_between_attempts_is_kept() -> None:
+    with scripted([Turn()]) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            started = time.monotonic()
+            with anyio.move_on_after(0.3) as scope:
+                async for _ in client.get_workflow_events("h1", max_reconnect_attempts=30):
+                    pytest.fail("an event")
+            assert scope.cancelled_caught
+            assert time.monotonic() - started < 5
+
+
+@pytest.mark.anyio
+async def test_cancelled_task_ends_as_cancelled() -> None:
+    with scripted([HELD]) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            outcome: list[str] = []
+
+            async def read() -> None:
+                try:
+                    async with client.get_workflow_events("h1") as events:
+                        async for _ in events:
+                            outcome.append("event")
+                except anyio.get_cancelled_exc_class():
+                    outcome.append("cancelled")
+                    raise
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(read)
+                await wait_until_async(lambda: outcome == ["event"])
+                group.cancel_scope.cancel()
+            assert outcome == ["event", "cancelled"]
+            await wait_until_async(lambda: script.closed == 1)
+
+
+@pytest.mark.anyio
+async def test_closing_from_another_task_ends_the_loop() -> None:
+    with scripted([HELD]) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            events = client.get_workflow_events("h1")
+            seen: list[str] = []
+
+            async def read() -> None:
+                async for event in events:
+                    seen.append(event.type)
+
+            with anyio.fail_after(5):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(read)
+                    await wait_until_async(lambda: seen)
+                    await events.aclose()
+            assert seen == ["Tick"]
+            await wait_until_async(lambda: script.closed == 1)
+
+
+@pytest.mark.parametrize("turn", [HELD, Turn(HEAD, then="hold")])
+def test_closing_from_another_thread_ends_the_loop_at_once(turn: Turn) -> None:
+    with scripted([turn]) as script, SyncWorkflowClient(base_url=script.url) as client:
+        events = client.get_workflow_events("h1")
+        reader = threading.Thread(target=lambda: list(events))
+        reader.start()
+        wait_until(lambda: events._response is not None)
+        time.sleep(0.05)  # until it is in the middle of a read; sooner is no failure
+        events.close()
+        reader.join(5)
+        assert not reader.is_alive()
+        wait_until(lambda: script.closed == 1)
+        assert len(script.requests) == 1
+
+
+@pytest.mark.anyio
+async def test_closing_on_a_transport_without_sockets_works() -> None:
+    body = frame(1) + frame(2)
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(200, content=body, headers={"content-type": "text/event-stream"})
+    )
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as inner:
+        events = WorkflowClient(httpx_client=inner).get_workflow_events("h1")
+        async for _ in events:
+            await events.aclose()
+        assert events.last_sequence == 1
