@@ -172,6 +172,16 @@ async def test_refused_connection_exhausts_the_budget() -> None:
             await collect(client.get_workflow_events("h1", max_reconnect_attempts=1))
 
 
+async def test_exhaustion_by_an_unavailable_server_keeps_its_answer() -> None:
+    with scripted([Turn(answer("503 Service Unavailable", b'{"detail": "down"}'))]) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            with pytest.raises(StreamDisconnectedError) as caught:
+                await collect(client.get_workflow_events("h1", max_reconnect_attempts=1))
+    assert isinstance(caught.value.__cause__, ServerError)
+    assert caught.value.__cause__.detail == "down"
+    assert len(script.requests) == 2
+
+
 async def test_torn_error_body_does_not_hide_the_status() -> None:
     torn = b"HTTP/1.1 500 Oops\r\nContent-Length: 100\r\n\r\n{"
     with scripted([Turn(torn)]) as script:

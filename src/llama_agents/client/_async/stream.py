@@ -109,23 +109,23 @@ class EventStream:
 
     async def _connect(self) -> httpx.Response | None:
         """Return a connection to read from, or None when the stream is over."""
-        while self._response is None and not (self._machine.finished or self._closed):
-            step: Step
-            try:
-                step = await self._open()
-            except DROPS as error:
-                await self._disconnect()
-                step = self._machine.closed(error)
-            except BaseException:
-                await self._disconnect()
-                raise
-            await self._follow(step)
+        try:
+            while self._response is None and not (self._machine.finished or self._closed):
+                await self._follow(await self._open())
+        except BaseException:
+            await self._disconnect()
+            raise
+        if self._closed:
+            await self._disconnect()
         return self._response
 
     async def _open(self) -> Step:
         client = await self._pool.get()
         request = self._machine.request().request(client)
-        self._response = response = await client.send(request, stream=True)
+        try:
+            self._response = response = await client.send(request, stream=True)
+        except DROPS as error:
+            return self._machine.closed(error)
         if self._machine.wants_body(response):
             # A status without its body still tells what to do.
             with suppress(*DROPS):

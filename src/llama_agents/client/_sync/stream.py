@@ -110,23 +110,23 @@ class SyncEventStream:
 
     def _connect(self) -> httpx.Response | None:
         """Return a connection to read from, or None when the stream is over."""
-        while self._response is None and not (self._machine.finished or self._closed):
-            step: Step
-            try:
-                step = self._open()
-            except DROPS as error:
-                self._disconnect()
-                step = self._machine.closed(error)
-            except BaseException:
-                self._disconnect()
-                raise
-            self._follow(step)
+        try:
+            while self._response is None and not (self._machine.finished or self._closed):
+                self._follow(self._open())
+        except BaseException:
+            self._disconnect()
+            raise
+        if self._closed:
+            self._disconnect()
         return self._response
 
     def _open(self) -> Step:
         client = self._pool.get()
         request = self._machine.request().request(client)
-        self._response = response = client.send(request, stream=True)
+        try:
+            self._response = response = client.send(request, stream=True)
+        except DROPS as error:
+            return self._machine.closed(error)
         if self._machine.wants_body(response):
             # A status without its body still tells what to do.
             with suppress(*DROPS):
