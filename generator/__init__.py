@@ -1,1 +1,1 @@
-"""What is generated from `openapi.yaml` and from the asynchronous sources, and whether it is current."""
+"""Writes what is generated, and checks that it is current."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from . import bindings, tree
+from . import bindings, tree, unasync
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
         return drift.run(root)
     try:
         trees = _generate(root, options.target)
-    except bindings.GenerationError as error:
+    except (bindings.GenerationError, unasync.UnusedRuleError) as error:
         print(error, file=sys.stderr)
         return 1
     if not options.check:
@@ -68,8 +68,6 @@ def _generate(root: Path, target: str | None) -> dict[Path, dict[PurePosixPath, 
     if target != "sync":
         trees |= bindings.generate(root)
     if target != "bindings":
-        from . import unasync
-
         trees |= unasync.generate(root)
     return trees
 

@@ -39,7 +39,7 @@ def generate(root: Path) -> dict[Path, dict[PurePosixPath, str]]:
         GenerationError: The installed versions are not the pinned ones, or the generator failed or
             could not express all of the contract.
     """
-    check_versions(pins((root / "pyproject.toml").read_text()))
+    check_versions(pins((root / "pyproject.toml").read_text(encoding="utf-8")))
     with tempfile.TemporaryDirectory() as temporary:
         fresh = Path(temporary, "bindings")
         _run_generator(root, fresh)

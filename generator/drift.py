@@ -194,9 +194,7 @@ def compare_store(contract: Node, handler: Mapping[str, Any]) -> Iterator[str]:
 def judge(found: Iterable[str], baseline: Iterable[Group]) -> Verdict:
     """Set the differences that were found against those that are explained."""
     occurring, explained = set(found), {line for group in baseline for line in group.differences}
-    return Verdict(
-        unexplained=sorted(occurring - explained), stale=sorted(explained - occurring)
-    )
+    return Verdict(unexplained=sorted(occurring - explained), stale=sorted(explained - occurring))
 
 
 def read_baseline(text: str) -> list[Group]:
@@ -245,7 +243,8 @@ def observe(contract: Node) -> list[str]:
         if name in READ_BY_SERVER
         else as_written(TypeAdapter(member).json_schema(mode="serialization"))
         for name, member in members.items()
-        if name in contract.schemas() or (isinstance(member, type) and issubclass(member, BaseModel))
+        if name in contract.schemas()
+        or (isinstance(member, type) and issubclass(member, BaseModel))
     }
     handler = as_written(PersistentHandler.model_json_schema(mode="serialization"))
     return [
@@ -257,9 +256,9 @@ def observe(contract: Node) -> list[str]:
 
 
 def run(root: Path) -> int:
-    """Compare, print what is not explained and what no longer occurs, and return the exit status."""
-    found = observe(Node(yaml.safe_load((root / CONTRACT).read_text())))
-    verdict = judge(found, read_baseline((root / BASELINE).read_text()))
+    """Compare, print where the baseline is not what was found, and return the exit status."""
+    found = observe(Node(yaml.safe_load((root / CONTRACT).read_text(encoding="utf-8"))))
+    verdict = judge(found, read_baseline((root / BASELINE).read_text(encoding="utf-8")))
     for title, lines in (
         ("Differences that the baseline does not explain:", verdict.unexplained),
         ("Differences of the baseline that no longer occur:", verdict.stale),
@@ -270,7 +269,9 @@ def run(root: Path) -> int:
     return 1 if verdict.unexplained or verdict.stale else 0
 
 
-def _pairs(ours: Mapping[str, Node], theirs: Mapping[str, Node]) -> Iterator[tuple[str, Node, Node]]:
+def _pairs(
+    ours: Mapping[str, Node], theirs: Mapping[str, Node]
+) -> Iterator[tuple[str, Node, Node]]:
     for name in sorted(ours.keys() & theirs.keys()):
         yield name, ours[name], theirs[name]
 

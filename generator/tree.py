@@ -16,11 +16,11 @@ def differences(expected: Mapping[PurePosixPath, str], folder: Path) -> list[str
         folder: The folder; it need not exist. Byte code caches in it do not count.
 
     Returns:
-        One line ``path: changed``, ``path: missing`` or ``path: orphan`` for each file that differs,
-        sorted by path.
+        One line for each file that differs, sorted by path: ``path: changed``, ``path: missing`` or
+        ``path: orphan``.
     """
     found = {PurePosixPath(path.relative_to(folder)): path for path in _files(folder)}
-    states = {path: "orphan" for path in found.keys() - expected.keys()}
+    states = dict.fromkeys(found.keys() - expected.keys(), "orphan")
     for path, text in expected.items():
         if path not in found:
             states[path] = "missing"

@@ -27,7 +27,7 @@ class HandlerData:
     run_id: None | str
     """ The server's own id; a handler id that is used again gets another. """
     error: None | str
-    """ Why the run failed or was cancelled. """
+    """ Why the run failed. Null in all other cases, also when it was cancelled. """
     result: EventEnvelopeWithMetadata | None
     """ The stop event, once the run has completed. """
     status: Status

@@ -23,7 +23,7 @@ class LegacyResult:
     run_id: None | str
     """ The server's own id of the run. """
     error: None | str
-    """ Why the run failed or was cancelled. """
+    """ Why the run failed. Null in all other cases, also when it was cancelled. """
     result: Any
     """ What a plain stop event carries, of any JSON type; the fields of the event where the
     workflow has a stop event class of its own; null until the run has completed.

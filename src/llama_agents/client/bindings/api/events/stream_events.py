@@ -122,8 +122,8 @@ def sync_detailed(
     may follow one run.
 
     As server-sent events, a frame is `id: N`, `data: <EventEnvelopeWithMetadata>` and a blank
-    line. N is the event's sequence number: it grows, starts above 0 and leaves gaps where
-    internal events are left out. A comment, `: heartbeat`, comes every 25 seconds of silence
+    line. N is the event's sequence number: it grows from 0 on and leaves gaps where internal
+    events, which come first, are left out. A comment, `: heartbeat`, comes every 25 seconds of silence
     unless the server is set otherwise. With `sse=false` each line is one envelope, without
     sequence number and without heartbeats.
 
@@ -176,8 +176,8 @@ def sync(
     may follow one run.
 
     As server-sent events, a frame is `id: N`, `data: <EventEnvelopeWithMetadata>` and a blank
-    line. N is the event's sequence number: it grows, starts above 0 and leaves gaps where
-    internal events are left out. A comment, `: heartbeat`, comes every 25 seconds of silence
+    line. N is the event's sequence number: it grows from 0 on and leaves gaps where internal
+    events, which come first, are left out. A comment, `: heartbeat`, comes every 25 seconds of silence
     unless the server is set otherwise. With `sse=false` each line is one envelope, without
     sequence number and without heartbeats.
 
@@ -225,8 +225,8 @@ async def asyncio_detailed(
     may follow one run.
 
     As server-sent events, a frame is `id: N`, `data: <EventEnvelopeWithMetadata>` and a blank
-    line. N is the event's sequence number: it grows, starts above 0 and leaves gaps where
-    internal events are left out. A comment, `: heartbeat`, comes every 25 seconds of silence
+    line. N is the event's sequence number: it grows from 0 on and leaves gaps where internal
+    events, which come first, are left out. A comment, `: heartbeat`, comes every 25 seconds of silence
     unless the server is set otherwise. With `sse=false` each line is one envelope, without
     sequence number and without heartbeats.
 
@@ -277,8 +277,8 @@ async def asyncio(
     may follow one run.
 
     As server-sent events, a frame is `id: N`, `data: <EventEnvelopeWithMetadata>` and a blank
-    line. N is the event's sequence number: it grows, starts above 0 and leaves gaps where
-    internal events are left out. A comment, `: heartbeat`, comes every 25 seconds of silence
+    line. N is the event's sequence number: it grows from 0 on and leaves gaps where internal
+    events, which come first, are left out. A comment, `: heartbeat`, comes every 25 seconds of silence
     unless the server is set otherwise. With `sse=false` each line is one envelope, without
     sequence number and without heartbeats.
 
