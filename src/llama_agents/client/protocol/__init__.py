@@ -51,7 +51,7 @@ class HandlerData(BaseModel):
         handler_id: The name of the run, chosen by the caller or by the server.
         workflow_name: The workflow that runs.
         run_id: The server's own id of this run; a handler id that is used again gets another.
-        error: Why the run failed or was cancelled.
+        error: Why the run failed; None for one that was cancelled.
         result: The stop event of a completed run: a dict of its fields and its envelope in one.
         result_unreadable: Whether the server could not decode the stored result (in lists).
         status: Whether the run goes on or how it ended.
