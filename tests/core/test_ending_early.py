@@ -21,9 +21,10 @@ async def test_deadline_while_waiting_for_an_event_frees_the_connection() -> Non
     with scripted([HELD]) as script:
         async with WorkflowClient(base_url=script.url) as client:
             seen = []
-            with anyio.move_on_after(0.2) as scope:
+            with anyio.CancelScope() as scope:
                 async for event in client.get_workflow_events("h1"):
                     seen.append(event)
+                    scope.deadline = anyio.current_time() + 0.1
             assert scope.cancelled_caught
             assert len(seen) == 1
             await wait_until_async(lambda: script.closed == 1)
