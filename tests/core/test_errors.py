@@ -1,0 +1,167 @@
+"""The tree of errors, and what the errors say."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from llama_agents.client import errors
+from llama_agents.client.errors import BODY_PREVIEW, status_error
+from llama_agents.client.protocol import HandlerData
+
+URL = "http://user:secret@host:1/handlers/h?token=secret"
+
+
+def response(status: int, body: bytes = b'{"detail": "because"}') -> httpx.Response:
+    headers = {"Authorization": "secret"}
+    request = httpx.Request("POST", URL, headers=headers)
+    return httpx.Response(status, content=body, request=request)
+
+
+def handler() -> HandlerData:
+    return HandlerData(
+        handler_id="h", workflow_name="w", status="failed", started_at="t", error="boom"
+    )
+
+
+EVERY_ERROR = [
+    errors.StatusError(response(400), "because"),
+    errors.NotFoundError(response(404)),
+    errors.StreamNotFoundError(response(404)),
+    errors.ConflictError(response(409)),
+    errors.UnreadableResultError(response(422)),
+    errors.ServerError(response(503)),
+    errors.WorkflowFailedError(response(500), handler()),
+    errors.InvalidResponseError(response(200), "no", handler_id="h", last_sequence=3),
+    errors.StreamDisconnectedError("h", 3, "no"),
+    errors.StreamTimeoutError("h", "now", "no"),
+    errors.WaitTimeoutError("h", 1.5),
+    errors.EventValidationError("no"),
+]
+
+
+def test_every_error_of_the_module_is_tried_here() -> None:
+    defined = {
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, errors.WorkflowClientError)
+    }
+    assert defined - {errors.WorkflowClientError} == {type(error) for error in EVERY_ERROR}
+
+
+@pytest.mark.parametrize(
+    ("error", "base"),
+    [
+        (errors.StatusError, httpx.HTTPStatusError),
+        (errors.NotFoundError, errors.StatusError),
+        (errors.ConflictError, errors.StatusError),
+        (errors.UnreadableResultError, errors.StatusError),
+        (errors.WorkflowFailedError, errors.StatusError),
+        (errors.ServerError, errors.StatusError),
+        (errors.StreamNotFoundError, errors.NotFoundError),
+        (errors.StreamNotFoundError, ValueError),
+        (errors.InvalidResponseError, ValueError),
+        (errors.StreamDisconnectedError, ConnectionError),
+        (errors.StreamTimeoutError, errors.StreamDisconnectedError),
+        (errors.StreamTimeoutError, TimeoutError),
+        (errors.WaitTimeoutError, TimeoutError),
+        (errors.EventValidationError, ValueError),
+        (errors.MissedEventsWarning, Warning),
+    ],
+)
+def test_errors_are_also_what_callers_of_the_published_client_catch(
+    error: type[Exception], base: type[Exception]
+) -> None:
+    assert issubclass(error, base)
+
+
+def test_404_of_a_plain_call_is_no_value_error() -> None:
+    """The published client raised ValueError for bad payloads, and for 404 only on a stream."""
+    assert not issubclass(errors.NotFoundError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, errors.StatusError),
+        (401, errors.StatusError),
+        (404, errors.NotFoundError),
+        (409, errors.ConflictError),
+        (422, errors.UnreadableResultError),
+        (429, errors.StatusError),
+        (500, errors.ServerError),
+        (503, errors.ServerError),
+        (599, errors.ServerError),
+        (302, errors.StatusError),
+    ],
+)
+def test_status_decides_the_class(status: int, expected: type[Exception]) -> None:
+    assert type(status_error(response(status))) is expected
+
+
+def test_404_of_a_stream_has_a_class_of_its_own() -> None:
+    assert type(status_error(response(404), stream=True)) is errors.StreamNotFoundError
+    assert type(status_error(response(409), stream=True)) is errors.ConflictError
+
+
+def test_message_says_what_was_asked_and_answered() -> None:
+    error = status_error(response(404))
+    assert str(error) == (
+        "404 Not Found for POST http://host:1/handlers/h. Response: " + '{"detail": "because"}'
+    )
+    assert (error.status_code, error.detail) == (404, "because")
+    assert error.response.request.method == "POST"
+
+
+def test_status_without_a_name_is_named_unknown() -> None:
+    assert str(status_error(response(599, b""))).startswith("599 Unknown Status for POST")
+
+
+def test_message_shows_the_beginning_of_the_body() -> None:
+    error = status_error(response(500, b"x" * 5000))
+    assert str(error).endswith("Response: " + "x" * BODY_PREVIEW)
+    assert len(error.response.content) == 5000
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b"{}", b'{"detail": 5}', b"\xff\xfe", b"[" * 10**5, b"null"]
+)
+def test_body_without_a_detail_gives_none(body: bytes) -> None:
+    assert status_error(response(500, body)).detail is None
+
+
+def test_body_that_was_not_read_gives_none() -> None:
+    unread = httpx.Response(500, stream=httpx.ByteStream(b"x"), request=response(500).request)
+    error = status_error(unread)
+    assert error.detail is None
+    assert str(error) == "500 Internal Server Error for POST http://host:1/handlers/h"
+
+
+def test_failed_run_is_told_whole() -> None:
+    error = errors.WorkflowFailedError(response(500), handler())
+    assert str(error) == "Workflow 'w' failed (handler 'h'): boom"
+    assert (error.detail, error.handler) == ("boom", handler())
+
+
+@pytest.mark.parametrize("error", EVERY_ERROR, ids=lambda error: type(error).__name__)
+def test_no_error_shows_a_secret(error: Exception) -> None:
+    assert "secret" not in str(error)
+    assert "secret" not in repr(error)
+
+
+@pytest.mark.parametrize("error", EVERY_ERROR, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))]
+)
+def test_every_error_can_be_copied(error: Exception, duplicate: Callable[[Any], Any]) -> None:
+    again = duplicate(error)
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert again.args == error.args
+    assert again.__dict__.keys() == error.__dict__.keys()
+    for name in ("status_code", "detail", "handler_id", "last_sequence", "timeout", "handler"):
+        assert getattr(again, name, None) == getattr(error, name, None)

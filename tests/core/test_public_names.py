@@ -1,0 +1,139 @@
+"""The names that users import, and which part of the client imports which."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import llama_agents.client
+import pytest
+
+ROOT: Final = Path(llama_agents.client.__file__).parent
+
+PUBLISHED: Final = {
+    "llama_agents.client": [
+        "CancelHandlerResponse",
+        "EventEnvelopeWithMetadata",
+        "EventStream",
+        "HandlerData",
+        "HandlersListResponse",
+        "SendEventResponse",
+        "WorkflowClient",
+        "WorkflowEventsListResponse",
+        "WorkflowGraphResponse",
+        "WorkflowSchemaResponse",
+    ],
+    "llama_agents.client.client": ["EventStream", "WorkflowClient"],
+    "llama_agents.client.protocol": [
+        "CancelHandlerResponse",
+        "HandlerData",
+        "HandlersListResponse",
+        "HealthResponse",
+        "SendEventResponse",
+        "Status",
+        "WorkflowEventsListResponse",
+        "WorkflowGraphResponse",
+        "WorkflowSchemaResponse",
+        "WorkflowsListResponse",
+        "is_status_completed",
+    ],
+    "llama_agents.client.protocol.serializable_events": [
+        "EventEnvelope",
+        "EventEnvelopeWithMetadata",
+        "EventValidationError",
+        "FRAMEWORK_EVENT_TYPES",
+    ],
+}
+
+
+@pytest.mark.parametrize("module", PUBLISHED)
+def test_names_of_the_published_client_are_there(module: str) -> None:
+    exported = set(importlib.import_module(module).__all__)
+    assert exported >= set(PUBLISHED[module])
+
+
+@pytest.mark.parametrize("module", [*PUBLISHED, "llama_agents.client.errors"])
+def test_every_exported_name_exists(module: str) -> None:
+    imported = importlib.import_module(module)
+    for name in getattr(imported, "__all__", ()):
+        assert getattr(imported, name) is not None
+
+
+def test_every_error_is_exported_at_the_top() -> None:
+    from llama_agents.client import errors
+
+    defined = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and value.__module__ == errors.__name__
+    }
+    assert defined <= set(llama_agents.client.__all__)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [("workflows.client", "WorkflowClient"), ("workflows.protocol", "Status")]
+)
+def test_old_paths_of_the_framework_lead_here(module: str, name: str) -> None:
+    with pytest.warns(DeprecationWarning, match="deprecated"):
+        old = importlib.reload(importlib.import_module(module))
+    new = "llama_agents.client" + module.removeprefix("workflows").removesuffix(".client")
+    assert getattr(old, name) is getattr(importlib.import_module(new), name)
+
+
+ALLOWED: Final = {
+    "errors": {"protocol"},  # for a type alone
+    "protocol": {"errors"},
+    "bindings": set(),
+    "_sse": set(),
+    "_pool": {"errors"},
+    "_wait": {"protocol", "errors"},
+    "_operations": {"bindings", "protocol", "errors"},
+    "_resume": {"_sse", "_operations", "protocol", "errors"},
+    "_async": {"_operations", "_resume", "_wait", "_pool", "protocol"},
+    "_sync": {"_operations", "_resume", "_wait", "_pool", "protocol"},
+    "client": {"_async", "_sync"},
+    "__init__": {"client", "errors", "protocol"},
+}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The absolute names of the modules that a file imports."""
+    package = ["llama_agents", "client", *path.relative_to(ROOT).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{stem}.{alias.name}" for alias in node.names)
+
+
+def edges() -> Iterator[tuple[str, str]]:
+    """Which part imports which."""
+    for path in ROOT.rglob("*.py"):
+        source = path.relative_to(ROOT).parts[0].removesuffix(".py")
+        for name in imports(path):
+            if name.startswith("llama_agents.client."):
+                target = name.split(".")[2]
+                if target != source:
+                    yield source, target
+
+
+def test_imports_run_one_way() -> None:
+    found: dict[str, set[str]] = {}
+    for source, target in edges():
+        found.setdefault(source, set()).add(target)
+    assert set(found) | {"bindings", "_sse"} == set(ALLOWED)
+    for source, targets in found.items():
+        assert targets <= ALLOWED[source], source
+
+
+def test_nothing_imports_the_server_or_the_generator() -> None:
+    for path in ROOT.rglob("*.py"):
+        for name in imports(path):
+            assert not name.startswith(
+                ("llama_agents.server", "openapi_python_client", "generator")
+            )
