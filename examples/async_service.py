@@ -16,13 +16,13 @@ from contextlib import asynccontextmanager
 from typing import TypedDict
 
 import uvicorn
-from sample_workflows import IndexStart
+from llama_agents.client import StatusError, StreamDisconnectedError, WorkflowClient
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from llama_agents.client import StatusError, StreamDisconnectedError, WorkflowClient
+from sample_workflows import IndexStart
 
 PAGE = """<!doctype html>
 <meta charset="utf-8">

@@ -22,11 +22,13 @@ import anyio
 import attrs
 import uvicorn
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from cutting_proxy import CuttingProxy
+from llama_agents.client import SyncWorkflowClient, WorkflowClient
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+
+from cutting_proxy import CuttingProxy
 from sample_workflows import (
     DocumentIndexed,
     Greeting,
@@ -38,8 +40,6 @@ from sample_workflows import (
     ResponseEvent,
 )
 from server import make_server
-
-from llama_agents.client import SyncWorkflowClient, WorkflowClient
 
 DOCUMENTS: Final = 40
 SECONDS_EACH: Final = 0.06

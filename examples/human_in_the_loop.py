@@ -11,9 +11,9 @@ import sys
 
 import anyio
 import httpx
-from sample_workflows import OutEvent, RequestEvent, ResponseEvent
-
 from llama_agents.client import WorkflowClient
+
+from sample_workflows import OutEvent, RequestEvent, ResponseEvent
 
 
 async def ask(prompt: str) -> str:

@@ -17,10 +17,10 @@ import uuid
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel
-from sample_workflows import IndexDone, IndexStart
-
 from llama_agents.client import EventEnvelopeWithMetadata, NotFoundError, SyncWorkflowClient
+from pydantic import BaseModel
+
+from sample_workflows import IndexDone, IndexStart
 
 
 class Checkpoint(BaseModel):

@@ -13,6 +13,7 @@ import asyncio
 from contextlib import suppress
 
 from llama_agents.server import SqliteWorkflowStore, WorkflowServer
+
 from sample_workflows import sample_workflows
 
 

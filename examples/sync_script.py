@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 
 import httpx
-from sample_workflows import Greeting, GreetStart, IndexDone, IndexStart
-
 from llama_agents.client import NotFoundError, SyncWorkflowClient, WorkflowFailedError
+
+from sample_workflows import Greeting, GreetStart, IndexDone, IndexStart
 
 
 def main(base_url: str) -> None:
