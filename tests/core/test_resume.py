@@ -17,7 +17,8 @@ from llama_agents.client import (
     StreamTimeoutError,
     UnreadableResultError,
 )
-from llama_agents.client._resume import Again, Done, ReadOn, StreamMachine, backoff, retry_after
+from llama_agents.client._resume import Done, ReadOn, StreamMachine
+from llama_agents.client._retry import Again, Sources, backoff, retry_after
 
 from ..support.scripted import frame
 
@@ -33,8 +34,7 @@ def machine(
         after_sequence=after_sequence,
         include_internal=False,
         max_reconnect_attempts=max_reconnect_attempts,
-        clock=lambda: NOW,
-        random=lambda: 0.5,
+        sources=Sources(clock=lambda: 0.0, wall_clock=lambda: NOW, random=lambda: 0.5),
         **options,
     )
 

@@ -67,7 +67,7 @@ class Operation(Generic[T]):
         params: The query.
         headers: Headers besides the client's own.
         content: The body.
-        otherwise: What to send in its place when the server refuses this one with 400.
+        retried: Whether it may be sent again after a failure that allows it.
     """
 
     method: str
@@ -76,21 +76,30 @@ class Operation(Generic[T]):
     params: Mapping[str, Any] | None = None
     headers: Mapping[str, str] | None = attrs.field(default=None, repr=False)
     content: bytes | None = attrs.field(default=None, repr=False)
-    otherwise: Operation[T] | None = attrs.field(default=None, repr=False)
+    retried: bool = True
 
-    def request(self, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
-        """Build the request, with what the client adds to each."""
+    @property
+    def idempotent(self) -> bool:
+        """Whether sending it twice does no more than sending it once."""
+        return self.method == "GET"
+
+    def request(
+        self, client: httpx.Client | httpx.AsyncClient, timeout: httpx.Timeout | None = None
+    ) -> httpx.Request:
+        """Build the request, with what the client adds to each.
+
+        Args:
+            client: The client that sends it.
+            timeout: Limits in place of the client's own.
+        """
         return client.build_request(
             self.method,
             self.path,
             params=self.params,
             headers=self.headers,
             content=self.content,
+            timeout=client.timeout if timeout is None else timeout,
         )
-
-    def instead(self, response: httpx.Response) -> Operation[T] | None:
-        """The operation to send after this answer, or None when the answer stands."""
-        return self.otherwise if response.status_code == 400 else None
 
 
 def _operation(request: Mapping[str, Any], parse: Callable[[httpx.Response], T]) -> Operation[T]:
@@ -110,7 +119,8 @@ def _operation(request: Mapping[str, Any], parse: Callable[[httpx.Response], T])
 
 
 def get_health() -> Operation[HealthResponse]:
-    return _operation(_get_health._get_kwargs(), _reads(HealthResponse))
+    operation = _operation(_get_health._get_kwargs(), _reads(HealthResponse))
+    return attrs.evolve(operation, retried=False)  # who asks wants to know about this moment
 
 
 def list_workflows() -> Operation[WorkflowsListResponse]:
@@ -136,24 +146,29 @@ def get_workflow_graph(name: str) -> Operation[WorkflowGraphResponse]:
 
 def run_workflow(
     workflow_name: str,
-    handler_id: str | None,
+    handler_id: str,
     start_event: StartEvent | dict[str, Any] | None,
     context: Context | dict[str, Any] | None,
-) -> Operation[HandlerData]:
-    return _start(_run_workflow._get_kwargs, _read_completed_run)(
-        workflow_name, handler_id, start_event, context
-    )
+) -> list[Operation[HandlerData]]:
+    """Return the ways to say it, to be tried in this order."""
+    bodies = _start_bodies(handler_id, start_event, context)
+    name = _segment("workflow name", workflow_name)
+    return [_operation(_run_workflow._get_kwargs(name, body=body), _read_run) for body in bodies]
 
 
 def run_workflow_nowait(
     workflow_name: str,
-    handler_id: str | None,
+    handler_id: str,
     start_event: StartEvent | dict[str, Any] | None,
     context: Context | dict[str, Any] | None,
-) -> Operation[HandlerData]:
-    return _start(_run_workflow_nowait._get_kwargs, _reads(HandlerData))(
-        workflow_name, handler_id, start_event, context
-    )
+) -> list[Operation[HandlerData]]:
+    """Return the ways to say it, to be tried in this order."""
+    bodies = _start_bodies(handler_id, start_event, context)
+    name = _segment("workflow name", workflow_name)
+    return [
+        _operation(_run_workflow_nowait._get_kwargs(name, body=body), _reads(HandlerData))
+        for body in bodies
+    ]
 
 
 def stream_events(
@@ -208,6 +223,11 @@ def get_handler(handler_id: str) -> Operation[HandlerData]:
     return _operation(request, _read_handler)
 
 
+def get_run(handler_id: str) -> Operation[HandlerData]:
+    """As ``get_handler``, but a run that ended without completing is an error."""
+    return attrs.evolve(get_handler(handler_id), parse=_read_run)
+
+
 def cancel_handler(handler_id: str, purge: bool) -> Operation[CancelHandlerResponse]:
     request = _cancel_handler._get_kwargs(_segment("handler id", handler_id), purge=bool(purge))
     return _operation(request, _reads(CancelHandlerResponse))
@@ -216,33 +236,20 @@ def cancel_handler(handler_id: str, purge: bool) -> Operation[CancelHandlerRespo
 # ---------------------------------------------------------------------------- what is sent
 
 
-def _start(
-    get_kwargs: Callable[..., dict[str, Any]], parse: Callable[[httpx.Response], HandlerData]
-) -> Callable[..., Operation[HandlerData]]:
-    def build(
-        workflow_name: str,
-        handler_id: str | None,
-        start_event: StartEvent | dict[str, Any] | None,
-        context: Context | dict[str, Any] | None,
-    ) -> Operation[HandlerData]:
-        name = _segment("workflow name", workflow_name)
-        rest: dict[str, Any] = {}
-        if context is not None:
-            rest["context"] = _context_payload(context)
-        if handler_id is not None:
-            rest["handler_id"] = _segment("handler id", handler_id)
-            if "/" in handler_id:
-                raise ValueError(f"handler id {handler_id!r} has a '/': no call could name it")
-        operations = [
-            _operation(
-                get_kwargs(name, body=RunWorkflowRequest.from_dict({"start_event": form, **rest})),
-                parse,
-            )
-            for form in _start_event_forms(start_event)
-        ]
-        return attrs.evolve(operations[0], otherwise=next(iter(operations[1:]), None))
-
-    return build
+def _start_bodies(
+    handler_id: str,
+    start_event: StartEvent | dict[str, Any] | None,
+    context: Context | dict[str, Any] | None,
+) -> list[RunWorkflowRequest]:
+    body: dict[str, Any] = {"handler_id": _segment("handler id", handler_id)}
+    if "/" in handler_id:
+        raise ValueError(f"handler id {handler_id!r} has a '/': no call could name it")
+    if context is not None:
+        body["context"] = _context_payload(context)
+    return [
+        RunWorkflowRequest.from_dict({"start_event": form, **body})
+        for form in _start_event_forms(start_event)
+    ]
 
 
 def _start_event_forms(start_event: StartEvent | dict[str, Any] | None) -> list[dict[str, Any]]:
@@ -359,11 +366,10 @@ def _read_handler(response: httpx.Response) -> HandlerData:
     return handler if handler is not None else _reads(HandlerData)(response)
 
 
-def _read_completed_run(response: httpx.Response) -> HandlerData:
-    handler = _handler_in_500(response)
-    if handler is None or not is_status_completed(handler.status):
-        return _reads(HandlerData)(response)
-    if handler.status != "completed":
+def _read_run(response: httpx.Response) -> HandlerData:
+    """A run that goes on or has completed; one that ended otherwise is an error."""
+    handler = _read_handler(response)
+    if is_status_completed(handler.status) and handler.status != "completed":
         raise WorkflowFailedError(response, handler)
     return handler
 

@@ -1,4 +1,4 @@
-"""The state machine of an event stream: cursor, budget of attempts, back-off, when it is over.
+"""The state machine of an event stream: cursor, budget of attempts, when it is over.
 
 Pure: it says which request to send next, takes the bytes and the ends of connections, and answers
 with what to do. It reads no clock and no random source of its own.
@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
-from typing import Final, Literal
+from collections.abc import Iterator
+from typing import Literal
 
 import attrs
 import httpx
@@ -19,7 +17,8 @@ from pydantic import ValidationError
 
 from . import _operations
 from ._operations import Operation
-from ._sse import SSEDecoder
+from ._retry import LONGEST_OBEYED, RETRYABLE, Again, Budget, Sources, is_mistake
+from ._sse import SSEDecoder, is_event_stream
 from .errors import (
     InvalidResponseError,
     MissedEventsWarning,
@@ -28,17 +27,6 @@ from .errors import (
     status_error,
 )
 from .protocol.serializable_events import EventEnvelopeWithMetadata
-
-FIRST_PAUSE: Final = 1.0  # s, before the second retry; the first is at once, each next one doubles
-LONGEST_PAUSE: Final = 30.0  # s, of our own back-off
-LONGEST_OBEYED: Final = 300.0  # s; a server that asks for a longer wait is taken as unavailable
-JITTER: Final = 0.25  # of a pause, up or down, so that many clients do not come back as one
-RETRYABLE: Final = frozenset({429, 502, 503, 504})
-
-DROPS: Final = (httpx.TransportError, httpx.DecodingError, ConnectionError)
-"""What ends a connection; `StreamMachine.closed` decides what it means."""
-
-_MISTAKES: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)  # no retry mends these
 
 logger = logging.getLogger("llama_agents.client")
 
@@ -49,45 +37,11 @@ class ReadOn:
 
 
 @attrs.frozen
-class Again:
-    """Close the connection and send the next request after this many seconds."""
-
-    after: float
-
-
-@attrs.frozen
 class Done:
     """The stream is over and every event has been delivered."""
 
 
 Step = ReadOn | Again | Done
-
-
-def backoff(failures: int, random: Callable[[], float]) -> float:
-    """Return the pause before the next attempt, in seconds.
-
-    Args:
-        failures: How many attempts in a row have failed; the first retry comes at once.
-        random: Gives numbers in [0, 1).
-    """
-    if failures <= 1:
-        return 0.0
-    pause = FIRST_PAUSE * 2.0 ** min(failures - 2, 10)
-    return min(pause * (1 - JITTER + 2 * JITTER * random()), LONGEST_PAUSE)
-
-
-def retry_after(headers: Mapping[str, str], now: float) -> float:
-    """Read ``Retry-After`` (RFC 9110, 10.2.3: seconds or a date) as seconds from now, 0 if none."""
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return 0.0
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, date.timestamp() - now)
 
 
 class StreamMachine:
@@ -106,8 +60,7 @@ class StreamMachine:
         after_sequence: int | Literal["now"],
         include_internal: bool,
         max_reconnect_attempts: int,
-        clock: Callable[[], float],
-        random: Callable[[], float],
+        sources: Sources,
     ) -> None:
         if after_sequence != "now" and (
             not isinstance(after_sequence, int)
@@ -126,10 +79,7 @@ class StreamMachine:
         self.cursor: int | Literal["now"] = after_sequence
         self.finished = False
         self._include_internal = include_internal
-        self._budget = max_reconnect_attempts
-        self._clock = clock
-        self._random = random
-        self._failures = 0  # in a row; only a delivered event sets it back
+        self._budget = Budget(max_reconnect_attempts, sources)
         self._least_pause = 0.0  # s, from the stream's retry field
         self._unnumbered = False  # the last event delivered had no sequence number
         self._response: httpx.Response | None = None  # that of the open connection
@@ -150,7 +100,7 @@ class StreamMachine:
         if response.status_code != 200:
             return True
         length = response.headers.get("content-length", "")
-        return not _is_event_stream(response) and length.isdigit() and len(length) <= 6
+        return not is_event_stream(response) and length.isdigit() and len(length) <= 6
 
     def opened(self, response: httpx.Response) -> Step:
         """Take the head of an answer.
@@ -165,11 +115,10 @@ class StreamMachine:
             self.finished = True
             return Done()
         if status in RETRYABLE:
-            pause = retry_after(response.headers, self._clock())
-            return self._failed(status_error(response, stream=True), least_pause=pause)
+            return self._failed(status_error(response, stream=True), response)
         if not response.is_success:
             raise status_error(response, stream=True)
-        if not _is_event_stream(response):
+        if not is_event_stream(response):
             raise self._invalid(response, "The answer is no event stream")
         self._response = response
         return ReadOn()
@@ -194,8 +143,8 @@ class StreamMachine:
             event = self._read_event(block.data)
             self._advance(block.id)
             self._unnumbered = block.id is None
-            self._failures = 0
-            self.finished = event.type == "StopEvent" or "StopEvent" in (event.types or ())
+            self._budget.failures = 0  # and nothing less than an event does that
+            self.finished = event.is_terminal
             yield event
             if self.finished:
                 return
@@ -209,7 +158,7 @@ class StreamMachine:
         response, self._response = self._response, None
         if self.finished:
             return Done()
-        if isinstance(cause, _MISTAKES):
+        if cause is not None and is_mistake(cause):
             raise cause
         if self._unnumbered:
             raise self._disconnected(
@@ -223,17 +172,15 @@ class StreamMachine:
             return Again(self._least_pause)
         return self._failed(cause)
 
-    def _failed(self, cause: Exception | None, least_pause: float = 0.0) -> Again:
-        self._failures += 1
-        if self._failures > self._budget or least_pause > LONGEST_OBEYED:
+    def _failed(self, cause: Exception | None, response: httpx.Response | None = None) -> Again:
+        pause = self._budget.spend(response)
+        if pause is None:
             reason = "the connection was closed before the run's terminal event"
             if cause is not None:
                 reason = f"{type(cause).__name__}: {cause}"
-            raise self._disconnected(
-                f"gave up after {self._failures} failed attempts in a row; {reason}", cause
-            ) from cause
-        pause = backoff(self._failures, self._random)
-        return Again(max(pause, self._least_pause, least_pause))
+            attempts = f"gave up after {self._budget.failures} failed attempts in a row"
+            raise self._disconnected(f"{attempts}; {reason}", cause) from cause
+        return Again(max(pause, self._least_pause))
 
     def _disconnected(self, problem: str, cause: Exception | None) -> StreamDisconnectedError:
         timed_out = isinstance(cause, httpx.TimeoutException)
@@ -263,8 +210,3 @@ class StreamMachine:
         )
         logger.warning(message)
         warnings.warn(message, MissedEventsWarning, stacklevel=4)
-
-
-def _is_event_stream(response: httpx.Response) -> bool:
-    content_type: str = response.headers.get("content-type", "")
-    return content_type.partition(";")[0].strip().lower() == "text/event-stream"

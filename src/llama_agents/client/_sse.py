@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 import attrs
+import httpx
 
 _BOM: Final = b"\xef\xbb\xbf"
 _MOST_DIGITS: Final = 18  # of a sequence number or a delay: beyond any, and safe for int()
@@ -92,6 +93,12 @@ class SSEDecoder:
         self._data.clear()
         self._id = self._retry = None
         return block
+
+
+def is_event_stream(response: httpx.Response) -> bool:
+    """Whether the body of an answer is to be decoded here."""
+    content_type: str = response.headers.get("content-type", "")
+    return content_type.partition(";")[0].strip().lower() == "text/event-stream"
 
 
 def _number(value: bytes) -> int | None:

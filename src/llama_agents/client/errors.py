@@ -189,6 +189,13 @@ class MissedEventsWarning(RuntimeWarning):
     """
 
 
+def name_run(error: Exception, handler_id: str) -> None:
+    """Put the id of the run that an error is about into it: its message, and ``.handler_id``."""
+    if handler_id not in str(error):
+        error.args = (f"{error} (handler {handler_id!r})", *error.args[1:])
+    error.__dict__["handler_id"] = handler_id
+
+
 _BY_STATUS: Final[Mapping[int, type[StatusError]]] = {
     404: NotFoundError,
     409: ConflictError,

@@ -11,7 +11,8 @@ import anyio
 import httpx
 
 from .._pool import AsyncPool, hang_up
-from .._resume import DROPS, Again, Done, ReadOn, Step, StreamMachine
+from .._resume import Done, ReadOn, Step, StreamMachine
+from .._retry import DROPS, Again
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 
 

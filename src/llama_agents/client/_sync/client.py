@@ -7,14 +7,16 @@ import random
 import time
 import warnings
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 import httpx
 
 from .. import _operations
 from .._operations import Operation
-from .._pool import Pool, own_settings
+from .._pool import Pool, hang_up, own_settings
 from .._resume import StreamMachine
+from .._retry import DROPS, Again, Call, Exchange, Returned, Sources, is_poisoned
+from .._start import Start, new_handler_id
 from .._wait import Wait
 from ..protocol import (
     CancelHandlerResponse,
@@ -27,6 +29,7 @@ from ..protocol import (
     WorkflowGraphResponse,
     WorkflowSchemaResponse,
     WorkflowsListResponse,
+    is_status_completed,
 )
 from .stream import SyncEventStream
 
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from workflows.events import Event, StartEvent
 
 T = TypeVar("T")
+
+_SOURCES: Final = Sources(time.monotonic, time.time, random.random)
 
 
 class SyncWorkflowClient:
@@ -203,7 +208,15 @@ class SyncWorkflowClient:
             StatusError: 400, the server does not take the start event or the context.
             ValueError: An argument cannot be sent; nothing was.
         """
-        return self._send(_operations.run_workflow(workflow_name, handler_id, start_event, context))
+        run_id = handler_id if handler_id is not None else new_handler_id()
+        forms = _operations.run_workflow(workflow_name, run_id, start_event, context)
+        look = _operations.get_run(run_id)
+        handler = self._exchange(
+            Start(forms, look, run_id, made_here=handler_id is None, sources=_SOURCES)
+        )
+        if is_status_completed(handler.status):
+            return handler
+        return self._wait(Wait(look, run_id, sources=_SOURCES))
 
     def run_workflow_nowait(
         self,
@@ -232,8 +245,11 @@ class SyncWorkflowClient:
             StatusError: 400, the server does not take the start event or the context.
             ValueError: An argument cannot be sent; nothing was.
         """
-        return self._send(
-            _operations.run_workflow_nowait(workflow_name, handler_id, start_event, context)
+        run_id = handler_id if handler_id is not None else new_handler_id()
+        forms = _operations.run_workflow_nowait(workflow_name, run_id, start_event, context)
+        look = _operations.get_handler(run_id)
+        return self._exchange(
+            Start(forms, look, run_id, made_here=handler_id is None, sources=_SOURCES)
         )
 
     def get_workflow_events(
@@ -269,8 +285,7 @@ class SyncWorkflowClient:
             after_sequence=after_sequence,
             include_internal=include_internal_events,
             max_reconnect_attempts=max_reconnect_attempts,
-            clock=time.time,
-            random=random.random,
+            sources=_SOURCES,
         )
         return SyncEventStream(self._pool, machine)
 
@@ -372,19 +387,15 @@ class SyncWorkflowClient:
             ValueError: An argument is out of range.
         """
         wait = Wait(
+            _operations.get_handler(handler_id),
             handler_id,
             timeout=timeout,
             poll_interval=poll_interval,
             max_poll_interval=max_poll_interval,
             backoff=backoff,
-            now=time.monotonic(),
+            sources=_SOURCES,
         )
-        while True:
-            handler = self.get_handler(handler_id)
-            pause = wait.pause(handler, time.monotonic())
-            if pause is None:
-                return handler
-            time.sleep(pause)
+        return self._wait(wait)
 
     def cancel_handler(self, handler_id: str, purge: bool = False) -> CancelHandlerResponse:
         """Cancel a run.
@@ -402,14 +413,56 @@ class SyncWorkflowClient:
         return self._send(_operations.cancel_handler(handler_id, purge))
 
     def _send(self, operation: Operation[T]) -> T:
-        response = self._request(operation)
-        other = operation.instead(response)
-        if other is not None:
-            second = self._request(other)
-            if second.status_code != response.status_code:
-                return other.parse(second)
-        return operation.parse(response)
+        return self._exchange(Call(operation, _SOURCES))
 
-    def _request(self, operation: Operation[T]) -> httpx.Response:
+    def _exchange(self, exchange: Exchange[T]) -> T:
+        while True:
+            step: Again | Returned[T]
+            try:
+                response = self._request(exchange.request())
+            except DROPS as error:
+                step = exchange.failed(error)
+            else:
+                step = exchange.answered(response)
+            if isinstance(step, Returned):
+                return step.value
+            time.sleep(step.after)
+
+    def _wait(self, wait: Wait) -> HandlerData:
+        while True:
+            try:
+                response = self._request(wait.look, wait)
+            except DROPS as error:
+                pause = wait.look_failed(error)
+            else:
+                handler = wait.looked(response)
+                if isinstance(handler, HandlerData):
+                    return handler
+                pause = handler or self._listen(wait)
+            time.sleep(pause)
+
+    def _listen(self, wait: Wait) -> float:
+        """Follow the run's stream until it may have ended; return the pause before a look."""
         client = self._pool.get()
-        return client.send(operation.request(client))
+        cause = None
+        try:
+            request = wait.listen().request(client, wait.timeout(client.timeout))
+            response = client.send(request, stream=True)
+            try:
+                if wait.opened(response):
+                    for piece in response.iter_bytes():
+                        if wait.heard(piece):
+                            return 0.0
+            finally:
+                response.close()
+        except DROPS as error:
+            cause = error
+        return wait.fell_silent(cause)
+
+    def _request(self, operation: Operation[Any], wait: Wait | None = None) -> httpx.Response:
+        client = self._pool.get()
+        timeout = None if wait is None else wait.timeout(client.timeout)
+        response = client.send(operation.request(client, timeout))
+        if is_poisoned(response):
+            hang_up(response)
+        return response

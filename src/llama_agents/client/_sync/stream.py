@@ -12,7 +12,8 @@ from typing import Literal, Self
 import httpx
 
 from .._pool import Pool, hang_up
-from .._resume import DROPS, Again, Done, ReadOn, Step, StreamMachine
+from .._resume import Done, ReadOn, Step, StreamMachine
+from .._retry import DROPS, Again
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 
 

@@ -82,6 +82,11 @@ class EventEnvelopeWithMetadata(BaseModel):
     def __eq__(self, other: object) -> bool:
         return super().__eq__(_unwrap(other))
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether this is a run's last event: a stop event, by its type or its superclasses."""
+        return self.type == "StopEvent" or "StopEvent" in (self.types or ())
+
     @classmethod
     def from_event(
         cls, event: Event, include_qualified_name: bool = True
