@@ -83,17 +83,21 @@ def test_old_paths_of_the_framework_lead_here(module: str, name: str) -> None:
     assert getattr(old, name) is getattr(importlib.import_module(new), name)
 
 
+MODELS: Final = {"protocol", "errors"}
+MACHINES: Final = {"_operations", "_resume", "_retry", "_start", "_wait", "_pool"}
 ALLOWED: Final = {
     "errors": {"protocol"},  # for a type alone
     "protocol": {"errors"},
     "bindings": set(),
     "_sse": set(),
     "_pool": {"errors"},
-    "_wait": {"protocol", "errors"},
-    "_operations": {"bindings", "protocol", "errors"},
-    "_resume": {"_sse", "_operations", "protocol", "errors"},
-    "_async": {"_operations", "_resume", "_wait", "_pool", "protocol"},
-    "_sync": {"_operations", "_resume", "_wait", "_pool", "protocol"},
+    "_operations": {"bindings"} | MODELS,
+    "_retry": {"_operations"},
+    "_resume": {"_sse", "_operations", "_retry"} | MODELS,
+    "_start": {"_operations", "_retry"} | MODELS,
+    "_wait": {"_sse", "_operations", "_retry"} | MODELS,
+    "_async": MACHINES | {"protocol"},
+    "_sync": MACHINES | {"protocol"},
     "client": {"_async", "_sync"},
     "__init__": {"client", "errors", "protocol"},
 }

@@ -26,7 +26,11 @@ DEFAULT_TIMEOUT: Final = httpx.Timeout(
     connect=CONNECT_LIMIT, read=IDLE_LIMIT, write=IDLE_LIMIT, pool=None
 )
 # A stream holds a connection for as long as it lasts: a limit would make one wait for another.
-_LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+# They are given up before the server does that, after 5 s (uvicorn): a request that meets the end
+# of its connection is lost.
+_LIMITS: Final = httpx.Limits(
+    max_connections=None, max_keepalive_connections=20, keepalive_expiry=4.0
+)
 
 
 @attrs.frozen

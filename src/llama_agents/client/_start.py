@@ -123,7 +123,7 @@ class Start:
             if pause is not None:
                 return Again(pause)
         handler = _operations.get_handler(self.handler_id).parse(response)
-        if is_status_completed(handler.status) and not self._is_of_this_start(handler, response):
+        if is_status_completed(handler.status) and self._is_of_an_earlier_start(handler, response):
             return self._send_again()
         return Returned(self._look.parse(response))
 
@@ -135,20 +135,28 @@ class Start:
         self._looking = True
         self._budget.limit = LOST_BUDGET
 
-    def _is_of_this_start(self, handler: HandlerData, response: httpx.Response) -> bool:
-        """Whether a run that has ended began after the first request was sent.
+    def _is_of_an_earlier_start(self, handler: HandlerData, response: httpx.Response) -> bool:
+        """Whether a run that has ended did so before the first request was sent.
 
         A name that the caller chose may have been used before. Both times are the server's.
+
+        Raises:
+            InvalidResponseError: It cannot be told.
         """
         if self._made_here:
-            return True
+            return False
         assert self._first_sent is not None
         elapsed = self._clock() - self._first_sent
         try:
             answered = parsedate_to_datetime(response.headers["date"])
-            age = answered.timestamp() - datetime.fromisoformat(handler.started_at).timestamp()
-        except (KeyError, ValueError) as error:
+            ended = datetime.fromisoformat(handler.completed_at or "")
+        except (KeyError, ValueError):
+            age = elapsed
+        else:
+            age = answered.timestamp() - ended.timestamp()
+        if abs(age - elapsed) <= DATE_PRECISION:
             raise InvalidResponseError(
-                response, "It cannot be told whether the run is of this start"
-            ) from error
-        return age <= elapsed + DATE_PRECISION
+                response,
+                "The start's answer was lost, and the run found may be an earlier one",
+            )
+        return age > elapsed

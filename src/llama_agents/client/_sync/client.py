@@ -187,12 +187,15 @@ class SyncWorkflowClient:
         start_event: StartEvent | dict[str, Any] | None = None,
         context: Context | dict[str, Any] | None = None,
     ) -> HandlerData:
-        """Run a workflow and wait until it has completed.
+        """Run a workflow and wait until it has completed, however long that takes.
+
+        When the connection breaks or falls silent, the wait goes on by the run's handler id. A
+        start whose answer is lost is sent again only if the server does not know the run.
 
         Args:
             workflow_name: The name of the workflow.
-            handler_id: A name for the run. Defaults to one that the server makes. A name whose run
-                has ended is used again for a new run.
+            handler_id: A name for the run. Defaults to a new one. A name whose run has ended is
+                used again for a new run.
             start_event: What the workflow starts with: an event, or its fields as a dict. Defaults
                 to an event without fields.
             context: The state of an earlier run to go on from. Servers refuse it unless they were
@@ -206,6 +209,8 @@ class SyncWorkflowClient:
             NotFoundError: There is no such workflow.
             ConflictError: A run of that name goes on.
             StatusError: 400, the server does not take the start event or the context.
+            InvalidResponseError: The answer was lost, and it cannot be told whether the run that
+                was found is this one or an earlier one of that name.
             ValueError: An argument cannot be sent; nothing was.
         """
         run_id = handler_id if handler_id is not None else new_handler_id()
@@ -227,10 +232,12 @@ class SyncWorkflowClient:
     ) -> HandlerData:
         """Start a workflow and return at once.
 
+        A start whose answer is lost is sent again only if the server does not know the run.
+
         Args:
             workflow_name: The name of the workflow.
-            handler_id: A name for the run. Defaults to one that the server makes. A name whose run
-                has ended is used again for a new run.
+            handler_id: A name for the run. Defaults to a new one. A name whose run has ended is
+                used again for a new run.
             start_event: What the workflow starts with: an event, or its fields as a dict. Defaults
                 to an event without fields.
             context: The state of an earlier run to go on from. Servers refuse it unless they were
@@ -243,6 +250,8 @@ class SyncWorkflowClient:
             NotFoundError: There is no such workflow.
             ConflictError: A run of that name goes on.
             StatusError: 400, the server does not take the start event or the context.
+            InvalidResponseError: The answer was lost, and it cannot be told whether the run that
+                was found is this one or an earlier one of that name.
             ValueError: An argument cannot be sent; nothing was.
         """
         run_id = handler_id if handler_id is not None else new_handler_id()
@@ -370,12 +379,15 @@ class SyncWorkflowClient:
     ) -> HandlerData:
         """Wait until a run has ended, and get it.
 
+        The run's event stream tells when it ends. Looks at the run make sure, and take its place
+        while there is no stream.
+
         Args:
             handler_id: The run.
             timeout: How long to wait, in seconds. Defaults to no bound.
-            poll_interval: Seconds between the first two looks at the run.
-            max_poll_interval: The longest time between two looks, in seconds.
-            backoff: How the time between looks grows: not at all, by one second each time, or
+            poll_interval: Seconds between the first two looks while there is no stream.
+            max_poll_interval: The longest time between two such looks, in seconds.
+            backoff: How the time between them grows: not at all, by one second each time, or
                 doubling.
 
         Returns:

@@ -1,0 +1,180 @@
+"""Plain calls over connections that fail, on the real server."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+import pytest
+from llama_agents.client import (
+    InvalidResponseError,
+    NotFoundError,
+    ServerError,
+    WaitTimeoutError,
+    WorkflowClient,
+    WorkflowFailedError,
+)
+from llama_agents.client._start import new_handler_id
+
+from ..support.lossy import Fate, lossy
+from ..support.scripted import Turn, answer, scripted
+
+pytestmark = pytest.mark.anyio
+
+
+async def runs_of(url: str) -> set[str]:
+    """The ids of the runs that the server has started."""
+    async with WorkflowClient(base_url=url) as client:
+        return {handler.handler_id for handler in (await client.get_handlers()).handlers}
+
+
+# ------------------------------------------------------------------- starts
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize(
+    "fates", [["lose"], ["cut"], ["refuse"], ["lose", "lose"], ["refuse", "lose", "cut"]]
+)
+async def test_run_is_started_once_whatever_is_lost(
+    server_url: str, named: bool, fates: list[Fate]
+) -> None:
+    before = await runs_of(server_url)
+    with lossy(server_url, fates) as proxy:
+        async with WorkflowClient(base_url=proxy.url) as client:
+            name = new_handler_id() if named else None
+            handler = await client.run_workflow_nowait("human", name)
+        assert handler.status == "running"
+        assert proxy.connections == len(fates) + 1
+    assert await runs_of(server_url) - before == {handler.handler_id}
+
+
+@pytest.mark.parametrize("fates", [["lose"], ["cut"], ["cut", "lose", "cut"]])
+async def test_run_outlives_the_connection_that_started_it(
+    server_url: str, fates: list[Fate]
+) -> None:
+    before = await runs_of(server_url)
+    with lossy(server_url, fates) as proxy:
+        async with WorkflowClient(base_url=proxy.url) as client:
+            handler = await client.run_workflow("count", start_event={"n": 3, "pause": 0.1})
+    assert handler.status == "completed"
+    assert await runs_of(server_url) - before == {handler.handler_id}
+
+
+async def test_lost_answer_of_a_name_used_just_before_is_not_guessed(server_url: str) -> None:
+    name = new_handler_id()
+    with lossy(server_url, ["pass", "refuse"]) as proxy:
+        async with WorkflowClient(base_url=proxy.url) as client:
+            await client.run_workflow("greet", name, {"name": "Ada"})
+        async with WorkflowClient(base_url=proxy.url) as client:
+            with pytest.raises(InvalidResponseError, match=name):
+                await client.run_workflow("greet", name, {"name": "Bob"})
+
+
+async def test_run_outlives_the_read_timeout(server_url: str) -> None:
+    async with WorkflowClient(base_url=server_url, timeout=0.3) as client:
+        handler = await client.run_workflow("count", start_event={"n": 1, "pause": 1})
+    assert handler.status == "completed"
+
+
+async def test_failed_run_is_found_failed(server_url: str) -> None:
+    before = await runs_of(server_url)
+    with lossy(server_url, ["lose"]) as proxy:
+        async with WorkflowClient(base_url=proxy.url) as client:
+            with pytest.raises(WorkflowFailedError) as caught:
+                await client.run_workflow("fail")
+    assert await runs_of(server_url) - before == {caught.value.handler.handler_id}
+    assert caught.value.detail == "boom " * 100
+
+
+async def test_error_of_a_start_names_the_run() -> None:
+    with scripted([Turn()]) as script:
+        url = script.url
+    async with WorkflowClient(base_url=url) as client:
+        with pytest.raises(httpx.ConnectError, match="'mine'"):
+            await client.run_workflow("greet", "mine")
+
+
+# ------------------------------------------------------------------- other calls
+
+
+@pytest.mark.parametrize("fates", [["lose"], ["cut", "refuse"]])
+async def test_get_is_sent_again(server_url: str, fates: list[Fate]) -> None:
+    with lossy(server_url, fates) as proxy:
+        async with WorkflowClient(base_url=proxy.url) as client:
+            assert "greet" in (await client.list_workflows()).workflows
+
+
+async def test_get_gives_up_with_the_answer_of_the_unavailable_server() -> None:
+    with scripted([Turn(answer("503 Service Unavailable", b"no"))]) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            with pytest.raises(ServerError):
+                await client.list_workflows()
+    assert len(script.requests) == 3
+
+
+async def test_event_that_may_have_been_sent_is_not_sent_again() -> None:
+    with scripted([Turn()]) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            with pytest.raises(httpx.TransportError):
+                await client.send_event("h1", {"type": "T", "value": {}})
+    assert len(script.requests) == 1
+
+
+async def test_call_after_an_unhandled_error_of_the_server_works(server_url: str) -> None:
+    """The server drops that connection without a word; health is never asked for again."""
+    async with WorkflowClient(base_url=server_url) as client:
+        for _ in range(20):
+            with pytest.raises(ServerError, match="Internal server error"):
+                await client.get_workflow_events_schema("opaque")
+            assert (await client.is_healthy()).status == "healthy"
+
+
+async def test_call_after_a_stream_that_has_nothing_left_works(server_url: str) -> None:
+    """The server writes a body after a 204."""
+    async with WorkflowClient(base_url=server_url) as client:
+        handler = await client.run_workflow("greet")
+        for _ in range(20):
+            async for _ in client.get_workflow_events(handler.handler_id, after_sequence="now"):
+                pytest.fail("an event")
+            assert (await client.is_healthy()).status == "healthy"
+
+
+# ------------------------------------------------------------------- waiting
+
+
+async def test_wait_ends_soon_after_the_run(server_url: str) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        run = await client.run_workflow_nowait("count", start_event={"n": 1, "pause": 0.5})
+        started = time.monotonic()
+        handler = await client.wait_for_handler(run.handler_id, poll_interval=5)
+        assert time.monotonic() - started < 3  # the next look would have been after 5 s
+    assert handler.status == "completed"
+
+
+@pytest.mark.parametrize("fates", [["refuse"], ["lose", "cut", "refuse"]])
+async def test_wait_survives_lost_connections(server_url: str, fates: list[Fate]) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        run = await client.run_workflow_nowait("count", start_event={"n": 1, "pause": 1})
+    with lossy(server_url, fates) as proxy:
+        async with WorkflowClient(base_url=proxy.url) as client:
+            handler = await client.wait_for_handler(run.handler_id, poll_interval=0.05)
+    assert handler.status == "completed"
+
+
+@pytest.mark.parametrize(
+    "turn", [Turn(then="hold"), Turn(answer("202 Accepted", b""), then="hold"), Turn()]
+)
+async def test_wait_keeps_its_bound_against_a_server_that_does_not_answer(turn: Turn) -> None:
+    with scripted([turn]) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            await client._pool.get()  # what it costs to make is not part of the bound
+            started = time.monotonic()
+            with pytest.raises((WaitTimeoutError, ValueError)):
+                await client.wait_for_handler("h1", timeout=0.6)
+            assert time.monotonic() - started < 1.1 + 1  # on a loaded machine
+
+
+async def test_wait_for_an_unknown_run_ends_at_once(server_url: str) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        with pytest.raises(NotFoundError, match="nobody"):
+            await client.wait_for_handler("nobody")
