@@ -32,7 +32,6 @@ NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout
 _MISTAKES: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 
 @attrs.frozen
@@ -119,17 +118,20 @@ class Budget:
         return max(backoff(self.failures, self._sources.random), least)
 
 
-class Exchange(Protocol[T_co]):
+class Exchange(Protocol[T]):
     """What a face drives: requests until there is a result."""
 
     def request(self) -> Operation[Any]:
         """Return what to send next."""
+        ...
 
-    def answered(self, response: httpx.Response) -> Again | Returned[T_co]:
+    def answered(self, response: httpx.Response) -> Again | Returned[T]:
         """Take an answer, its body read; raise if the call is over with an error."""
+        ...
 
     def failed(self, cause: Exception) -> Again:
         """Take one of `DROPS`; raise it if the call is over with it."""
+        ...
 
 
 class Call(Generic[T]):

@@ -436,7 +436,7 @@ class WorkflowClient:
                 step = exchange.failed(error)
             else:
                 step = exchange.answered(response)
-            if isinstance(step, Returned):
+            if not isinstance(step, Again):
                 return step.value
             await anyio.sleep(step.after)
 

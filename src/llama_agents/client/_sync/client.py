@@ -436,7 +436,7 @@ class SyncWorkflowClient:
                 step = exchange.failed(error)
             else:
                 step = exchange.answered(response)
-            if isinstance(step, Returned):
+            if not isinstance(step, Again):
                 return step.value
             time.sleep(step.after)
 
