@@ -425,7 +425,8 @@ class WorkflowClient:
         return await self._send(_operations.cancel_handler(handler_id, purge))
 
     async def _send(self, operation: Operation[T]) -> T:
-        return await self._exchange(Call(operation, _SOURCES))
+        call: Exchange[T] = Call(operation, _SOURCES)
+        return await self._exchange(call)
 
     async def _exchange(self, exchange: Exchange[T]) -> T:
         while True:

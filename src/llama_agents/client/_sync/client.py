@@ -425,7 +425,8 @@ class SyncWorkflowClient:
         return self._send(_operations.cancel_handler(handler_id, purge))
 
     def _send(self, operation: Operation[T]) -> T:
-        return self._exchange(Call(operation, _SOURCES))
+        call: Exchange[T] = Call(operation, _SOURCES)
+        return self._exchange(call)
 
     def _exchange(self, exchange: Exchange[T]) -> T:
         while True:
