@@ -20,7 +20,7 @@ from llama_agents.client._pool import DEFAULT_TIMEOUT, Settings
 from ..support.scripted import Turn, answer, scripted
 from ..support.server import wait_until
 
-HEALTHY = answer("200 OK", b'{"status": "healthy"}')
+HEALTHY = answer("200 OK", b'{"status": "healthy"}', Connection="keep-alive")
 
 
 @pytest.mark.parametrize("run", [asyncio.run, lambda coroutine: trio.run(_await, coroutine)])

@@ -35,7 +35,8 @@ def stream(*frames: bytes, end: bytes = END) -> bytes:
 
 
 def answer(status: str, body: bytes = b"", **headers: str) -> bytes:
-    """An answer of known length."""
+    """An answer of known length; unless told otherwise, the last one of its connection."""
+    headers = {"Connection": "close", **headers}
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
