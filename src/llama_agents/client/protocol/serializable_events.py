@@ -6,21 +6,13 @@ The server writes `EventEnvelopeWithMetadata` and reads `EventEnvelope`; it runs
 from __future__ import annotations
 
 import builtins
-import functools
-import importlib
-import importlib.util
 import json
-import sys
-import sysconfig
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from types import ModuleType
 from typing import Any, Final
 
-import attrs
 from pydantic import BaseModel, GetCoreSchemaHandler, model_validator
 from pydantic_core import core_schema
-from workflows import events as framework
 from workflows.context.serializers import JsonSerializer
 from workflows.events import (
     Event,
@@ -31,6 +23,7 @@ from workflows.events import (
 )
 
 from ..errors import EventValidationError
+from .event_classes import find_by_name, find_framework_event, qualified_names, registered
 
 __all__ = [
     "FRAMEWORK_EVENT_TYPES",
@@ -41,12 +34,6 @@ __all__ = [
 ]
 
 FRAMEWORK_EVENT_TYPES: Final = (StartEvent, StopEvent, InputRequiredEvent, HumanResponseEvent)
-
-_FRAMEWORK: Final[Mapping[str, type[Event]]] = {
-    name: cls
-    for name, cls in vars(framework).items()
-    if isinstance(cls, type) and issubclass(cls, Event) and cls.__module__ == framework.__name__
-}
 
 
 def _unwrap(value: Any) -> Any:
@@ -100,7 +87,7 @@ class EventEnvelopeWithMetadata(BaseModel):
         event_class = builtins.type(event)
         return cls(
             value=event.model_dump(mode="json"),
-            qualified_name=_qualified_names(event_class)[0] if include_qualified_name else None,
+            qualified_name=qualified_names(event_class)[0] if include_qualified_name else None,
             type=event_class.__name__,
             types=_superclass_names(event_class),
         )
@@ -136,10 +123,12 @@ class EventEnvelopeWithMetadata(BaseModel):
         try:
             if serializer is not None:
                 return self._load_with(serializer, registry)
-            classes = _registered(tuple(registry))
-            event_class = classes.find(self) or _find_framework_event(self)
+            classes = registered(tuple(registry))
+            event_class = classes.find(self.type, self.qualified_name) or find_framework_event(
+                self.type, self.qualified_name
+            )
             if event_class is None and not classes.by_qualified_name:
-                event_class = _find_by_name(self.qualified_name, allow_import)
+                event_class = find_by_name(self.qualified_name, allow_import)
             if event_class is None:
                 raise EventValidationError(
                     f"Event {self.qualified_name or self.type!r} is none of those allowed here: "
@@ -281,7 +270,7 @@ class EventEnvelope(BaseModel):
             known.setdefault(explicit_event.__name__, explicit_event)
             data = {"type": explicit_event.__name__, "value": data}
         try:
-            decoder = serializer or _registered(tuple(known.values())).decoder
+            decoder = serializer or registered(tuple(known.values())).decoder
             envelope = cls.model_validate(data)
             event_class = _declared_class(envelope, known, decoder)
             return _validate(event_class, envelope.value, decoder)
@@ -343,136 +332,3 @@ def _superclass_names(event_class: type[Event]) -> list[str] | None:
     ancestors = event_class.mro()[1:]
     below_event = ancestors[: ancestors.index(Event)] if Event in ancestors else []
     return [cls.__name__ for cls in below_event if issubclass(cls, Event)] or None
-
-
-def _qualified_names(cls: type) -> tuple[str, str]:
-    """The two ways in which a class is written: the server uses the first."""
-    return f"{cls.__module__}.{cls.__name__}", f"{cls.__module__}.{cls.__qualname__}"
-
-
-@attrs.frozen
-class _Registered:
-    """The classes of a registry, by name, and the decoder for names inside their events."""
-
-    by_qualified_name: Mapping[str, type[Event]]
-    by_name: Mapping[str, tuple[type[Event], ...]]
-    decoder: JsonSerializer
-
-    @property
-    def names(self) -> str:
-        return ", ".join(self.by_name)
-
-    def find(self, envelope: EventEnvelopeWithMetadata) -> type[Event] | None:
-        event_class = self.by_qualified_name.get(envelope.qualified_name or "")
-        if event_class is not None:
-            return event_class
-        candidates = self.by_name.get(envelope.type, ())
-        if len(candidates) > 1:
-            raise EventValidationError(
-                f"Event type {envelope.type!r} is ambiguous: the registry has "
-                f"{' and '.join(_qualified_names(cls)[1] for cls in candidates)}, "
-                f"and the envelope names {envelope.qualified_name or 'no module'}"
-            )
-        return candidates[0] if candidates else None
-
-
-@functools.lru_cache(maxsize=128)
-def _registered(registry: tuple[type[Event], ...]) -> _Registered:
-    by_name: dict[str, tuple[type[Event], ...]] = {}
-    for cls in dict.fromkeys(registry):
-        if not (isinstance(cls, type) and issubclass(cls, Event)):
-            raise EventValidationError(f"The registry holds {cls!r}, which is no Event class")
-        by_name[cls.__name__] = (*by_name.get(cls.__name__, ()), cls)
-    return _Registered(
-        by_qualified_name={name: cls for cls in registry for name in _qualified_names(cls)},
-        by_name=by_name,
-        decoder=JsonSerializer(allowed_types=registry) if registry else _LoadedClasses(),
-    )
-
-
-class _LoadedClasses(JsonSerializer):
-    """Resolves names inside an event among what is loaded already; imports nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(allowed_types=())
-
-    def resolve_class(self, qualified_name: str) -> type[Any]:
-        try:
-            return super().resolve_class(qualified_name)
-        except ValueError:
-            module_name, _, name = qualified_name.rpartition(".")
-            cls = getattr(sys.modules.get(module_name), name, None)
-            if isinstance(cls, type) and issubclass(cls, (Event, Exception)):
-                return cls
-            raise
-
-
-def _find_framework_event(envelope: EventEnvelopeWithMetadata) -> type[Event] | None:
-    name = envelope.qualified_name
-    if name is None or name == f"{framework.__name__}.{envelope.type}":
-        return _FRAMEWORK.get(envelope.type)
-    return None
-
-
-def _find_by_name(qualified_name: str | None, allow_import: bool) -> type[Event] | None:
-    if qualified_name is None:
-        return None
-    module_name, _, name = qualified_name.rpartition(".")
-    module = sys.modules.get(module_name)
-    if module is None:
-        if not allow_import:
-            raise EventValidationError(
-                f"Event {qualified_name!r} is in a module that is not loaded, and importing is off"
-            )
-        module = _import(module_name)
-    event_class = getattr(module, name, None)
-    if event_class is None:
-        event_class = _only(_subclasses_named(module_name, name))
-    if not (isinstance(event_class, type) and issubclass(event_class, Event)):
-        raise EventValidationError(f"{qualified_name!r} is not an Event class")
-    return event_class
-
-
-def _import(module_name: str) -> ModuleType:
-    if not all(part.isidentifier() for part in module_name.split(".")):
-        raise EventValidationError(f"{module_name!r} is not the name of a module")
-    top_level = module_name.partition(".")[0]
-    if _is_standard_library(top_level):
-        raise EventValidationError(f"{module_name!r} is in the standard library: not imported")
-    return importlib.import_module(module_name)
-
-
-def _is_standard_library(top_level: str) -> bool:
-    if top_level in sys.stdlib_module_names:
-        return True
-    # Not all that ships with Python is in that list: CPython's own test package, frozen samples.
-    spec = importlib.util.find_spec(top_level)
-    origin = spec.origin if spec is not None else None
-    if origin in ("frozen", "built-in"):
-        return True
-    paths = sysconfig.get_paths()
-    installed = (paths["purelib"], paths["platlib"])
-    return (
-        origin is not None
-        and origin.startswith((paths["stdlib"], paths["platstdlib"]))
-        and not origin.startswith(installed)
-    )
-
-
-def _subclasses_named(module_name: str, name: str) -> Iterator[type[Event]]:
-    """Event classes that are no attribute of their module: made in a function or a class."""
-    pending: list[type[Event]] = [Event]
-    seen: set[type[Event]] = set()
-    while pending:
-        cls = pending.pop()
-        if cls in seen:
-            continue
-        seen.add(cls)
-        pending += cls.__subclasses__()
-        if cls.__name__ == name and cls.__module__ == module_name:
-            yield cls
-
-
-def _only(classes: Iterator[type[Event]]) -> type[Event] | None:
-    found = list(classes)
-    return found[0] if len(found) == 1 else None

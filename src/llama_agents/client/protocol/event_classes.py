@@ -1,0 +1,177 @@
+"""Which class an event is of: the registry, the framework's events, and modules by name.
+
+Nothing of the standard library is ever imported here, and nothing at all for names inside an event.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+from typing import Any, Final
+
+import attrs
+from workflows import events as framework
+from workflows.context.serializers import JsonSerializer
+from workflows.events import Event
+
+from ..errors import EventValidationError
+
+_FRAMEWORK: Final[Mapping[str, type[Event]]] = {
+    name: cls
+    for name, cls in vars(framework).items()
+    if isinstance(cls, type) and issubclass(cls, Event) and cls.__module__ == framework.__name__
+}
+
+
+def qualified_names(cls: type) -> tuple[str, str]:
+    """The two ways in which a class is written: the server uses the first."""
+    return f"{cls.__module__}.{cls.__name__}", f"{cls.__module__}.{cls.__qualname__}"
+
+
+@attrs.frozen
+class Registered:
+    """The classes of a registry, by name, and the decoder for names inside their events."""
+
+    by_qualified_name: Mapping[str, type[Event]]
+    by_name: Mapping[str, tuple[type[Event], ...]]
+    decoder: JsonSerializer
+
+    @property
+    def names(self) -> str:
+        """The class names, to be read."""
+        return ", ".join(self.by_name)
+
+    def find(self, name: str, qualified_name: str | None) -> type[Event] | None:
+        """Return the class of that qualified name, else the one class of that name, else None.
+
+        Raises:
+            EventValidationError: There are several of that name.
+        """
+        event_class = self.by_qualified_name.get(qualified_name or "")
+        if event_class is not None:
+            return event_class
+        candidates = self.by_name.get(name, ())
+        if len(candidates) > 1:
+            raise EventValidationError(
+                f"Event type {name!r} is ambiguous: the registry has "
+                f"{' and '.join(qualified_names(cls)[1] for cls in candidates)}, "
+                f"and the envelope names {qualified_name or 'no module'}"
+            )
+        return candidates[0] if candidates else None
+
+
+@functools.lru_cache(maxsize=128)
+def registered(registry: tuple[type[Event], ...]) -> Registered:
+    """Sort a registry by name; each registry once.
+
+    Raises:
+        EventValidationError: It holds something else than event classes.
+    """
+    by_name: dict[str, tuple[type[Event], ...]] = {}
+    for cls in dict.fromkeys(registry):
+        if not (isinstance(cls, type) and issubclass(cls, Event)):
+            raise EventValidationError(f"The registry holds {cls!r}, which is no Event class")
+        by_name[cls.__name__] = (*by_name.get(cls.__name__, ()), cls)
+    return Registered(
+        by_qualified_name={name: cls for cls in registry for name in qualified_names(cls)},
+        by_name=by_name,
+        decoder=JsonSerializer(allowed_types=registry) if registry else _LoadedClasses(),
+    )
+
+
+class _LoadedClasses(JsonSerializer):
+    """Resolves names inside an event among what is loaded already; imports nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(allowed_types=())
+
+    def resolve_class(self, qualified_name: str) -> type[Any]:
+        try:
+            return super().resolve_class(qualified_name)
+        except ValueError:
+            module_name, _, name = qualified_name.rpartition(".")
+            cls = getattr(sys.modules.get(module_name), name, None)
+            if isinstance(cls, type) and issubclass(cls, (Event, Exception)):
+                return cls
+            raise
+
+
+def find_framework_event(name: str, qualified_name: str | None) -> type[Event] | None:
+    """Return the framework's own event of that name, or None."""
+    if qualified_name is None or qualified_name == f"{framework.__name__}.{name}":
+        return _FRAMEWORK.get(name)
+    return None
+
+
+def find_by_name(qualified_name: str | None, allow_import: bool) -> type[Event] | None:
+    """Return the event class of that qualified name; None without a name.
+
+    Raises:
+        EventValidationError: It is not to be had: not there, no event, or not to be imported.
+    """
+    if qualified_name is None:
+        return None
+    module_name, _, name = qualified_name.rpartition(".")
+    module = sys.modules.get(module_name)
+    if module is None:
+        if not allow_import:
+            raise EventValidationError(
+                f"Event {qualified_name!r} is in a module that is not loaded, and importing is off"
+            )
+        module = _import(module_name)
+    event_class = getattr(module, name, None)
+    if event_class is None:
+        event_class = _only(_subclasses_named(module_name, name))
+    if not (isinstance(event_class, type) and issubclass(event_class, Event)):
+        raise EventValidationError(f"{qualified_name!r} is not an Event class")
+    return event_class
+
+
+def _import(module_name: str) -> ModuleType:
+    if not all(part.isidentifier() for part in module_name.split(".")):
+        raise EventValidationError(f"{module_name!r} is not the name of a module")
+    top_level = module_name.partition(".")[0]
+    if _is_standard_library(top_level):
+        raise EventValidationError(f"{module_name!r} is in the standard library: not imported")
+    return importlib.import_module(module_name)
+
+
+def _is_standard_library(top_level: str) -> bool:
+    if top_level in sys.stdlib_module_names:
+        return True
+    # Not all that ships with Python is in that list: CPython's own test package, frozen samples.
+    spec = importlib.util.find_spec(top_level)
+    origin = spec.origin if spec is not None else None
+    if origin in ("frozen", "built-in"):
+        return True
+    paths = sysconfig.get_paths()
+    installed = (paths["purelib"], paths["platlib"])
+    return (
+        origin is not None
+        and origin.startswith((paths["stdlib"], paths["platstdlib"]))
+        and not origin.startswith(installed)
+    )
+
+
+def _subclasses_named(module_name: str, name: str) -> Iterator[type[Event]]:
+    """Event classes that are no attribute of their module: made in a function or a class."""
+    pending: list[type[Event]] = [Event]
+    seen: set[type[Event]] = set()
+    while pending:
+        cls = pending.pop()
+        if cls in seen:
+            continue
+        seen.add(cls)
+        pending += cls.__subclasses__()
+        if cls.__name__ == name and cls.__module__ == module_name:
+            yield cls
+
+
+def _only(classes: Iterator[type[Event]]) -> type[Event] | None:
+    found = list(classes)
+    return found[0] if len(found) == 1 else None
