@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from llama_agents.client import errors
+from llama_agents.client import WorkflowClient, errors
 from llama_agents.client.errors import BODY_PREVIEW, status_error
 from llama_agents.client.protocol import HandlerData
 
@@ -165,3 +165,36 @@ def test_every_error_can_be_copied(error: Exception, duplicate: Callable[[Any], 
     assert again.__dict__.keys() == error.__dict__.keys()
     for name in ("status_code", "detail", "handler_id", "last_sequence", "timeout", "handler"):
         assert getattr(again, name, None) == getattr(error, name, None)
+
+
+@pytest.mark.parametrize("charset", ["hex", "base64", "rot13", "undefined", "idna", "utf-16"])
+def test_charset_that_cannot_be_decoded_does_not_hide_the_status(charset: str) -> None:
+    headers = {"content-type": f"text/html; charset={charset}"}
+    answer = httpx.Response(
+        503, content=b"<html>down</html>", headers=headers, request=response(503).request
+    )
+    error = status_error(answer)
+    assert (type(error), error.status_code) == (errors.ServerError, 503)
+    assert str(error).startswith("503 Service Unavailable for POST http://host:1/handlers/h")
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "user:secret@host:80",
+        "http://user:secret/more@host",
+        "ftp://user:secret@host/?token=secret",
+        "http:///?token=secret",
+    ],
+)
+def test_refused_base_url_shows_no_secret(base_url: str) -> None:
+    with pytest.raises(ValueError, match="base_url") as caught:
+        WorkflowClient(base_url=base_url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("position", [0, 7, "now"])
+def test_invalid_answer_on_a_stream_tells_the_position(position: Any) -> None:
+    error = errors.InvalidResponseError(response(200), "no", handler_id="h", last_sequence=position)
+    assert str(error).startswith(f"no after sequence {position}: 200 with content type 'none'")
+    assert (error.handler_id, error.last_sequence) == ("h", position)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
+import sysconfig
+import types
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -307,3 +311,169 @@ def test_any_envelope_gives_an_event_or_a_validation_error(
         except EventValidationError:
             continue
         assert isinstance(loaded, Event)
+
+
+# ------------------------------------------------------------------- what a look-up must not do
+
+LAZY = (
+    "import importlib\ndef __getattr__(name):\n    return importlib.import_module('hidden_lazy')\n"
+)
+
+
+def load_lazy_module(modules: Path) -> None:
+    """Load a module whose attributes import another module when they are asked for."""
+    (modules / "lazy_events.py").write_text(LAZY)
+    (modules / "hidden_lazy.py").write_text("")
+    importlib.import_module("lazy_events")
+
+
+def test_lazy_attribute_of_a_loaded_module_imports_nothing(modules: Path) -> None:
+    load_lazy_module(modules)
+    with pytest.raises(EventValidationError):
+        envelope("X", "lazy_events.X").load_event(allow_import=False)
+    assert "hidden_lazy" not in sys.modules
+
+
+def test_lazy_attribute_is_not_asked_for_the_type_of_an_exception(modules: Path) -> None:
+    load_lazy_module(modules)
+    event = failed("lazy_events.X").load_event()
+    assert isinstance(event, WorkflowFailedEvent)
+    assert isinstance(event.exception, UnreconstructedException)
+    assert "hidden_lazy" not in sys.modules
+
+
+def test_package_beside_the_standard_library_is_imported(
+    modules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an environment with system site packages, purelib is the environment's own folder."""
+    packages = modules / "lib" / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "shared_events.py").write_text(
+        "from workflows.events import Event\nclass Shared(Event): ...\n"
+    )
+    monkeypatch.syspath_prepend(packages)
+    own = str(modules / "own" / "site-packages")
+    paths = {"stdlib": str(modules / "lib"), "platstdlib": str(modules / "own")}
+    monkeypatch.setattr(sysconfig, "get_paths", lambda: {**paths, "purelib": own, "platlib": own})
+    event = envelope("Shared", "shared_events.Shared").load_event()
+    assert type(event).__module__ == "shared_events"
+
+
+class First:
+    class Done(Event):
+        """One of two classes of one name in one module."""
+
+
+class Second:
+    class Done(Event):
+        """The other."""
+
+
+def test_ambiguous_names_do_not_hinder_other_events_of_the_registry() -> None:
+    registry: list[type[Event]] = [Tick, First.Done, Second.Done]
+    assert envelope("Tick", None, n=1).load_event(registry) == Tick(n=1)
+
+
+def test_qualified_name_picks_one_of_two_nested_classes_of_one_name() -> None:
+    for cls in (First.Done, Second.Done):
+        name = f"{__name__}.{cls.__qualname__}"
+        assert type(envelope("Done", name).load_event([First.Done, Second.Done])) is cls
+
+
+# ------------------------------------------------------------------- more of the rules
+
+
+def test_class_that_replaced_another_in_its_module_is_the_one_that_is_loaded(
+    modules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook = types.ModuleType("notebook_cells")
+    monkeypatch.setitem(sys.modules, "notebook_cells", notebook)
+    cells = [other("Cell", "notebook_cells") for _ in range(2)]
+    for cell in cells:
+        notebook.Cell = cell  # type: ignore[attr-defined]
+        assert type(envelope("Cell", "notebook_cells.Cell").load_event()) is cell
+
+
+def test_event_with_an_event_and_an_exception_in_it_survives_the_wire() -> None:
+    event = StepFailedEvent(
+        step_name="s",
+        input_event=Tick(n=1),
+        exception=Boom("no"),
+        attempts=1,
+        elapsed_seconds=0.1,
+        failed_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    text = EventEnvelopeWithMetadata.from_event(event).model_dump_json()
+    loaded = EventEnvelopeWithMetadata.model_validate_json(text).load_event(allow_import=False)
+    assert isinstance(loaded, StepFailedEvent)
+    assert loaded.input_event == Tick(n=1)
+    assert isinstance(loaded.exception, Boom)
+    assert str(loaded.exception) == "no"
+
+
+@pytest.mark.parametrize("name", [f"{Tick.__module__}.Tick", "antigravity.Tick", "workflows.Tick"])
+def test_module_that_an_envelope_names_does_not_hinder_the_registry(name: str) -> None:
+    assert envelope("Tick", name, n=1).load_event([Tick], allow_import=False) == Tick(n=1)
+
+
+def test_package_inside_the_standard_library_folder_is_imported(
+    modules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a virtual environment, purelib is below the folder of the standard library."""
+    packages = modules / "lib" / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "global_events.py").write_text(
+        "from workflows.events import Event\nclass Global(Event): ...\n"
+    )
+    (modules / "lib" / "stowaway.py").write_text("")
+    monkeypatch.syspath_prepend(modules / "lib")
+    monkeypatch.syspath_prepend(packages)
+    installed, library = str(packages), str(modules / "lib")
+    paths = {
+        "stdlib": library,
+        "platstdlib": library,
+        "purelib": installed,
+        "platlib": installed,
+    }
+    monkeypatch.setattr(sysconfig, "get_paths", lambda: paths)
+    event = envelope("Global", "global_events.Global").load_event()
+    assert type(event).__module__ == "global_events"
+    with pytest.raises(EventValidationError, match="standard library"):
+        envelope("X", "stowaway.X").load_event()
+
+
+@pytest.mark.parametrize("name", ["winreg", "msvcrt"])
+def test_standard_library_of_another_platform_is_not_looked_for(modules: Path, name: str) -> None:
+    (modules / f"{name}.py").write_text("raise AssertionError('imported')")
+    assert name not in sys.modules
+    with pytest.raises(EventValidationError, match="standard library"):
+        envelope("X", f"{name}.X").load_event()
+
+
+@pytest.mark.parametrize("name", [" .X", "a b.X", "..X", "a..X", "a.b-c.X"])
+def test_name_that_no_module_can_have_is_refused_as_such(name: str) -> None:
+    with pytest.raises(EventValidationError, match="is not the name of a module"):
+        envelope("X", name).load_event()
+
+
+def test_registry_of_other_classes_says_so() -> None:
+    with pytest.raises(EventValidationError, match="which is no Event class"):
+        envelope("int", "builtins.int").load_event([int])  # type: ignore[list-item]
+
+
+def test_class_with_two_ways_to_event_is_found_once() -> None:
+    left, right = other("Left", __name__), other("Right", __name__)
+    diamond = type("Diamond", (left, right), {"__module__": __name__})
+    assert type(envelope("Diamond", f"{__name__}.Diamond").load_event()) is diamond
+
+
+def test_nested_class_of_another_module_is_not_taken() -> None:
+    elsewhere = other("OnlyElsewhere")
+    with pytest.raises(EventValidationError, match="not an Event class"):
+        envelope(elsewhere.__name__, f"{__name__}.OnlyElsewhere").load_event()
+
+
+def test_registry_goes_before_the_names_of_a_serializer() -> None:
+    nothing = JsonSerializer(allowed_types=[])
+    loaded = envelope("Tick", None, n=1).load_event([Tick], serializer=nothing)
+    assert loaded == Tick(n=1)

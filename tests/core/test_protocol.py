@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import operator
 import pickle
 import sys
 import warnings
@@ -11,9 +12,16 @@ from typing import Any
 
 import pytest
 from llama_agents.client import EventEnvelopeWithMetadata, EventValidationError, HandlerData
-from llama_agents.client.protocol import HandlersListResponse, ResultEnvelope, is_status_completed
+from llama_agents.client.protocol import (
+    CancelHandlerResponse,
+    HandlersListResponse,
+    HealthResponse,
+    ResultEnvelope,
+    SendEventResponse,
+    is_status_completed,
+)
 from llama_agents.client.protocol.serializable_events import EventEnvelope
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from workflows.context.serializers import JsonSerializer
 from workflows.events import StartEvent, StopEvent
 
@@ -213,3 +221,92 @@ def test_event_is_wrapped_for_sending_with_its_class_name() -> None:
         "type": "Tick",
         "value": {"n": 1, "text": ""},
     }
+
+
+@pytest.mark.parametrize("registry", [None, {}])
+def test_server_without_a_registry_resolves_only_the_frameworks_events(registry: Any) -> None:
+    data = {"qualified_name": f"{Tick.__module__}.Tick", "value": {"n": 1}}
+    with pytest.raises(EventValidationError, match="not declared by this workflow"):
+        EventEnvelope.parse(data, registry)
+
+
+# ------------------------------------------------------------------- a result in other hands
+
+
+class Holder(BaseModel):
+    envelope: EventEnvelopeWithMetadata
+
+
+def test_result_that_was_assigned_to_an_envelope_field_is_written_whole() -> None:
+    holder = Holder(envelope=ENVELOPE)
+    holder.envelope = result()
+    assert holder.model_dump() == {"envelope": ENVELOPE.model_dump()}
+    assert json.loads(holder.model_dump_json()) == {"envelope": ENVELOPE.model_dump()}
+
+
+def test_results_in_a_list_of_envelopes_are_written_whole() -> None:
+    written = TypeAdapter(list[EventEnvelopeWithMetadata]).dump_python([result()])
+    assert written == [ENVELOPE.model_dump()]
+
+
+def test_parts_of_a_result_can_be_left_out_of_a_dump() -> None:
+    kept = handler().model_dump(exclude={"result": {"qualified_name", "types"}})["result"]
+    assert kept == {"value": {"output": "x"}, "type": "OutEvent"}
+
+
+def test_only_parts_of_a_result_can_be_dumped() -> None:
+    assert handler().model_dump(include={"result": {"type"}}) == {"result": {"type": "OutEvent"}}
+
+
+@pytest.mark.parametrize("mode", ["validation", "serialization"])
+def test_schema_of_a_handler_is_the_same_in_both_directions(mode: Any) -> None:
+    schema = HandlerData.model_json_schema(mode=mode)["properties"]["result"]["anyOf"]
+    assert [part.get("title", part.get("type")) for part in schema] == [
+        "EventEnvelopeWithMetadata",
+        "null",
+    ]
+
+
+def test_handler_with_a_result_is_validated_strictly_from_json() -> None:
+    text = handler().model_dump_json()
+    assert HandlerData.model_validate_json(text, strict=True) == handler()
+
+
+def test_results_with_the_same_fields_and_other_types_differ() -> None:
+    changed = result(result=ENVELOPE.model_copy(update={"type": "Other"}))
+    assert changed != result()
+    assert not operator.eq(changed, result())
+    assert not operator.ne(result(), ENVELOPE)
+
+
+def test_half_made_result_has_no_envelope() -> None:
+    """As a copier makes it, before its state is there."""
+    assert not hasattr(ResultEnvelope.__new__(ResultEnvelope), "envelope")
+
+
+@pytest.mark.parametrize("model", [HealthResponse, SendEventResponse, CancelHandlerResponse])
+def test_unknown_word_of_a_newer_server_is_passed_on(model: type[BaseModel]) -> None:
+    assert model.model_validate({"status": "paused"}).model_dump_json() == '{"status":"paused"}'
+
+
+def test_qualified_name_can_be_left_out() -> None:
+    written = EventEnvelopeWithMetadata.from_event(OutEvent(output="x"), False)
+    assert written.qualified_name is None
+    assert (written.type, written.types) == ("OutEvent", ["StopEvent"])
+
+
+def test_envelope_is_validated_from_json_text() -> None:
+    text = '{"type": "Tick", "data": {"n": 1}}'
+    assert EventEnvelope.model_validate(text).value == {"n": 1}
+
+
+def test_server_takes_two_names_without_a_value_for_an_envelope() -> None:
+    data = {"type": "GreetStart", "qualified_name": "m.GreetStart"}
+    with pytest.raises(EventValidationError, match="Failed to deserialize event"):
+        EventEnvelope.parse(data, explicit_event=GreetStart)
+
+
+def test_registry_goes_before_the_explicit_event_of_its_name() -> None:
+    registered = type("GreetStart", (StartEvent,), {"__module__": "elsewhere"})
+    event = EventEnvelope.parse({"name": "Ada"}, {"GreetStart": registered}, GreetStart)
+    assert type(event) is registered

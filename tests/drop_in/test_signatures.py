@@ -105,6 +105,14 @@ def test_envelope_methods_take_the_same_arguments_in_order(
     assert [*inspect.signature(function).parameters][: len(parameters)] == parameters
 
 
+def test_added_parameters_of_the_envelopes_are_optional() -> None:
+    added = [*inspect.signature(EventEnvelopeWithMetadata.load_event).parameters.values()][3:]
+    assert [parameter.name for parameter in added] == ["allow_import"]
+    assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in added)
+    defaults = inspect.signature(EventEnvelopeWithMetadata.from_event).parameters
+    assert defaults["include_qualified_name"].default is True
+
+
 @pytest.mark.parametrize(
     ("model", "fields"),
     [

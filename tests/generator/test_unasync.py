@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 import pytest
 
 from generator import tree, unasync
+from generator.__main__ import main
 from generator.unasync import RULES, SOURCES, Rule, UnusedRuleError, translate
 
 ROOT: Final = Path(__file__).parents[2]
@@ -83,3 +85,18 @@ def test_translation_holds_nothing_asynchronous() -> None:
             for word in ("await ", "async ", "anyio", "Async", "__a"):
                 lines = [line for line in code.splitlines() if word in line]
                 assert [line for line in lines if "httpx.AsyncClient" not in line] == [], name
+
+
+def test_no_rule_has_a_group_of_its_own() -> None:
+    """The number of the group that matched is the number of the rule."""
+    assert [rule for rule in RULES if re.compile(rule.pattern).groups] == []
+
+
+def test_hand_edited_translation_is_found(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sync"], project) == 0
+    edited = project / "src/llama_agents/client/_sync/client.py"
+    edited.write_text(edited.read_text().replace("import time", "import time  # by hand"))
+    assert main(["sync", "--check"], project) == 1
+    assert "src/llama_agents/client/_sync/client.py: changed" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import tarfile
@@ -87,3 +88,29 @@ print("works")
         [sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True
     )
     assert run.stdout == "works\n"
+
+
+def test_wheel_imports_only_what_it_requires(wheel: zipfile.ZipFile) -> None:
+    installed = {"anyio", "attrs", "httpx", "workflows", "pydantic", "pydantic_core"}
+    for name in wheel.namelist():
+        if name.endswith(".py"):
+            for node in ast.walk(ast.parse(wheel.read(name))):
+                if isinstance(node, ast.Import):
+                    found = {alias.name.partition(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and not node.level:
+                    found = {(node.module or "").partition(".")[0]}
+                else:
+                    continue
+                assert found - sys.stdlib_module_names <= installed, name
+
+
+def test_wheel_of_the_sdist_is_that_of_the_checkout(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "build", "--no-isolation", "--wheel"]
+    subprocess.run(
+        [*command, "--outdir", str(tmp_path), str(ROOT)], check=True, capture_output=True
+    )
+    (path,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(path) as direct:
+        assert {name: direct.read(name) for name in direct.namelist()} == {
+            name: wheel.read(name) for name in wheel.namelist()
+        }

@@ -17,8 +17,6 @@ import attrs
 import httpx
 from anyio.lowlevel import current_token
 
-from .errors import safe_url
-
 IDLE_LIMIT: Final = 45.0  # s without a byte; the server's heartbeat is 25 s
 CONNECT_LIMIT: Final = 10.0  # s
 
@@ -79,12 +77,13 @@ def own_settings(
 
 
 def _usable(base_url: str | httpx.URL) -> httpx.URL:
+    # What cannot be read is not shown either: there may be a password in it.
     try:
         url = httpx.URL(base_url)
-    except httpx.InvalidURL as error:
-        raise ValueError(f"base_url cannot be read: {error}") from None
+    except httpx.InvalidURL:
+        raise ValueError("base_url is not a URL") from None
     if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError(f"base_url must be like 'http://host:port', not '{safe_url(url)}'")
+        raise ValueError("base_url must be a whole http or https URL, like 'http://host:8080'")
     return url
 
 

@@ -224,9 +224,11 @@ def _detail(response: httpx.Response) -> str | None:
 def body_preview(response: httpx.Response) -> str:
     """The beginning of an answer's body as text; empty when none was read."""
     try:
-        return response.text[:BODY_PREVIEW]
+        body = response.content
     except httpx.ResponseNotRead:
         return ""
+    # Not response.text: with some charsets that an answer may claim, it raises.
+    return body[: 4 * BODY_PREVIEW].decode(errors="replace")[:BODY_PREVIEW]
 
 
 def safe_url(url: httpx.URL) -> httpx.URL:

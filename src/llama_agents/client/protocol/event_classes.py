@@ -10,7 +10,9 @@ import importlib
 import importlib.util
 import sys
 import sysconfig
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
@@ -20,6 +22,8 @@ from workflows.context.serializers import JsonSerializer
 from workflows.events import Event
 
 from ..errors import EventValidationError
+
+_INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
 
 _FRAMEWORK: Final[Mapping[str, type[Event]]] = {
     name: cls
@@ -73,15 +77,32 @@ def registered(registry: tuple[type[Event], ...]) -> Registered:
         EventValidationError: It holds something else than event classes.
     """
     by_name: dict[str, tuple[type[Event], ...]] = {}
+    by_qualified_name: dict[str, set[type[Event]]] = {}
     for cls in dict.fromkeys(registry):
         if not (isinstance(cls, type) and issubclass(cls, Event)):
             raise EventValidationError(f"The registry holds {cls!r}, which is no Event class")
         by_name[cls.__name__] = (*by_name.get(cls.__name__, ()), cls)
+        for name in qualified_names(cls):
+            by_qualified_name.setdefault(name, set()).add(cls)
     return Registered(
-        by_qualified_name={name: cls for cls in registry for name in qualified_names(cls)},
+        by_qualified_name={
+            name: cls
+            for name, classes in by_qualified_name.items()
+            if len(classes) == 1
+            for cls in classes
+        },
         by_name=by_name,
-        decoder=JsonSerializer(allowed_types=registry) if registry else _LoadedClasses(),
+        decoder=strict_decoder(registry) if registry else _LoadedClasses(),
     )
+
+
+@functools.lru_cache(maxsize=128)
+def strict_decoder(classes: tuple[type[Event], ...]) -> JsonSerializer:
+    """Return a decoder that resolves these classes and the framework's, and imports nothing."""
+    # Two classes under one name cannot be told apart: neither is resolved by it.
+    bearers = Counter(name for cls in set(classes) for name in set(qualified_names(cls)))
+    clear = [cls for cls in classes if all(bearers[name] == 1 for name in qualified_names(cls))]
+    return JsonSerializer(allowed_types=clear)
 
 
 class _LoadedClasses(JsonSerializer):
@@ -95,7 +116,7 @@ class _LoadedClasses(JsonSerializer):
             return super().resolve_class(qualified_name)
         except ValueError:
             module_name, _, name = qualified_name.rpartition(".")
-            cls = getattr(sys.modules.get(module_name), name, None)
+            cls = _attribute(sys.modules.get(module_name), name)
             if isinstance(cls, type) and issubclass(cls, (Event, Exception)):
                 return cls
             raise
@@ -124,12 +145,17 @@ def find_by_name(qualified_name: str | None, allow_import: bool) -> type[Event] 
                 f"Event {qualified_name!r} is in a module that is not loaded, and importing is off"
             )
         module = _import(module_name)
-    event_class = getattr(module, name, None)
+    event_class = _attribute(module, name)
     if event_class is None:
         event_class = _only(_subclasses_named(module_name, name))
     if not (isinstance(event_class, type) and issubclass(event_class, Event)):
         raise EventValidationError(f"{qualified_name!r} is not an Event class")
     return event_class
+
+
+def _attribute(module: ModuleType | None, name: str) -> Any:
+    # Not getattr: a module's own __getattr__ may import.
+    return None if module is None else vars(module).get(name)
 
 
 def _import(module_name: str) -> ModuleType:
@@ -149,13 +175,14 @@ def _is_standard_library(top_level: str) -> bool:
     origin = spec.origin if spec is not None else None
     if origin in ("frozen", "built-in"):
         return True
+    if origin is None:
+        return False
     paths = sysconfig.get_paths()
-    installed = (paths["purelib"], paths["platlib"])
-    return (
-        origin is not None
-        and origin.startswith((paths["stdlib"], paths["platstdlib"]))
-        and not origin.startswith(installed)
-    )
+    for folder in {Path(paths["stdlib"]), Path(paths["platstdlib"])}:
+        if Path(origin).is_relative_to(folder):
+            # What was installed stands in a folder of its own in there.
+            return Path(origin).relative_to(folder).parts[0] not in _INSTALLED
+    return False
 
 
 def _subclasses_named(module_name: str, name: str) -> Iterator[type[Event]]:

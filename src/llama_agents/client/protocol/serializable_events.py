@@ -23,7 +23,13 @@ from workflows.events import (
 )
 
 from ..errors import EventValidationError
-from .event_classes import find_by_name, find_framework_event, qualified_names, registered
+from .event_classes import (
+    find_by_name,
+    find_framework_event,
+    qualified_names,
+    registered,
+    strict_decoder,
+)
 
 __all__ = [
     "FRAMEWORK_EVENT_TYPES",
@@ -64,6 +70,9 @@ class EventEnvelopeWithMetadata(BaseModel):
         return core_schema.json_or_python_schema(
             json_schema=schema,
             python_schema=core_schema.no_info_before_validator_function(_unwrap, schema),
+            serialization=core_schema.wrap_serializer_function_ser_schema(
+                lambda value, write: write(_unwrap(value)), schema=schema
+            ),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -203,14 +212,7 @@ class ResultEnvelope(dict[str, Any]):
     def __get_pydantic_core_schema__(
         cls, source: Any, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
-        envelope = handler(EventEnvelopeWithMetadata)
-        return core_schema.no_info_after_validator_function(
-            cls,
-            envelope,
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                _unwrap, return_schema=envelope
-            ),
-        )
+        return core_schema.no_info_after_validator_function(cls, handler(EventEnvelopeWithMetadata))
 
 
 class EventEnvelope(BaseModel):
@@ -270,7 +272,7 @@ class EventEnvelope(BaseModel):
             known.setdefault(explicit_event.__name__, explicit_event)
             data = {"type": explicit_event.__name__, "value": data}
         try:
-            decoder = serializer or registered(tuple(known.values())).decoder
+            decoder = serializer or strict_decoder(tuple(known.values()))
             envelope = cls.model_validate(data)
             event_class = _declared_class(envelope, known, decoder)
             return _validate(event_class, envelope.value, decoder)
