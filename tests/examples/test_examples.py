@@ -161,6 +161,45 @@ def test_service_passes_a_refusal_on(service: httpx.Client) -> None:
     assert (refused.status_code, refused.json()["detail"]) == (404, "Handler not found")
 
 
+# ------------------------------------------------------------------- the README
+
+README: Final = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+SYNC, ASYNC, STREAM, HUMAN = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("program", [SYNC, ASYNC], ids=["sync", "async"])
+def test_quick_start_of_the_readme_works(url: str, program: str, tmp_path: Path) -> None:
+    assert "http://127.0.0.1:8080" in program
+    (tmp_path / "quick.py").write_text(program.replace("http://127.0.0.1:8080", url))
+    printed = run(str(tmp_path / "quick.py"))
+    assert "['greet', 'index', 'human']" in printed
+    assert "Hello, Ada!" in printed
+
+
+def test_streams_of_the_readme_work(url: str, tmp_path: Path) -> None:
+    lines = [
+        *STREAM.splitlines(),
+        'handler = await client.run_workflow_nowait("human")',
+        *HUMAN.splitlines(),
+        'print((await client.get_handler(handler.handler_id)).result["output"])',
+    ]
+    body = "\n".join(f"        {line}" for line in lines)
+    (tmp_path / "streams.py").write_text(
+        "import asyncio, builtins, sys\n"
+        f"sys.path.insert(0, {str(EXAMPLES)!r})\n"
+        "from llama_agents.client import WorkflowClient\n"
+        "from sample_workflows import OutEvent, RequestEvent, ResponseEvent\n"
+        "builtins.input = lambda prompt: 'Ada'\n"
+        "async def main():\n"
+        f"    async with WorkflowClient(base_url={url!r}) as client:\n"
+        f"{body}\n"
+        "asyncio.run(main())\n"
+    )
+    printed = run(str(tmp_path / "streams.py"))
+    assert "IndexDone {'indexed': 20}" in printed
+    assert printed.endswith("Hello, Ada\n")
+
+
 # ------------------------------------------------------------------- the demo
 
 
