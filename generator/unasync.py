@@ -45,7 +45,6 @@ RULES: Final[Sequence[Rule]] = (
     Rule(r"\bWorkflowClient\b", "SyncWorkflowClient"),
     Rule(r"\baclose\b", "close"),
     Rule(r"\baiter_bytes\b", "iter_bytes"),
-    Rule(r"\baread\b", "read"),
     Rule(r"\bhttpx\.AsyncClient\b", "httpx.Client"),
     Rule(r"\bhttpx\.Client\b", "httpx.AsyncClient"),
     Rule(r"\bimport anyio\b", "import time"),

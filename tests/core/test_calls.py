@@ -231,7 +231,7 @@ def test_conflict_after_a_lost_answer_is_our_own_run() -> None:
     sent(machine)
     machine.answered(answer(404))
     sent(machine)
-    assert machine.answered(answer(409)) == Again(0.0)
+    assert machine.answered(answer(409)) == Again(1.0)
     assert sent(machine) == LOOK
 
 
@@ -291,42 +291,88 @@ def test_run_that_is_found_failed_is_an_error_only_of_who_waits(
         assert step.value.status == "failed"
 
 
-def found_after(elapsed: float, ended_at: str | None, **headers: str) -> Any:
-    """Lose a start of a name that the caller chose; what comes of an ended run that is found."""
+def found_after(
+    elapsed: float, started_at: str, ended_at: str | None = None, **headers: str
+) -> Any:
+    """Lose a start of a name that the caller chose; what comes of a run that is found."""
     clock = Clock()
     machine = start(clock, made_here=False)
     sent(machine)
     clock.now += elapsed
     machine.failed(LOST)
     sent(machine)
-    body = {**run("completed"), "completed_at": ended_at}
+    status = "running" if ended_at == "not yet" else "completed"
+    body = {**run(status, started_at), "completed_at": None if ended_at == "not yet" else ended_at}
     step = machine.answered(answer(200, body, **headers))
     return sent(machine) if isinstance(step, Again) else step.value.status
 
 
-def test_run_of_that_name_that_ended_before_the_start_is_not_taken_for_it() -> None:
-    assert found_after(60, "2023-11-14T22:12:17Z", date=DATE) == POST
+OLD, AT_START, LATER = "2023-11-14T20:00:00Z", "2023-11-14T22:12:20Z", "2023-11-14T22:12:50Z"
 
 
-def test_run_of_that_name_that_ended_after_the_start_is_it() -> None:
-    assert found_after(60, "2023-11-14T22:12:23Z", date=DATE) == "completed"
+@pytest.mark.parametrize("ended_at", ["2023-11-14T21:00:00Z", LATER, "not yet"])
+def test_run_of_that_name_that_began_before_the_start_is_not_taken_for_it(ended_at: str) -> None:
+    assert found_after(60, OLD, ended_at, date=DATE) == POST
+
+
+@pytest.mark.parametrize(("ended_at", "status"), [(LATER, "completed"), ("not yet", "running")])
+def test_run_of_that_name_that_began_with_the_start_is_it(ended_at: str, status: str) -> None:
+    assert found_after(60, AT_START, ended_at, date=DATE) == status
 
 
 @pytest.mark.parametrize(
-    ("ended_at", "headers"),
+    ("started_at", "ended_at", "headers"),
     [
-        ("2023-11-14T22:12:19Z", {"date": DATE}),
-        ("2023-11-14T22:12:21Z", {"date": DATE}),
-        ("2023-11-14T20:00:00Z", {}),
-        ("2023-11-14T20:00:00Z", {"date": "yesterday"}),
-        (None, {"date": DATE}),
+        (AT_START, "2023-11-14T22:12:21Z", {"date": DATE}),
+        (AT_START, None, {"date": DATE}),
+        ("", LATER, {"date": DATE}),
+        (OLD, LATER, {}),
+        (OLD, LATER, {"date": "yesterday"}),
+        (OLD, LATER, {"date": "1 Jan 99999999999999999999 00:00 GMT"}),
     ],
 )
 def test_run_of_that_name_that_may_be_either_is_neither_taken_nor_repeated(
-    ended_at: str | None, headers: dict[str, str]
+    started_at: str, ended_at: str | None, headers: dict[str, str]
 ) -> None:
     with pytest.raises(InvalidResponseError, match=r"earlier one.*h1"):
-        found_after(60, ended_at, **headers)
+        found_after(60, started_at, ended_at, **headers)
+
+
+def test_run_of_that_name_that_still_goes_on_is_a_conflict() -> None:
+    machine = start(made_here=False)
+    sent(machine)
+    machine.failed(LOST)
+    sent(machine)
+    machine.answered(answer(202, run("running", OLD), date=DATE))
+    assert sent(machine) == POST
+    with pytest.raises(ConflictError):
+        machine.answered(answer(409))
+
+
+def test_servers_that_contradict_each_other_are_not_asked_for_ever() -> None:
+    machine = start()
+    sent(machine)
+    machine.failed(LOST)
+    requests = 0
+    with pytest.raises(ConflictError):
+        while True:
+            requests += 1
+            assert requests < 50
+            machine.answered(answer(404 if sent(machine) == LOOK else 409))
+
+
+@pytest.mark.parametrize("status", [408, 501, 520, 524, 599])
+def test_any_answer_of_a_proxy_to_a_start_counts_as_lost(status: int) -> None:
+    machine = start()
+    sent(machine)
+    assert machine.answered(answer(status)) == Again(0.0)
+    assert sent(machine) == LOOK
+
+
+def test_header_that_cannot_be_sent_is_not_shown() -> None:
+    with pytest.raises(httpx.LocalProtocolError) as caught:
+        get_call().failed(httpx.LocalProtocolError("Illegal header value b'secret'"))
+    assert "secret" not in str(caught.value)
 
 
 def test_refused_envelope_is_tried_as_bare_fields_and_the_first_refusal_is_told() -> None:

@@ -8,9 +8,9 @@ import time
 import anyio
 import httpx
 import pytest
-from llama_agents.client import SyncWorkflowClient, WorkflowClient
+from llama_agents.client import StreamNotFoundError, SyncWorkflowClient, WorkflowClient
 
-from ..support.scripted import HEAD, Turn, frame, scripted, stream
+from ..support.scripted import HEAD, Turn, answer, chunk, frame, scripted, stream
 from ..support.server import wait_until, wait_until_async
 
 HELD = Turn(stream(frame(1), end=b""), then="hold")
@@ -122,3 +122,45 @@ async def test_closing_on_a_transport_without_sockets_works() -> None:
         async for _ in events:
             await events.aclose()
         assert events.last_sequence == 1
+
+
+@pytest.mark.anyio
+async def test_closing_during_a_pause_ends_it() -> None:
+    unavailable = answer("503 Service Unavailable", Retry_After="60")
+    with scripted([Turn(unavailable)]) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            events = client.get_workflow_events("h1")
+
+            async def read() -> None:
+                async for _ in events:
+                    pytest.fail("an event")
+
+            with anyio.fail_after(5):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(read)
+                    await wait_until_async(lambda: script.requests)
+                    await events.aclose()
+
+
+@pytest.mark.anyio
+async def test_endless_body_of_an_error_is_not_read_to_its_end() -> None:
+    endless = HEAD.replace(b"200 OK", b"404 Not Found") + chunk(b"x" * 100_000) * 3
+    with scripted([Turn(endless, then="hold")]) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            with anyio.fail_after(5), pytest.raises(StreamNotFoundError, match="xxx"):
+                async for _ in client.get_workflow_events("h1"):
+                    pytest.fail("an event")
+
+
+def test_streams_are_closed_on_uvloop_too() -> None:
+    """Its sockets refuse to be shut down."""
+
+    async def main() -> None:
+        async with WorkflowClient(base_url=script.url) as client:
+            async with client.get_workflow_events("h1") as events:
+                async for _ in events:
+                    break
+            await wait_until_async(lambda: script.closed == 1)
+
+    with scripted([HELD]) as script:
+        anyio.run(main, backend_options={"use_uvloop": True})

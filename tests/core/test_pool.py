@@ -144,6 +144,21 @@ def test_default_limits_are_those_of_the_documentation() -> None:
     assert httpx.Timeout(connect=10, read=45, write=45, pool=None) == DEFAULT_TIMEOUT
 
 
+def test_password_of_the_url_is_logged_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    with scripted([Turn(HEALTHY)]) as script, caplog.at_level(0):
+        url = script.url.replace("http://", "http://user:se%20cret@")
+        with SyncWorkflowClient(base_url=url) as client:
+            client.is_healthy()
+    assert "Basic dXNlcjpzZSBjcmV0" in script.requests[0]
+    assert "cret" not in caplog.text
+
+
+def test_header_that_cannot_be_sent_is_refused_unseen() -> None:
+    with pytest.raises(ValueError, match="'Authorization' has a control character") as caught:
+        WorkflowClient(base_url="http://h", headers={"Authorization": "Bearer secret\n"})
+    assert "secret" not in str(caught.value)
+
+
 def test_settings_show_no_secret() -> None:
     settings = Settings(
         httpx.URL("http://user:secret@h"), {"a": "secret"}, ("u", "secret"), DEFAULT_TIMEOUT

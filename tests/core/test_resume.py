@@ -17,7 +17,14 @@ from llama_agents.client import (
     StreamTimeoutError,
     UnreadableResultError,
 )
-from llama_agents.client._resume import Done, ReadOn, StreamMachine
+from llama_agents.client._resume import (
+    EVIDENCE_BYTES,
+    EVIDENCE_SECONDS,
+    Done,
+    Evidence,
+    ReadOn,
+    StreamMachine,
+)
 from llama_agents.client._retry import Again, Sources, backoff, retry_after
 
 from ..support.scripted import frame
@@ -157,7 +164,16 @@ def test_retry_after_is_the_least_pause(value: str, expected: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "soon", "-5", "1.5", "\u0661", "Tue, 14 Nov 2023 22:13:10 GMT"]
+    "value",
+    [
+        "",
+        "soon",
+        "1 Jan 99999999999999999999 00:00 GMT",
+        "-5",
+        "1.5",
+        "\u0661",
+        "Tue, 14 Nov 2023 22:13:10 GMT",
+    ],
 )
 def test_unreadable_or_past_retry_after_asks_for_no_pause(value: str) -> None:
     assert retry_after({"retry-after": value}, NOW) == 0.0
@@ -177,7 +193,7 @@ def test_answer_that_is_no_event_stream_is_an_error(content_type: str | None) ->
     m.request()
     headers = {} if content_type is None else {"content_type": content_type}
     page = response(200, b"<html>log in</html>", **headers)
-    assert m.wants_body(page)
+    assert m.evidence(page) is not None
     with pytest.raises(InvalidResponseError, match=content_type or "none") as caught:
         m.opened(page)
     assert caught.value.last_sequence == 5
@@ -185,10 +201,47 @@ def test_answer_that_is_no_event_stream_is_an_error(content_type: str | None) ->
     assert "secret" not in str(caught.value)
 
 
-def test_body_of_unknown_length_is_not_waited_for() -> None:
-    endless = httpx.Response(200, headers={"content-type": "text/html"})
-    assert not machine().wants_body(endless)
-    assert not machine().wants_body(httpx.Response(200, headers=STREAM))
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (httpx.Response(200, headers=STREAM), False),
+        (httpx.Response(204), False),
+        (httpx.Response(200), True),
+        (httpx.Response(503, headers=STREAM), True),
+        (httpx.Response(302), True),
+    ],
+)
+def test_body_of_an_answer_that_is_no_stream_is_evidence(
+    answer: httpx.Response, expected: bool
+) -> None:
+    assert (machine().evidence(answer) is not None) is expected
+
+
+def test_evidence_is_read_up_to_a_limit() -> None:
+    evidence = machine().evidence(response(503))
+    assert evidence is not None
+    assert not evidence.take(b"x" * (EVIDENCE_BYTES - 1))
+    assert evidence.take(b"x")
+    assert len(evidence.response().content) == EVIDENCE_BYTES
+
+
+def test_evidence_is_not_waited_for_long() -> None:
+    now = 0.0
+    evidence = Evidence(response(503), lambda: now)
+    assert not evidence.take(b"x")
+    now = EVIDENCE_SECONDS
+    assert evidence.take(b"y")
+    assert evidence.response().content == b"xy"
+
+
+def test_evidence_of_a_packed_body_is_not_unpacked_again() -> None:
+    packed = httpx.Response(
+        503, headers={"content-encoding": "gzip", "x": "y"}, request=response(503).request
+    )
+    evidence = Evidence(packed, lambda: 0.0)
+    evidence.take(b"plain")
+    assert evidence.response().text == "plain"
+    assert evidence.response().headers["x"] == "y"
 
 
 # ------------------------------------------------------------------- events

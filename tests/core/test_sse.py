@@ -32,6 +32,8 @@ def decode(*pieces: bytes) -> list[Block]:
         pytest.param(b"event: x\ndata: y\n\n", [Block(b"y")], id="a named event"),
         pytest.param(b"data\n\n", [], id="data with nothing in it"),
         pytest.param(b"data:\n\n", [], id="data with nothing after the colon"),
+        pytest.param(b"data:\ndata:\n\n", [], id="several data lines with nothing in them"),
+        pytest.param(b"data:\ndata: x\n\n", [Block(b"\nx")], id="an empty data line and another"),
         pytest.param(b"data: x\n", [], id="no blank line"),
         pytest.param(b"data: x", [], id="no end of line"),
         pytest.param(b"id: 7\n\n", [Block(None, 7)], id="only an id"),
@@ -97,7 +99,7 @@ def reference(body: bytes) -> list[Block]:
             name, value = line.split(b":", 1)
             value = value[1:] if value[:1] == b" " else value
         if line == b"":
-            joined = b"\n".join(data) or None
+            joined = b"\n".join(data) if b"".join(data) else None
             last_id = ids[-1] if ids else None
             last_retry = retries[-1] if retries else None
             if (joined, last_id, last_retry) != (None, None, None):

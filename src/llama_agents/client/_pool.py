@@ -6,6 +6,8 @@ loop, those of a sync client to nobody.
 
 from __future__ import annotations
 
+import os
+import re
 import socket
 import threading
 import weakref
@@ -31,6 +33,9 @@ _LIMITS: Final = httpx.Limits(
 )
 
 
+_UNSENDABLE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
 @attrs.frozen
 class Settings:
     """How to make an httpx client."""
@@ -42,10 +47,13 @@ class Settings:
 
     def keywords(self) -> dict[str, Any]:
         """The arguments of httpx.Client and httpx.AsyncClient."""
+        url = self.base_url
+        # A password in the URL would be in the log line that httpx writes for each request.
+        login = (url.username, url.password) if url.userinfo else None
         return {
-            "base_url": self.base_url,
+            "base_url": url.copy_with(userinfo=b""),
             "headers": self.headers,
-            "auth": self.auth,
+            "auth": login if self.auth is None else self.auth,
             "timeout": DEFAULT_TIMEOUT if self.timeout is None else self.timeout,
             "limits": _LIMITS,
         }
@@ -69,6 +77,10 @@ def own_settings(
     if isinstance(httpx_client, wrong_face):
         raise TypeError(f"a httpx.{wrong_face.__name__} goes with the other client")
     if base_url is not None:
+        for header, content in httpx.Headers(given["headers"]).raw:
+            if _UNSENDABLE.search(content):
+                # The error that httpx raises later would show the content.
+                raise ValueError(f"header {header.decode()!r} has a control character in it")
         return Settings(_usable(base_url), **given)
     for name, value in given.items():
         if value is not None:
@@ -185,8 +197,11 @@ def hang_up(response: httpx.Response) -> None:
     if stream is None or response.http_version not in ("HTTP/1.0", "HTTP/1.1"):
         return  # a transport without sockets, or a connection that other requests share
     connection = stream.get_extra_info("socket")
-    with suppress(OSError):  # it may be closed already
-        connection.shutdown(socket.SHUT_RDWR)
+    if connection is None:
+        return
+    # By a duplicate of its descriptor: the sockets of uvloop refuse to be shut down themselves.
+    with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
+        duplicate.shutdown(socket.SHUT_RDWR)
 
 
 def _open_settings(settings: Settings | None, closed: bool) -> Settings:

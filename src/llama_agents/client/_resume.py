@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Callable, Iterator
+from typing import Final, Literal
 
 import attrs
 import httpx
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from . import _operations
 from ._operations import Operation
-from ._retry import LONGEST_OBEYED, RETRYABLE, Again, Budget, Sources, is_mistake
+from ._retry import LONGEST_OBEYED, RETRYABLE, Again, Budget, Sources, give_up, is_mistake
 from ._sse import SSEDecoder, is_event_stream
 from .errors import (
     InvalidResponseError,
@@ -27,6 +27,9 @@ from .errors import (
     status_error,
 )
 from .protocol.serializable_events import EventEnvelopeWithMetadata
+
+EVIDENCE_BYTES: Final = 65536
+EVIDENCE_SECONDS: Final = 5.0
 
 logger = logging.getLogger("llama_agents.client")
 
@@ -42,6 +45,37 @@ class Done:
 
 
 Step = ReadOn | Again | Done
+
+
+class Evidence:
+    """The beginning of the body of an answer that is an error.
+
+    It may be long, and it may come slowly, and it is not worth waiting for.
+    """
+
+    def __init__(self, response: httpx.Response, clock: Callable[[], float]) -> None:
+        self._response = response
+        self._clock = clock
+        self._until = clock() + EVIDENCE_SECONDS
+        self._body = b""
+
+    def take(self, piece: bytes) -> bool:
+        """Take bytes of the body, decoded; return whether they are enough."""
+        self._body += piece
+        return len(self._body) >= EVIDENCE_BYTES or self._clock() >= self._until
+
+    def response(self) -> httpx.Response:
+        """Return the answer with as much of its body as was read."""
+        headers = self._response.headers.copy()
+        for name in ("content-encoding", "content-length", "transfer-encoding"):
+            headers.pop(name, None)  # they are about the body as it was sent
+        return httpx.Response(
+            self._response.status_code,
+            headers=headers,
+            content=self._body,
+            request=self._response.request,
+            extensions=self._response.extensions,
+        )
 
 
 class StreamMachine:
@@ -79,6 +113,7 @@ class StreamMachine:
         self.cursor: int | Literal["now"] = after_sequence
         self.finished = False
         self._include_internal = include_internal
+        self._clock = sources.clock
         self._budget = Budget(max_reconnect_attempts, sources)
         self._least_pause = 0.0  # s, from the stream's retry field
         self._unnumbered = False  # the last event delivered had no sequence number
@@ -94,13 +129,11 @@ class StreamMachine:
         self._floor = -1 if self.cursor == "now" else self.cursor
         return _operations.stream_events(self.handler_id, self.cursor, self._include_internal)
 
-    @staticmethod
-    def wants_body(response: httpx.Response) -> bool:
-        """Whether the body is evidence to be read before `opened`, and known to be short."""
-        if response.status_code != 200:
-            return True
-        length = response.headers.get("content-length", "")
-        return not is_event_stream(response) and length.isdigit() and len(length) <= 6
+    def evidence(self, response: httpx.Response) -> Evidence | None:
+        """Return what is to be read of an answer before `opened`, if it is not a stream."""
+        if response.status_code == 204 or (response.is_success and is_event_stream(response)):
+            return None
+        return Evidence(response, self._clock)
 
     def opened(self, response: httpx.Response) -> Step:
         """Take the head of an answer.
@@ -159,7 +192,7 @@ class StreamMachine:
         if self.finished:
             return Done()
         if cause is not None and is_mistake(cause):
-            raise cause
+            give_up(cause)
         if self._unnumbered:
             raise self._disconnected(
                 "the last event had no sequence number, so the position is not known",

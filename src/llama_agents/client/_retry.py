@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
 
 import attrs
 import httpx
@@ -81,18 +81,31 @@ def retry_after(headers: Mapping[str, str], now: float) -> float:
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return float(value)
+    date = http_date(value)
+    return 0.0 if date is None else max(0.0, date - now)
+
+
+def http_date(value: str) -> float | None:
+    """Read a date of HTTP (RFC 9110, 5.6.7) as seconds since the epoch; None if it is none."""
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
-        return 0.0
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, date.timestamp() - now)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def is_mistake(cause: BaseException | None) -> bool:
     """Whether a failure is the caller's, so that no retry mends it."""
     return isinstance(cause, _MISTAKES)
+
+
+def give_up(cause: Exception) -> NoReturn:
+    """Raise what a call ends with."""
+    if isinstance(cause, httpx.LocalProtocolError):
+        # Its text holds the header that cannot be sent, and that may be a token.
+        cause.args = ("the request cannot be sent: is there a line break in a header?",)
+        raise cause from None
+    raise cause
 
 
 class Budget:
@@ -163,7 +176,7 @@ class Call(Generic[T]):
             pause = self._budget.spend()
             if pause is not None:
                 return Again(pause)
-        raise cause
+        give_up(cause)
 
 
 def is_poisoned(response: httpx.Response) -> bool:

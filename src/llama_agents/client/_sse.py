@@ -86,7 +86,7 @@ class SSEDecoder:
         return blocks
 
     def _dispatch(self) -> Block | None:
-        data = b"\n".join(self._data) or None
+        data = b"\n".join(self._data) if any(self._data) else None
         block = None
         if data is not None or self._id is not None or self._retry is not None:
             block = Block(data, self._id, self._retry)

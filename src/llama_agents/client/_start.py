@@ -8,18 +8,29 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpx
 
 from . import _operations
 from ._operations import Operation
-from ._retry import CALL_BUDGET, NEVER_SENT, RETRYABLE, Again, Budget, Returned, Sources, is_mistake
+from ._retry import (
+    CALL_BUDGET,
+    NEVER_SENT,
+    RETRYABLE,
+    Again,
+    Budget,
+    Returned,
+    Sources,
+    give_up,
+    http_date,
+    is_mistake,
+)
 from .errors import InvalidResponseError, WorkflowClientError, name_run
 from .protocol import HandlerData, is_status_completed
 
 LOST_BUDGET: Final = 5  # failures in a row while it is not known whether the run was started
+LOST_ANSWERS: Final = frozenset({408, 429})  # and whatever is above 500
 DATE_PRECISION: Final = 2.0  # s; a Date header has whole seconds
 
 
@@ -56,6 +67,8 @@ class Start:
         self._clock = sources.clock
         self._first_sent: float | None = None
         self._looking = False
+        self._was_lost = False
+        self._other_is_running = False
         self._budget = Budget(CALL_BUDGET, sources)
 
     def request(self) -> Operation[HandlerData]:
@@ -87,20 +100,23 @@ class Start:
             if pause is not None:
                 return Again(pause)
         name_run(cause, self.handler_id)
-        raise cause
+        give_up(cause)
 
     def _started(self, response: httpx.Response) -> Again | Returned[HandlerData]:
         if response.status_code == 400:
             return self._refused(response)
-        if response.status_code in RETRYABLE:
-            # It may come from a proxy that gave up on a server that went on.
+        if response.status_code in LOST_ANSWERS or response.status_code > 500:
+            # It comes from a proxy that gave up on a server that may have gone on.
             self._lost()
             pause = self._budget.spend(response)
             if pause is not None:
                 return Again(pause)
-        if response.status_code == 409 and self._budget.limit == LOST_BUDGET:
-            self._looking = True  # an earlier attempt has arrived after all
-            return Again(0.0)
+        if response.status_code == 409 and self._was_lost and not self._other_is_running:
+            # An attempt that seemed lost has arrived after all.
+            pause = self._budget.spend()
+            if pause is not None:
+                self._looking = True
+                return Again(pause)
         return Returned(self._start.parse(response))
 
     def _refused(self, response: httpx.Response) -> Again | Returned[HandlerData]:
@@ -123,7 +139,9 @@ class Start:
             if pause is not None:
                 return Again(pause)
         handler = _operations.get_handler(self.handler_id).parse(response)
-        if is_status_completed(handler.status) and self._is_of_an_earlier_start(handler, response):
+        if not self._made_here and self._is_another(handler, response):
+            # Its name was used before, and this start has not arrived.
+            self._other_is_running = not is_status_completed(handler.status)
             return self._send_again()
         return Returned(self._look.parse(response))
 
@@ -132,31 +150,35 @@ class Start:
         return Again(0.0)
 
     def _lost(self) -> None:
-        self._looking = True
+        self._looking = self._was_lost = True
         self._budget.limit = LOST_BUDGET
 
-    def _is_of_an_earlier_start(self, handler: HandlerData, response: httpx.Response) -> bool:
-        """Whether a run that has ended did so before the first request was sent.
+    def _is_another(self, handler: HandlerData, response: httpx.Response) -> bool:
+        """Whether a run of this name was started by somebody else, or before.
 
-        A name that the caller chose may have been used before. Both times are the server's.
+        All times are the server's, but for the time that has passed since the first request.
 
         Raises:
             InvalidResponseError: It cannot be told.
         """
-        if self._made_here:
-            return False
         assert self._first_sent is not None
         elapsed = self._clock() - self._first_sent
-        try:
-            answered = parsedate_to_datetime(response.headers["date"])
-            ended = datetime.fromisoformat(handler.completed_at or "")
-        except (KeyError, ValueError):
-            age = elapsed
-        else:
-            age = answered.timestamp() - ended.timestamp()
-        if abs(age - elapsed) <= DATE_PRECISION:
-            raise InvalidResponseError(
-                response,
-                "The start's answer was lost, and the run found may be an earlier one",
-            )
-        return age > elapsed
+        now = http_date(response.headers.get("date", ""))
+        started, ended = _time(handler.started_at), _time(handler.completed_at)
+        if now is not None and started is not None:
+            if now - started > elapsed + DATE_PRECISION:
+                return True
+            if not is_status_completed(handler.status):
+                return False
+            if ended is not None and now - ended < elapsed - DATE_PRECISION:
+                return False
+        raise InvalidResponseError(
+            response, "The start's answer was lost, and the run found may be an earlier one"
+        )
+
+
+def _time(text: str | None) -> float | None:
+    try:
+        return datetime.fromisoformat(text or "").timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from . import _operations
 from ._operations import Operation
-from ._retry import RETRYABLE, Budget, Sources, is_mistake
+from ._retry import RETRYABLE, Budget, Sources, give_up, is_mistake
 from ._sse import SSEDecoder, is_event_stream
 from .errors import WaitTimeoutError, WorkflowClientError, name_run
 from .protocol import HandlerData, is_status_completed
@@ -109,7 +109,7 @@ class Wait:
         pause = None if is_mistake(cause) else self._budget.spend()
         if pause is None:
             name_run(cause, self._handler_id)
-            raise cause
+            give_up(cause)
         return self._within_the_bound(pause, cause)
 
     def timeout(self, client: httpx.Timeout) -> httpx.Timeout:

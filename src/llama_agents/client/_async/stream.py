@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 import anyio
 import httpx
@@ -14,6 +14,8 @@ from .._pool import AsyncPool, hang_up
 from .._resume import Done, ReadOn, Step, StreamMachine
 from .._retry import DROPS, Again
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
+
+CLOSING_SEEN: Final = 0.5  # s, at most, until a pause ends because the stream was closed
 
 
 class EventStream:
@@ -83,9 +85,11 @@ class EventStream:
     async def aclose(self) -> None:
         """End the stream and free its connection. The run itself goes on."""
         self._closed = True
-        if self._response is not None:
-            hang_up(self._response)
-        await self._disconnect()
+        try:
+            if self._response is not None:
+                hang_up(self._response)
+        finally:
+            await self._disconnect()
 
     async def _events(self) -> AsyncIterator[EventEnvelopeWithMetadata]:
         machine = self._machine
@@ -127,11 +131,15 @@ class EventStream:
             self._response = response = await client.send(request, stream=True)
         except DROPS as error:
             return self._machine.closed(error)
-        if self._machine.wants_body(response):
-            # A status without its body still tells what to do.
-            with suppress(*DROPS):
-                await response.aread()
-        return self._machine.opened(response)
+        evidence = self._machine.evidence(response)
+        if evidence is None:
+            return self._machine.opened(response)
+        # A status without its whole body still tells what to do.
+        with suppress(*DROPS):
+            async for piece in response.aiter_bytes():
+                if evidence.take(piece):
+                    break
+        return self._machine.opened(evidence.response())
 
     async def _follow(self, step: Step) -> None:
         match step:
@@ -141,8 +149,9 @@ class EventStream:
                 await self._disconnect()
             case Again(after=pause):
                 await self._disconnect()
-                if not self._closed:
-                    await anyio.sleep(pause)
+                while pause > 0 and not self._closed:
+                    await anyio.sleep(min(pause, CLOSING_SEEN))
+                    pause -= CLOSING_SEEN
 
     async def _disconnect(self) -> None:
         response, self._response = self._response, None

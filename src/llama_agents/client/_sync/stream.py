@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 import httpx
 
@@ -15,6 +15,8 @@ from .._pool import Pool, hang_up
 from .._resume import Done, ReadOn, Step, StreamMachine
 from .._retry import DROPS, Again
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
+
+CLOSING_SEEN: Final = 0.5  # s, at most, until a pause ends because the stream was closed
 
 
 class SyncEventStream:
@@ -84,9 +86,11 @@ class SyncEventStream:
     def close(self) -> None:
         """End the stream and free its connection. The run itself goes on."""
         self._closed = True
-        if self._response is not None:
-            hang_up(self._response)
-        self._disconnect()
+        try:
+            if self._response is not None:
+                hang_up(self._response)
+        finally:
+            self._disconnect()
 
     def _events(self) -> Iterator[EventEnvelopeWithMetadata]:
         machine = self._machine
@@ -128,11 +132,15 @@ class SyncEventStream:
             self._response = response = client.send(request, stream=True)
         except DROPS as error:
             return self._machine.closed(error)
-        if self._machine.wants_body(response):
-            # A status without its body still tells what to do.
-            with suppress(*DROPS):
-                response.read()
-        return self._machine.opened(response)
+        evidence = self._machine.evidence(response)
+        if evidence is None:
+            return self._machine.opened(response)
+        # A status without its whole body still tells what to do.
+        with suppress(*DROPS):
+            for piece in response.iter_bytes():
+                if evidence.take(piece):
+                    break
+        return self._machine.opened(evidence.response())
 
     def _follow(self, step: Step) -> None:
         match step:
@@ -142,8 +150,9 @@ class SyncEventStream:
                 self._disconnect()
             case Again(after=pause):
                 self._disconnect()
-                if not self._closed:
-                    time.sleep(pause)
+                while pause > 0 and not self._closed:
+                    time.sleep(min(pause, CLOSING_SEEN))
+                    pause -= CLOSING_SEEN
 
     def _disconnect(self) -> None:
         response, self._response = self._response, None
