@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-import sysconfig
 import types
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from llama_agents.client import EventEnvelopeWithMetadata, EventValidationError
+from llama_agents.client.protocol import event_classes
 from workflows.context.serializers import JsonSerializer
 from workflows.events import (
     Event,
@@ -342,6 +342,12 @@ def test_lazy_attribute_is_not_asked_for_the_type_of_an_exception(modules: Path)
     assert "hidden_lazy" not in sys.modules
 
 
+def pretend(monkeypatch: pytest.MonkeyPatch, paths: dict[str, str]) -> None:
+    """Have Python installed elsewhere, as far as this one module can see."""
+    elsewhere = types.SimpleNamespace(get_paths=lambda: paths)
+    monkeypatch.setattr(event_classes, "sysconfig", elsewhere)
+
+
 def test_package_beside_the_standard_library_is_imported(
     modules: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -354,7 +360,7 @@ def test_package_beside_the_standard_library_is_imported(
     monkeypatch.syspath_prepend(packages)
     own = str(modules / "own" / "site-packages")
     paths = {"stdlib": str(modules / "lib"), "platstdlib": str(modules / "own")}
-    monkeypatch.setattr(sysconfig, "get_paths", lambda: {**paths, "purelib": own, "platlib": own})
+    pretend(monkeypatch, {**paths, "purelib": own, "platlib": own})
     event = envelope("Shared", "shared_events.Shared").load_event()
     assert type(event).__module__ == "shared_events"
 
@@ -372,6 +378,14 @@ class Second:
 def test_ambiguous_names_do_not_hinder_other_events_of_the_registry() -> None:
     registry: list[type[Event]] = [Tick, First.Done, Second.Done]
     assert envelope("Tick", None, n=1).load_event(registry) == Tick(n=1)
+
+
+def test_registry_of_ambiguous_classes_alone_is_an_allow_list_too(modules: Path) -> None:
+    (modules / "not_allowed.py").write_text("raise AssertionError('imported')")
+    twins = [other("Twin"), other("Twin")]
+    with pytest.raises(EventValidationError, match="none of those allowed here: Twin"):
+        envelope("X", "not_allowed.X").load_event(twins)
+    assert "not_allowed" not in sys.modules
 
 
 def test_qualified_name_picks_one_of_two_nested_classes_of_one_name() -> None:
@@ -435,7 +449,7 @@ def test_package_inside_the_standard_library_folder_is_imported(
         "purelib": installed,
         "platlib": installed,
     }
-    monkeypatch.setattr(sysconfig, "get_paths", lambda: paths)
+    pretend(monkeypatch, paths)
     event = envelope("Global", "global_events.Global").load_event()
     assert type(event).__module__ == "global_events"
     with pytest.raises(EventValidationError, match="standard library"):

@@ -136,7 +136,7 @@ class EventEnvelopeWithMetadata(BaseModel):
             event_class = classes.find(self.type, self.qualified_name) or find_framework_event(
                 self.type, self.qualified_name
             )
-            if event_class is None and not classes.by_qualified_name:
+            if event_class is None and not classes.by_name:
                 event_class = find_by_name(self.qualified_name, allow_import)
             if event_class is None:
                 raise EventValidationError(
