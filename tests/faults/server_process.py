@@ -1,0 +1,110 @@
+"""The real server as a process of its own, on a durable store: to be killed, and started again."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import attrs
+import httpx
+import uvicorn
+from llama_agents.server import SqliteWorkflowStore, WorkflowServer
+from llama_agents.server import server as server_module
+
+from ..support.server import sample_server, wait_until
+
+ROOT: Final = Path(__file__).parents[2]
+READY: Final = 60.0  # s, for a process to start on a loaded machine
+
+
+@attrs.define
+class ServerProcess:
+    """A server that can be killed.
+
+    Attributes:
+        url: Where it is, also after a restart.
+        store: The file of its store.
+    """
+
+    url: str
+    store: Path
+    _process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        port = httpx.URL(self.url).port
+        command = [sys.executable, "-m", __name__, str(port), str(self.store)]
+        self._process = subprocess.Popen(command, cwd=ROOT)
+        wait_until(self._is_up, within=READY)
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _is_up(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, "the server has ended by itself"
+        try:
+            return httpx.get(f"{self.url}/health").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def stored(self, handler_id: str) -> list[str]:
+        """The events of a run that has ended, as the server has them, each as `seen` writes it.
+
+        Read without the client: it is what the client is held against.
+        """
+        answer = httpx.get(
+            f"{self.url}/events/{handler_id}", params={"after_sequence": -1}, timeout=60
+        )
+        answer.raise_for_status()
+        events = []
+        for frame in answer.text.split("\n\n"):
+            fields = dict(line.split(": ", 1) for line in frame.split("\n") if ": " in line)
+            if "data" in fields:
+                events.append(seen(int(fields["id"]), json.loads(fields["data"])["value"]))
+        return events
+
+    def runs(self) -> set[str]:
+        """The ids of all runs that were ever started."""
+        handlers = httpx.get(f"{self.url}/handlers", timeout=60).json()["handlers"]
+        return {handler["handler_id"] for handler in handlers}
+
+
+def seen(sequence: object, value: dict[str, object]) -> str:
+    """Write an event down: two of them are the same if and only if this is."""
+    return f"{sequence} {json.dumps(value, sort_keys=True)}"
+
+
+@contextmanager
+def server_process(folder: Path) -> Iterator[ServerProcess]:
+    """Run a server on a store in a folder; kill it at the end."""
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    server = ServerProcess(f"http://127.0.0.1:{port}", folder / "store.sqlite")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+def _serve(port: str, store: str) -> None:
+    # Runs that are younger than this would not go on after a restart.
+    server_module.RESUME_FRESH_HANDLER_GRACE = timedelta(0)
+    server: WorkflowServer = sample_server(workflow_store=SqliteWorkflowStore(store))
+    uvicorn.run(server.app, host="127.0.0.1", port=int(port), log_level="critical", ws="none")
+
+
+if __name__ == "__main__":
+    _serve(*sys.argv[1:])
