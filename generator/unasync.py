@@ -18,6 +18,7 @@ import attrs
 SOURCES: Final[Mapping[str, str]] = {
     "src/llama_agents/client/_async": "src/llama_agents/client/_sync",
     "tests/_async": "tests/_sync",
+    "tests/faults/_async": "tests/faults/_sync",
 }
 LINE_LENGTH: Final = 100
 
@@ -50,6 +51,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule(r"\bimport anyio\b", "import time"),
     Rule(r"\banyio\.sleep\b", "time.sleep"),
     Rule(r"\bwait_until_async\b", "wait_until"),
+    Rule(r'"async"', '"sync"'),
     # words
     Rule(r"\ban asynchronous\b", "a synchronous"),
     Rule(r"\basynchronous\b", "synchronous"),

@@ -44,7 +44,7 @@ class Fault:
         trickle: The body comes byte by byte.
     """
 
-    instead: bytes | None = None
+    instead: bytes | Callable[[], bytes] | None = None
     lose: Literal["before", "after"] | None = None
     stall: bool = False
     events: int | None = None
@@ -77,6 +77,13 @@ class Request:
         if method == "GET" and path.startswith("/handlers/"):
             return "look"
         return "other"
+
+    @property
+    def handler_id(self) -> str:
+        """The run that it names in its path, if it does."""
+        _, path, _ = self.line.split(" ", 2)
+        named = re.match(r"/(?:handlers|events|results)/([^/?]+)", path)
+        return named[1] if named else ""
 
 
 Plan = Callable[[Request], Fault]
@@ -216,9 +223,10 @@ class _Proxy:
         if fault.lose == "before":
             return False
         if fault.instead is not None:
-            client.write(fault.instead)
+            answer = fault.instead() if callable(fault.instead) else fault.instead
+            client.write(answer)
             await client.drain()
-            return b"connection: close" not in fault.instead.lower()
+            return b"connection: close" not in answer.lower()
         reader, server = await asyncio.open_connection(self._upstream.host, self._upstream.port)
         try:
             server.write(_rewound(request, fault.rewind))

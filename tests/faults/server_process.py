@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from llama_agents.server import server as server_module
 from ..support.server import sample_server, wait_until
 
 ROOT: Final = Path(__file__).parents[2]
+SHORT: Final = 80  # characters
 READY: Final = 60.0  # s, for a process to start on a loaded machine
 
 
@@ -51,6 +53,11 @@ class ServerProcess:
             self._process.wait()
             self._process = None
 
+    def restart(self) -> None:
+        """Kill it, and start it again."""
+        self.kill()
+        self.start()
+
     def _is_up(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, "the server has ended by itself"
@@ -75,6 +82,12 @@ class ServerProcess:
                 events.append(seen(int(fields["id"]), json.loads(fields["data"])["value"]))
         return events
 
+    def wait_for_event(self, handler_id: str) -> None:
+        """Wait until a run has produced an event."""
+        url = f"{self.url}/events/{handler_id}?after_sequence=-1"
+        with httpx.stream("GET", url, timeout=60) as answer:
+            assert any(line.startswith("data") for line in answer.iter_lines())
+
     def runs(self) -> set[str]:
         """The ids of all runs that were ever started."""
         handlers = httpx.get(f"{self.url}/handlers", timeout=60).json()["handlers"]
@@ -83,7 +96,10 @@ class ServerProcess:
 
 def seen(sequence: object, value: dict[str, object]) -> str:
     """Write an event down: two of them are the same if and only if this is."""
-    return f"{sequence} {json.dumps(value, sort_keys=True)}"
+    text = json.dumps(value, sort_keys=True)
+    if len(text) > SHORT:
+        text = f"{text[:8]}... {sha256(text.encode()).hexdigest()[:16]}"
+    return f"{sequence} {text}"
 
 
 @contextmanager

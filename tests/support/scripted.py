@@ -6,7 +6,7 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import attrs
@@ -47,11 +47,11 @@ class Turn:
     """What happens on one connection after its request has come.
 
     Attributes:
-        data: What is sent.
+        data: What is sent; a function gives it piece by piece.
         then: ``close`` it, ``reset`` it, or ``hold`` it open until the client closes it.
     """
 
-    data: bytes = b""
+    data: bytes | Callable[[], Iterable[bytes]] = b""
     then: str = "close"
 
 
@@ -76,7 +76,8 @@ def scripted(turns: Sequence[Turn]) -> Iterator[Script]:
     def serve(connection: socket.socket, turn: Turn) -> None:
         with connection, suppress(OSError):
             script.requests.append(_read_request(connection))
-            connection.sendall(turn.data)
+            for piece in turn.data() if callable(turn.data) else [turn.data]:
+                connection.sendall(piece)
             if turn.then == "reset":
                 linger = struct.pack("ii", 1, 0)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

@@ -1,0 +1,71 @@
+"""A server that is killed in the middle of a run, and started again on its store."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from llama_agents.client import WorkflowClient
+
+from ...support.server import wait_until
+from ..chaos import chaos, in_turn
+from ..measure import Calls, Delivery, Face, Ledger, Row, costing
+from ..server_process import seen, server_process
+
+pytestmark = pytest.mark.anyio
+
+FACE: Face = "async"
+ATTEMPTS = 10  # a server takes long to start on a loaded machine
+
+
+async def test_stream_goes_on_after_the_server_was_killed(tmp_path: Path, ledger: Ledger) -> None:
+    delivered: list[str] = []
+    with (
+        server_process(tmp_path) as server,
+        chaos(server.url, in_turn()) as counting,
+        costing() as cost,
+    ):
+        restart = threading.Thread(target=server.restart)
+        async with WorkflowClient(base_url=counting.url) as client:
+            run = await client.run_workflow_nowait("count", start_event={"n": 40, "pause": 0.05})
+            events = client.get_workflow_events(run.handler_id, max_reconnect_attempts=ATTEMPTS)
+            async for event in events:
+                delivered.append(seen(events.last_sequence, event.value))
+                if len(delivered) == 10:
+                    server.kill()
+                    restart.start()
+        restart.join()
+        expected = server.stored(run.handler_id)
+    assert delivered == expected
+    assert len(expected) > 10
+    result = Delivery.of(expected, delivered, counting.count("stream"), None)
+    ledger.note("Resuming", "SIGKILL of the server, and a restart", FACE, Row(result, cost))
+
+
+async def test_run_workflow_returns_after_the_server_was_killed(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    with (
+        server_process(tmp_path) as server,
+        chaos(server.url, in_turn()) as counting,
+        costing() as cost,
+    ):
+
+        def kill_and_start() -> None:
+            wait_until(server.runs)
+            (handler_id,) = server.runs()
+            # A run that is killed before its first event can have nothing in the store: it fails.
+            server.wait_for_event(handler_id)
+            server.restart()
+
+        killer = threading.Thread(target=kill_and_start)
+        killer.start()
+        async with WorkflowClient(base_url=counting.url) as client:
+            run = await client.run_workflow("count", start_event={"n": 20, "pause": 0.1})
+        killer.join()
+        started = server.runs()
+    assert run.status == "completed"
+    assert started == {run.handler_id}
+    row = Row(Calls(len(counting.requests), len(started), run.status), cost)
+    ledger.note("Plain calls", "run_workflow: SIGKILL of the server, and a restart", FACE, row)
