@@ -72,6 +72,34 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Measure every fault with both clients, and write docs/faults.md."""
+    install(session, "test")
+    session.run("pytest", "tests/faults", "--write-faults=docs/faults.md", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Keep streams and calls going through random faults: 10 minutes, or `-- --seconds 60`."""
+    install(session, "test")
+    session.run("python", "-m", "tests.faults.soak", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Plant defects, one at a time: the tests must notice each, with both clients."""
+    install(session, "test")
+    session.run("python", "-m", "tests.mutants", *session.posargs)
+
+
+@nox.session
+def replicas(session: nox.Session) -> None:
+    """Two replicas of the server on PostgreSQL behind HAProxy, one of them killed under load."""
+    install(session, "test", "replicas")
+    session.run("pytest", "tests/replicas", "-s", *session.posargs)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Show what the client does, on a real server."""
     install(session, "demo")

@@ -113,33 +113,6 @@ def test_sync_client_that_nobody_refers_to_is_closed() -> None:
         assert inner() is None
 
 
-def test_many_live_streams_in_one_client_are_concurrent(server_url: str) -> None:
-    """Each holds a connection: with httpx's own limits some would wait for others."""
-
-    async def main() -> list[str]:
-        async with WorkflowClient(base_url=server_url) as client:
-            handlers = [await client.run_workflow_nowait("human") for _ in range(120)]
-            async with asyncio.TaskGroup() as group:
-                for handler in handlers:
-                    group.create_task(first(client, handler.handler_id))
-            for handler in handlers:
-                await client.cancel_handler(handler.handler_id, purge=True)
-        return seen
-
-    async def first(client: WorkflowClient, handler_id: str) -> None:
-        async with client.get_workflow_events(handler_id) as events:
-            async for event in events:
-                seen.append(event.type)
-                if len(seen) == 120:
-                    all_there.set()
-                await all_there.wait()
-                break
-
-    seen: list[str] = []
-    all_there = asyncio.Event()
-    assert asyncio.run(asyncio.wait_for(main(), 60)) == ["RequestEvent"] * 120
-
-
 def test_default_limits_are_those_of_the_documentation() -> None:
     assert httpx.Timeout(connect=10, read=45, write=45, pool=None) == DEFAULT_TIMEOUT
 

@@ -110,6 +110,9 @@ TORN: Final = stream(tick(1), tick(2)[:-1])
 # The data of one event as the WHATWG text allows it.
 VALUE: Final = json.dumps({"n": 1})
 DATA_FIRST: Final = f'data: {{"value": {VALUE}, "type": "T"}}\nid: 1\n\n'.encode()
+UMLAUT_FIRST: Final = (
+    'data: {"value": {"n": 1, "text": "\u00e4\U0001f600"}, "type": "T"}\nid: 1\n\n'.encode()
+)
 MANY_LINES: Final = f': hi\nx: y\nid:2\ndata:{{"type": "T",\ndata: "value": {VALUE}}}\n\n'.encode()
 NO_EVENTS: Final = b"data\n\ndata:\n\n: heartbeat\n\nevent: x\n\nid: 3\n\n"
 
@@ -162,7 +165,7 @@ READING: Final = (
             Turn(
                 in_bytes(
                     b"\xef\xbb\xbf"
-                    + tick(1, text="\u00e4\U0001f600").replace(b"\n", b"\r\n")
+                    + UMLAUT_FIRST.replace(b"\n", b"\r\n")
                     + tick(2).replace(b"\n", b"\r")
                     + DONE
                 )

@@ -14,7 +14,7 @@ from llama_agents.client import SyncWorkflowClient, WorkflowClient
 from ..support.scripted import Turn, frame, scripted, stream
 from .server_process import ServerProcess
 
-STREAMS = 50
+STREAMS = 120  # beyond httpx's own limit of 100 connections
 RUNS = 200
 LONGEST_BLOCK = 0.25  # s
 PATIENCE = 60.0  # s

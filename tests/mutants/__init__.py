@@ -1,0 +1,1 @@
+"""Defects, planted one at a time: each must turn the tests of both faces red."""

@@ -1,0 +1,615 @@
+"""One defect for each promise: what is taken out of the client, and which tests must notice.
+
+Tests are named by scenario, by node id with `{face}` in it where both faces have their own, or as a
+pair of node ids, for the asynchronous and the synchronous face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+SSE: Final = "_sse.py"
+RESUME: Final = "_resume.py"
+RETRY: Final = "_retry.py"
+START: Final = "_start.py"
+WAIT: Final = "_wait.py"
+POOL: Final = "_pool.py"
+OPERATIONS: Final = "_operations.py"
+CLIENT: Final = "_async/client.py"
+STREAM: Final = "_async/stream.py"
+
+
+@attrs.frozen
+class Defect:
+    """A small patch of the client's source.
+
+    Attributes:
+        breaks: The promise that is broken by it.
+        file: The file, below the client's package.
+        old: What stands there, once.
+        new: What the defect makes of it.
+        stream: The scenario of a stream that must fail, as "table-name".
+        call: The scenario of a call that must fail.
+        test: Another test that must fail.
+        tests: Two other tests, of the asynchronous and of the synchronous face.
+    """
+
+    breaks: str
+    file: str
+    old: str
+    new: str
+    stream: str | None = None
+    call: str | None = None
+    test: str | None = None
+    tests: tuple[str, str] | None = None
+
+    def selected(self, face: str) -> str:
+        """The test that must fail with a face."""
+        if self.stream is not None:
+            name = f"test_stream_keeps_the_promises[{self.stream}]"
+            return f"tests/faults/_{face}/test_streams.py::{name}"
+        if self.call is not None:
+            name = f"test_call_keeps_the_promises[{self.call}]"
+            return f"tests/faults/_{face}/test_calls.py::{name}"
+        if self.tests is not None:
+            return self.tests[face == "sync"]
+        assert self.test is not None
+        return self.test.format(face=f"_{face}")
+
+
+DEFECTS: Final[Sequence[Defect]] = (
+    # reading the stream
+    Defect(
+        "only CR, LF and CRLF end a line",
+        SSE,
+        "lines = piece.splitlines()",
+        "lines = [line.encode() for line in piece.decode(errors='replace').splitlines()]",
+        stream="Reading-U+2028, U+0085 and 0x1C in the text of an event",
+    ),
+    Defect(
+        "a CRLF may be split over two reads",
+        SSE,
+        'piece = piece.removeprefix(b"\\n")',
+        "pass",
+        stream="Reading-CR, LF and CRLF, characters split over reads, a BOM",
+    ),
+    Defect(
+        "a line may be split over many reads",
+        SSE,
+        "self._unfinished.append(unfinished)",
+        "self._unfinished = [unfinished]",
+        stream="Reading-CR, LF and CRLF, characters split over reads, a BOM",
+    ),
+    Defect(
+        "one BOM is dropped",
+        SSE,
+        "lines[0] = lines[0].removeprefix(_BOM)",
+        "pass",
+        stream="Reading-CR, LF and CRLF, characters split over reads, a BOM",
+    ),
+    Defect(
+        "UTF-8 whatever the charset",
+        STREAM,
+        "for event in machine.receive(piece):",
+        "for event in machine.receive(piece.decode(response.encoding or 'utf-8').encode()):",
+        stream="Reading-a charset that is not UTF-8 in the head",
+    ),
+    Defect(
+        "several data lines are one event",
+        SSE,
+        'b"\\n".join(self._data) if any(self._data)',
+        "self._data[-1] if any(self._data)",
+        stream="Reading-data before id, several data lines, comments, empty data",
+    ),
+    Defect(
+        "data with nothing in it is no event",
+        SSE,
+        "if any(self._data) else None",
+        "if self._data else None",
+        stream="Reading-data before id, several data lines, comments, empty data",
+    ),
+    Defect(
+        "an unfinished event is not dispatched, and does not move the cursor",
+        SSE,
+        '            elif field == b"id":\n                self._id = _number(value)\n',
+        '            elif field == b"id":\n                self._id = _number(value)\n'
+        "                blocks.append(Block(None, self._id))\n",
+        stream="Reading-an event without its blank line at the end of the body",
+    ),
+    Defect(
+        "an id is ASCII digits",
+        SSE,
+        "return int(value) if value.isdigit() and len(value) <= _MOST_DIGITS else None",
+        "return int(value)",
+        stream="Reading-the id 1_000",
+    ),
+    Defect(
+        "retry sets the least wait",
+        RESUME,
+        "self._least_pause = min(block.retry / 1000, LONGEST_OBEYED)",
+        "pass",
+        stream="Reading-retry: 700 before a drop",
+    ),
+    Defect(
+        "a login page is an error, at the first connect",
+        RESUME,
+        'raise self._invalid(response, "The answer is no event stream")',
+        "return Done()",
+        stream="Reading-a login page instead of the stream",
+    ),
+    Defect(
+        "a login page is an error, at a reconnect",
+        RESUME,
+        "if not is_event_stream(response):",
+        "if not is_event_stream(response) and self.cursor == -1:",
+        stream="Reading-a login page at a reconnect",
+    ),
+    Defect(
+        "a frame that is no event is an error with the cursor",
+        RESUME,
+        "event = self._read_event(block.data)",
+        "try:\n                event = self._read_event(block.data)\n"
+        "            except InvalidResponseError:\n                continue",
+        stream="Reading-a frame that is no event",
+    ),
+    Defect(
+        "what came before a frame that is no event is delivered",
+        STREAM,
+        "for event in machine.receive(piece):",
+        "for event in [*machine.receive(piece)]:",
+        test="tests/{face}/test_stream.py::test_frame_that_is_no_event_raises_after_what_came_before",
+    ),
+    Defect(
+        "gzip works",
+        STREAM,
+        "                    async for piece in response.aiter_bytes():\n"
+        "                        for event",
+        "                    async for piece in response.aiter_raw():\n"
+        "                        for event",
+        stream="Reading-gzip, flushed after each event",
+    ),
+    Defect(
+        "a slow consumer costs no memory",
+        STREAM,
+        "                    async for piece in response.aiter_bytes():\n"
+        "                        for event",
+        "                    queue = [event async for piece in response.aiter_bytes()"
+        " for event in machine.receive(piece)]\n"
+        "                    for piece in [b'']:\n"
+        "                        for event in queue:\n"
+        "                            yield event\n"
+        "                        for event",
+        stream="Reading-200,000 events of 1 KB, and a consumer that pauses",
+    ),
+    # when is a stream over?
+    Defect(
+        "a clean end is a drop",
+        RESUME,
+        "if self.finished:\n            return Done()\n        if cause",
+        "if self.finished or cause is None:\n            return Done()\n        if cause",
+        stream="When is it over?-clean end of the body after 2 of 6 events",
+    ),
+    Defect(
+        "the terminal event ends the iteration at once",
+        STREAM,
+        "                        if machine.finished:\n                            return\n",
+        "",
+        stream="When is it over?-silence after the terminal event",
+    ),
+    Defect(
+        "204 ends the stream",
+        RESUME,
+        "            self.finished = True\n            return Done()",
+        "            return self._failed(None)",
+        stream="When is it over?-204 at a reconnect",
+    ),
+    # resuming
+    Defect(
+        "a reset is a drop",
+        RETRY,
+        "DROPS: Final = (httpx.TransportError, httpx.DecodingError, ConnectionError)",
+        "DROPS: Final = (httpx.ConnectError,)",
+        stream="When is it over?-reset after 2 of 6 events",
+    ),
+    Defect(
+        "the next connection goes on at the cursor",
+        RESUME,
+        "stream_events(self.handler_id, self.cursor,",
+        'stream_events(self.handler_id, "now" if self.cursor != -1 else -1,',
+        stream="When is it over?-FIN after 2 of 6 events",
+    ),
+    Defect(
+        "events at or below the cursor are dropped after a resume",
+        RESUME,
+        "if block.id is not None and block.id <= self._floor:",
+        "if block.id is not None and block.id < self._floor:",
+        stream="Resuming-events sent again after a resume",
+    ),
+    Defect(
+        "the cursor never goes back",
+        RESUME,
+        'if sequence is not None and (self.cursor == "now" or sequence > self.cursor):',
+        "if sequence is not None:",
+        tests=(
+            "tests/core/test_resume.py::test_repeated_sequence_within_one_connection_is_delivered",
+        )
+        * 2,
+    ),
+    Defect(
+        "repeated ids within a connection are delivered",
+        RESUME,
+        "block.id <= self._floor:",
+        "block.id <= max(self._floor, -1 if self.cursor == 'now' else self.cursor):",
+        stream="Resuming-one sequence number twice in a connection",
+    ),
+    Defect(
+        "a cut after an event without an id is told",
+        RESUME,
+        "if self._unnumbered:",
+        "if False:",
+        stream="Resuming-a cut after an event without a sequence number",
+    ),
+    Defect(
+        "a server that accepts and drops gets 1 + 3 connections",
+        RESUME,
+        "        self._response = response\n        return ReadOn()",
+        "        self._response = response\n        self._budget.failures = 0\n"
+        "        return ReadOn()",
+        stream="Resuming-a server that sends a heartbeat and drops, for ever",
+    ),
+    Defect(
+        "the budget is 3 failures in a row",
+        RETRY,
+        "if self.failures > self.limit or",
+        "if self.failures >= self.limit or",
+        stream="Resuming-a server that accepts and drops, for ever",
+    ),
+    Defect(
+        "a delivered event re-arms the budget",
+        RESUME,
+        "self._budget.failures = 0  # and nothing less than an event does that",
+        "pass",
+        stream="Resuming-70 cuts in a run of 500 events",
+    ),
+    Defect(
+        "the pauses ride out a pod restart",
+        RETRY,
+        "pause = FIRST_PAUSE * 2.0 ** min(failures - 2, 10)",
+        "pause = 0.0",
+        stream="Resuming-a pod that is away for 1.5 s",
+    ),
+    Defect(
+        "a refused port is a failure within the budget",
+        RETRY,
+        "DROPS: Final = (httpx.TransportError, httpx.DecodingError, ConnectionError)",
+        "DROPS: Final = (httpx.ReadError, httpx.RemoteProtocolError, httpx.ReadTimeout)",
+        stream="Resuming-a port that refuses",
+    ),
+    Defect(
+        "429, 502, 503 and 504 are within the budget",
+        RESUME,
+        "if status in RETRYABLE:",
+        "if status == 503:",
+        stream="Resuming-502, 503, 504",
+    ),
+    Defect(
+        "Retry-After in seconds is the least wait",
+        RETRY,
+        "return max(backoff(self.failures, self._sources.random), least)",
+        "return backoff(self.failures, self._sources.random)",
+        stream="Resuming-503 with Retry-After: 1",
+    ),
+    Defect(
+        "Retry-After as a date is the least wait",
+        RETRY,
+        "return 0.0 if date is None else max(0.0, date - now)",
+        "return 0.0",
+        stream="Resuming-503 with Retry-After as a date 1 to 2 s away",
+    ),
+    Defect(
+        "a plain 500 is raised at once",
+        RETRY,
+        "RETRYABLE: Final = frozenset({429, 502, 503, 504})",
+        "RETRYABLE: Final = frozenset({429, 500, 502, 503, 504})",
+        stream="Resuming-500 Internal Server Error",
+    ),
+    Defect(
+        "the body of a refusal is read before it is raised",
+        STREAM,
+        "        return self._machine.opened(evidence.response())",
+        "        return self._machine.opened(response)",
+        stream="Resuming-404 Not Found",
+    ),
+    Defect(
+        "an exhausted budget is raised from its last cause",
+        RESUME,
+        'raise self._disconnected(f"{attempts}; {reason}", cause) from cause',
+        'raise self._disconnected(f"{attempts}; {reason}", cause) from None',
+        stream="Resuming-503 for ever",
+    ),
+    Defect(
+        "the client's headers go with every reconnect",
+        STREAM,
+        "request = self._machine.request().request(client)",
+        "request = self._machine.request().request(client)\n"
+        "        if self._machine.cursor != -1:\n"
+        "            request.headers.pop('authorization', None)",
+        stream="Resuming-two cuts, and a token in the headers of the client",
+    ),
+    Defect(
+        "a cut of a stream at now is told",
+        RESUME,
+        "self._tell_of_the_gap()\n        if response",
+        "pass\n        if response",
+        stream="Resuming-a cut before the first event of a stream that began at 'now'",
+    ),
+    Defect(
+        "a killed server is waited for",
+        RESUME,
+        "        if response is not None and isinstance(cause, httpx.ReadTimeout):",
+        "        if isinstance(cause, httpx.ReadError | httpx.RemoteProtocolError):\n"
+        "            give_up(cause)\n"
+        "        if response is not None and isinstance(cause, httpx.ReadTimeout):",
+        test="tests/faults/{face}/test_restart.py::test_stream_goes_on_after_the_server_was_killed",
+    ),
+    # silence
+    Defect(
+        "silence after the headers costs no budget",
+        RESUME,
+        "return Again(self._least_pause)",
+        "return self._failed(cause)",
+        stream="Silence-a quiet run without heartbeats",
+    ),
+    Defect(
+        "silence before the headers is a failure",
+        RESUME,
+        "if response is not None and isinstance(cause, httpx.ReadTimeout):",
+        "if isinstance(cause, httpx.ReadTimeout):",
+        stream="Silence-a server that does not answer",
+    ),
+    Defect(
+        "an idle limit, by default",
+        POOL,
+        "connect=CONNECT_LIMIT, read=IDLE_LIMIT,",
+        "connect=CONNECT_LIMIT, read=None,",
+        tests=("tests/core/test_pool.py::test_default_limits_are_those_of_the_documentation",) * 2,
+    ),
+    Defect(
+        "an address that does not answer is given up",
+        OPERATIONS,
+        "timeout=client.timeout if timeout is None else timeout,",
+        "timeout=httpx.Timeout(client.timeout.read, connect=None) if timeout is None else timeout,",
+        stream="Silence-an address that does not answer",
+    ),
+    # ending early
+    Defect(
+        "break frees the connection",
+        STREAM,
+        "        return self._events()\n",
+        "        self.kept = self._events()\n        return self.kept\n",
+        stream="Ending early-break",
+    ),
+    Defect(
+        "closing frees the connection",
+        STREAM,
+        "        self._closed = True\n        try:\n",
+        "        self._closed = True\n        return\n        try:\n",
+        tests=(
+            "tests/core/test_ending_early.py::test_closing_from_another_task_ends_the_loop",
+            "tests/core/test_ending_early.py::"
+            "test_closing_from_another_thread_ends_the_loop_at_once",
+        ),
+    ),
+    Defect(
+        "an exception in the loop frees the connection",
+        STREAM,
+        "        finally:\n            await self._disconnect()\n\n    async def _connect",
+        "        finally:\n            pass\n\n    async def _connect",
+        stream="Ending early-an exception in the loop",
+    ),
+    Defect(
+        "a stream never iterated does no I/O",
+        CLIENT,
+        "return EventStream(self._pool, machine)",
+        "__import__('httpx').get(self.base_url + '/events/h1')\n"
+        "        return EventStream(self._pool, machine)",
+        stream="Ending early-made and never iterated",
+    ),
+    # plain calls
+    Defect(
+        "GETs are sent again twice",
+        RETRY,
+        "CALL_BUDGET: Final = 2",
+        "CALL_BUDGET: Final = 1",
+        call="GET: two answers are lost",
+    ),
+    Defect(
+        "a stale connection does not fail a call",
+        RETRY,
+        "        if not is_mistake(cause) and (self._operation.idempotent",
+        "        if not is_mistake(cause) and (False",
+        call="GET: a kept connection has gone stale",
+    ),
+    Defect(
+        "GETs are sent again after 429, 502, 503 and 504",
+        RETRY,
+        "if response.status_code in RETRYABLE and self._operation.idempotent:",
+        "if response.status_code == 503 and self._operation.idempotent:",
+        call="GET: 429, 502",
+    ),
+    Defect(
+        "a call obeys Retry-After",
+        RETRY,
+        "            pause = self._budget.spend(response)\n            if pause is not None:\n"
+        "                return Again(pause)\n        return Returned(self._operation",
+        "            pause = self._budget.spend()\n            if pause is not None:\n"
+        "                return Again(pause)\n        return Returned(self._operation",
+        call="GET: 503 with Retry-After: 1",
+    ),
+    Defect(
+        "is_healthy is never sent again",
+        OPERATIONS,
+        "attrs.evolve(operation, retried=False)",
+        "operation",
+        call="is_healthy: 503",
+    ),
+    Defect(
+        "a POST that may have been sent is not sent again",
+        OPERATIONS,
+        'return self.method == "GET"',
+        "return True",
+        call="send_event: the answer is lost",
+    ),
+    Defect(
+        "a start whose answer was lost is looked for",
+        START,
+        "            if not isinstance(cause, NEVER_SENT):\n                self._lost()\n",
+        "",
+        call="start: the answer is lost",
+    ),
+    Defect(
+        "a start that never arrived is sent again",
+        START,
+        "        if response.status_code == 404:\n            return self._send_again()\n",
+        "",
+        call="start: lost on its way",
+    ),
+    Defect(
+        "a run carries the id that the client made",
+        CLIENT,
+        "forms = _operations.run_workflow_nowait(workflow_name, run_id, start_event, context)",
+        "forms = _operations.run_workflow_nowait("
+        "workflow_name, new_handler_id(), start_event, context)",
+        call="start: the answer is lost",
+    ),
+    Defect(
+        "every error of a start names the run",
+        START,
+        "        name_run(cause, self.handler_id)\n        give_up(cause)",
+        "        give_up(cause)",
+        call="start: the server has gone",
+    ),
+    Defect(
+        "run_workflow outlives its connection",
+        CLIENT,
+        "        return await self._wait(Wait(look, run_id, sources=_SOURCES))",
+        "        return handler",
+        call="run_workflow: no byte within the idle limit",
+    ),
+    Defect(
+        "run_workflow outlives the server",
+        WAIT,
+        "pause = None if is_mistake(cause) else self._budget.spend()",
+        "pause = None",
+        test="tests/faults/{face}/test_restart.py::"
+        "test_run_workflow_returns_after_the_server_was_killed",
+    ),
+    Defect(
+        "a failed run is an error of run_workflow",
+        OPERATIONS,
+        "        raise WorkflowFailedError(response, handler)",
+        "        pass",
+        call="run_workflow of a run that fails: the answer is lost",
+    ),
+    Defect(
+        "a failed run is a result of get_handler",
+        OPERATIONS,
+        "return handler if handler is not None else _reads(HandlerData)(response)",
+        "return _reads(HandlerData)(response)",
+        test="tests/{face}/test_client.py::test_failed_run_is_a_result_of_get_handler",
+    ),
+    Defect(
+        "wait_for_handler learns of the end from the stream",
+        WAIT,
+        "                self._settling = self._settling or FIRST_SETTLING\n"
+        "                return True\n",
+        "                pass\n",
+        test="tests/{face}/test_lost_answers.py::test_wait_ends_soon_after_the_run",
+    ),
+    Defect(
+        "one 503 does not end a wait",
+        WAIT,
+        "if response.status_code in RETRYABLE:",
+        "if False:",
+        call="wait_for_handler: one look lost, one 503, the stream cut twice",
+    ),
+    Defect(
+        "timeout= is a bound",
+        WAIT,
+        "        if self._deadline is not None:\n            # A",
+        "        if False:\n            # A",
+        call="wait_for_handler(timeout=0.6): no answer, ever",
+    ),
+    Defect(
+        "live streams of one client are concurrent",
+        POOL,
+        "max_connections=None,",
+        "max_connections=10,",
+        tests=(
+            "tests/faults/test_many.py::test_streams_of_one_async_client_are_concurrent",
+            "tests/faults/test_many.py::test_streams_of_one_sync_client_are_concurrent",
+        ),
+    ),
+    Defect(
+        "calls share a client and its connections",
+        POOL,
+        "        if loop not in self._owned:\n",
+        "        if True:\n",
+        tests=("tests/faults/test_many.py::test_many_runs_do_not_block_the_event_loop",) * 2,
+    ),
+    Defect(
+        "names and ids are quoted or refused",
+        OPERATIONS,
+        'if value in ("", ".", "..") or _UNUSABLE.search(value):',
+        'if value == "" or _UNUSABLE.search(value):',
+        test="tests/{face}/test_client.py::test_name_that_is_no_path_segment_is_refused",
+    ),
+    Defect(
+        "control characters and lone surrogates are refused",
+        OPERATIONS,
+        "or _UNUSABLE.search(value):",
+        "or False:",
+        test="tests/{face}/test_client.py::test_name_that_is_no_path_segment_is_refused",
+    ),
+    Defect(
+        "what JSON cannot carry is refused before anything is sent",
+        OPERATIONS,
+        "allow_nan=False,",
+        "allow_nan=True,",
+        test="tests/{face}/test_client.py::test_payload_that_json_cannot_carry_is_refused",
+    ),
+    Defect(
+        "no secret in a message",
+        RETRY,
+        "    if isinstance(cause, httpx.LocalProtocolError):",
+        "    if False:",
+        tests=("tests/core/test_calls.py::test_header_that_cannot_be_sent_is_not_shown",) * 2,
+    ),
+    Defect(
+        "a connection poisoned by a 204 is not used again",
+        OPERATIONS,
+        '        "Connection": "close",\n',
+        "",
+        test="tests/{face}/test_lost_answers.py::"
+        "test_call_after_a_stream_that_has_nothing_left_works",
+    ),
+    Defect(
+        "a connection poisoned by an unhandled error is not used again",
+        CLIENT,
+        "        if is_poisoned(response):\n            hang_up(response)\n",
+        "",
+        test="tests/{face}/test_lost_answers.py::"
+        "test_call_after_an_unhandled_error_of_the_server_works",
+    ),
+    Defect(
+        "one client in two event loops; one sync client in many threads",
+        POOL,
+        "            client = httpx.AsyncClient(**settings.keywords())\n",
+        "            client = self.__dict__.setdefault("
+        "'only', httpx.AsyncClient(**settings.keywords()))\n",
+        tests=("tests/core/test_pool.py::test_client_survives_two_event_loops",) * 2,
+    ),
+)
