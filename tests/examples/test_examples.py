@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -16,8 +18,10 @@ from typing import Final
 
 import httpx
 import pytest
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..support.server import wait_until
+from ..support.server import running, sample_server, wait_until
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 LONGEST: Final = 60  # s, for one example
@@ -104,21 +108,39 @@ def test_human_in_the_loop_answers_itself_without_a_terminal(url: str) -> None:
     assert run("human_in_the_loop.py", url).endswith("Hello, Ada\n")
 
 
+def handled(output: Path) -> list[int]:
+    return [int(number) for number in re.findall(r"'number': (\d+)", output.read_text())]
+
+
 def test_run_is_resumed_after_the_process_was_killed(url: str, tmp_path: Path) -> None:
-    arguments = ("resume_from_checkpoint.py", url, "--checkpoint", str(tmp_path / "at.json"))
-    with started(*arguments) as killed:
-        wait_until(lambda: sum("Handled" in line for line in killed.lines) >= 4, within=LONGEST)
-        killed.stop()
-    before = "".join(killed.lines)
-    noted = json.loads((tmp_path / "at.json").read_text())["sequence"]
+    checkpoint, output = tmp_path / "at.json", tmp_path / "output"
+    arguments = ("resume_from_checkpoint.py", url, "--checkpoint", str(checkpoint))
+    command = [sys.executable, str(EXAMPLES / arguments[0]), *arguments[1:]]
+
+    def frozen_between_two_events() -> bool:
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        noted = json.loads(checkpoint.read_text())["sequence"]
+        if handled(output)[-1] == noted:
+            return True
+        process.send_signal(signal.SIGCONT)
+        return False
+
+    with output.open("w") as file, subprocess.Popen(command, stdout=file) as process:
+        try:
+            wait_until(lambda: len(handled(output)) >= 4, within=LONGEST)
+            # Killed between handling and noting, an event would rightly come once more.
+            wait_until(frozen_between_two_events)
+        finally:
+            process.kill()
+    before = handled(output)
     after = run(*arguments)
-    assert f"Going on after sequence {noted}" in after
+    assert len(before) < 20
+    assert f"Going on after sequence {before[-1]}" in after
     assert "Indexed: 20" in after
-    # Killed between the two, an event is handled but not noted yet: it comes once more.
-    numbers = [int(n) for n in re.findall(r"'number': (\d+)", before + after)]
-    assert sorted(set(numbers)) == list(range(1, 21))
-    assert len(numbers) <= 21
-    assert not (tmp_path / "at.json").exists()
+    output.write_text(after)
+    assert before + handled(output) == list(range(1, 21))
+    assert not checkpoint.exists()
 
 
 @pytest.fixture
@@ -159,6 +181,37 @@ def test_service_relays_a_run_to_a_browser_and_resumes(service: httpx.Client) ->
 def test_service_passes_a_refusal_on(service: httpx.Client) -> None:
     refused = service.get("/runs/nobody/events")
     assert (refused.status_code, refused.json()["detail"]) == (404, "Handler not found")
+
+
+class OpenStreams:
+    """Middleware of a workflow server: counts its event streams that are open."""
+
+    count = 0
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        stream = scope.get("method") == "GET" and scope["path"].startswith("/events/")
+        OpenStreams.count += stream
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            OpenStreams.count -= stream
+
+
+def test_service_frees_its_connection_when_the_browser_leaves() -> None:
+    """Also where no further event comes that it would fail to write."""
+    with (
+        running(sample_server(middleware=[Middleware(OpenStreams)])) as upstream,
+        started("async_service.py", upstream, "--port", "0") as example,
+        httpx.Client(base_url=example.address(), timeout=LONGEST) as browser,
+    ):
+        waiting = httpx.post(f"{upstream}/workflows/human/run-nowait", json={}).json()
+        with browser.stream("GET", f"/runs/{waiting['handler_id']}/events") as question:
+            assert any("RequestEvent" in line for line in question.iter_lines())
+            assert OpenStreams.count == 1
+        wait_until(lambda: OpenStreams.count == 0)
 
 
 # ------------------------------------------------------------------- the README

@@ -14,6 +14,8 @@ from typing import Final, Literal
 import attrs
 import httpx
 
+from ..support.ports import listener
+
 End = Literal["reset", "fin", "polite", "stall"]
 """How an answer ends before its time.
 
@@ -124,8 +126,8 @@ def chaos(upstream: str, plan: Plan) -> Iterator[Chaos]:
         upstream: The server's URL. It may be down when a request comes: then the request is lost.
         plan: Says what becomes of each request. It is called in the proxy's thread.
     """
-    listener = _listen(0)
-    proxy = Chaos(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    first = listener()
+    proxy = Chaos(f"http://127.0.0.1:{first.getsockname()[1]}")
     started = threading.Event()
     stop: list[Callable[[], None]] = []
 
@@ -133,7 +135,7 @@ def chaos(upstream: str, plan: Plan) -> Iterator[Chaos]:
         loop = asyncio.get_running_loop()
         over = asyncio.Event()
         stop.append(lambda: loop.call_soon_threadsafe(over.set))
-        async with _Proxy(proxy, httpx.URL(upstream), plan, listener):
+        async with _Proxy(proxy, httpx.URL(upstream), plan, first):
             started.set()
             await over.wait()
 
@@ -145,12 +147,6 @@ def chaos(upstream: str, plan: Plan) -> Iterator[Chaos]:
     finally:
         stop[0]()
         thread.join()
-
-
-def _listen(port: int) -> socket.socket:
-    listener = socket.create_server(("127.0.0.1", port), backlog=1024)
-    listener.setblocking(False)
-    return listener
 
 
 class _Cut(Exception):
@@ -193,7 +189,9 @@ class _Proxy:
         await asyncio.sleep(seconds)
         while True:
             with suppress(OSError):
-                self._server = await asyncio.start_server(self._accept, sock=_listen(self._port))
+                self._server = await asyncio.start_server(
+                    self._accept, "127.0.0.1", self._port, backlog=1024
+                )
                 return
             await asyncio.sleep(NO_RETRIES_YET)
 

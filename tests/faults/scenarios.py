@@ -232,7 +232,7 @@ READING: Final = (
     ),
     Stream(
         "a frame that is no event",
-        script(Turn(stream(tick(1), b"id: 2\ndata: {}\n\n")), expect=ticks(1)),
+        script(Turn(stream(tick(1) + b"id: 2\ndata: {}\n\n")), expect=ticks(1)),
         raises=InvalidResponseError,
     ),
     Stream(

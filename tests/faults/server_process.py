@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import uvicorn
 from llama_agents.server import SqliteWorkflowStore, WorkflowServer
 from llama_agents.server import server as server_module
 
+from ..support.ports import free_port
 from ..support.server import sample_server, wait_until
 
 ROOT: Final = Path(__file__).parents[2]
@@ -105,9 +105,7 @@ def seen(sequence: object, value: dict[str, object]) -> str:
 @contextmanager
 def server_process(folder: Path) -> Iterator[ServerProcess]:
     """Run a server on a store in a folder; kill it at the end."""
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
-    server = ServerProcess(f"http://127.0.0.1:{port}", folder / "store.sqlite")
+    server = ServerProcess(f"http://127.0.0.1:{free_port()}", folder / "store.sqlite")
     try:
         server.start()
         yield server

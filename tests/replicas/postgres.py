@@ -1,0 +1,78 @@
+"""A PostgreSQL server of one's own in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from ..support.ports import free_port
+
+DEBIAN_BINARIES: Final = Path("/usr/lib/postgresql")  # one folder for each major version
+SUPERUSER: Final = "postgres"
+START_LIMIT: Final = 60  # s
+
+
+def binaries() -> Path:
+    """Return the folder of the server's programs, the newest version's where there are several.
+
+    Raises:
+        FileNotFoundError: PostgreSQL is not installed.
+    """
+    versions = [path for path in DEBIAN_BINARIES.glob("*/bin") if (path / "initdb").exists()]
+    if versions:
+        return max(versions, key=lambda path: float(path.parent.name))
+    if found := shutil.which("initdb"):
+        return Path(found).parent
+    raise FileNotFoundError(
+        "The server of PostgreSQL (initdb, pg_ctl) is not installed: apt-get install postgresql"
+    )
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Run a PostgreSQL on loopback; give its URL; stop and delete it at the end."""
+    programs = binaries()
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    data, log, port = folder / "data", folder / "log", free_port()
+    options = (
+        f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} "
+        "-c max_connections=200 -c fsync=off"
+    )
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, SUPERUSER, SUPERUSER)
+        _run(folder, programs / "initdb", "-D", data, "-U", SUPERUSER, "-A", "trust", "--no-sync")
+        start = ("start", "-D", data, "-l", log, "-w", "-t", START_LIMIT, "-o", options)
+        try:
+            _run(folder, programs / "pg_ctl", *start)
+            yield f"postgresql://{SUPERUSER}@127.0.0.1:{port}/postgres"
+        finally:
+            if (data / "postmaster.pid").exists():
+                _run(folder, programs / "pg_ctl", "stop", "-D", data, "-m", "immediate", "-w")
+    finally:
+        shutil.rmtree(folder)
+
+
+def _run(folder: Path, *command: object) -> None:
+    """Run a program of PostgreSQL, which refuses to run as root."""
+    finished = subprocess.run(
+        [str(word) for word in command],
+        cwd=folder,
+        user=SUPERUSER if os.geteuid() == 0 else None,
+        group=SUPERUSER if os.geteuid() == 0 else None,
+        extra_groups=[] if os.geteuid() == 0 else None,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=2 * START_LIMIT,
+    )
+    if finished.returncode != 0:
+        log = folder / "log"
+        raise RuntimeError(finished.stdout + (log.read_text() if log.exists() else ""))
