@@ -85,13 +85,14 @@ def test_old_paths_of_the_framework_lead_here(module: str, name: str) -> None:
 
 
 MODELS: Final = {"protocol", "errors"}
-MACHINES: Final = {"_operations", "_resume", "_retry", "_start", "_wait", "_pool"}
+MACHINES: Final = {"_operations", "_resume", "_retry", "_start", "_wait", "_pool", "_connection"}
 ALLOWED: Final = {
     "errors": set(),
     "protocol": {"errors"},
     "bindings": set(),
     "_sse": set(),
     "_pool": set(),
+    "_connection": set(),
     "_operations": {"bindings"} | MODELS,
     "_retry": {"_operations"},
     "_resume": {"_sse", "_operations", "_retry"} | MODELS,
@@ -139,7 +140,7 @@ def test_imports_run_one_way() -> None:
     found: dict[str, set[str]] = {}
     for source, target in edges():
         found.setdefault(source, set()).add(target)
-    assert set(found) | {"errors", "bindings", "_sse", "_pool"} == set(ALLOWED)
+    assert set(found) | {"errors", "bindings", "_sse", "_pool", "_connection"} == set(ALLOWED)
     for source, targets in found.items():
         assert targets <= ALLOWED[source], source
 

@@ -293,6 +293,21 @@ def test_events_below_the_cursor_are_dropped_after_a_resume() -> None:
     assert deliver(m, frame(1, a=1), frame(2, a=2), frame(3, a=3)) == [{"a": 3}]
 
 
+def test_terminal_event_sent_again_ends_a_stream_that_begins_after_it() -> None:
+    """By a server that does not honour cursors exactly; the others answer 204."""
+    m = machine(after_sequence=2)
+    open_stream(m)
+    assert deliver(m, frame(1), frame(2, "StopEvent")) == []
+    assert m.finished
+
+
+def test_terminal_event_below_the_cursor_is_another_runs() -> None:
+    m = machine(after_sequence=3)
+    open_stream(m)
+    assert deliver(m, frame(1), frame(2, "StopEvent")) == []
+    assert not m.finished
+
+
 def test_repeated_sequence_within_one_connection_is_delivered() -> None:
     m = machine()
     open_stream(m)

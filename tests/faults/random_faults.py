@@ -6,9 +6,12 @@ import json
 import random
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Final
+
+import attrs
 
 from .chaos import WELL, End, Fault, Request
 
@@ -24,6 +27,7 @@ LOOK_CHANCE: Final = 0.25
 POST_CHANCE: Final = 0.2
 
 ENDS: Final[Mapping[End, int]] = {"reset": 6, "fin": 6, "polite": 6, "stall": 1}
+STREAM_WEIGHTS: Final = (60, 12, 2, 25, 2)
 MOST_EVENTS: Final = 12
 MOST_REWOUND: Final = 5
 TAILS: Final = (0, 0, 3, 7, 12, 60)  # bytes of a torn frame: within its id, after it, in its data
@@ -54,13 +58,20 @@ class RandomFaults:
         self._random = random.Random(seed)
         self._in_a_row: Counter[str] = Counter()
         self._hit: set[str] = set()
+        self._dealt: dict[str, list[str]] = {}
+        self._begun = time.monotonic()
         self._lock = threading.Lock()
 
     def __call__(self, request: Request) -> Fault:
         """Plan; called in the proxy's thread."""
         with self._lock:
             self.requests[request.kind] += 1
-            fault = WELL if self.over else self._fault(request)
+            run = _run(request)
+            fault = WELL if self.over else self._fault(request, run)
+            if run:
+                when = time.monotonic() - self._begun
+                note = f"{when:.1f} s {request.kind}: {_sort(fault)}"
+                self._dealt.setdefault(run, []).append(note)
             if fault != WELL:
                 self.met[_sort(fault)] += 1
             return fault
@@ -72,20 +83,24 @@ class RandomFaults:
             self._hit.discard(handler_id)
             return hit
 
+    def story(self, handler_id: str) -> str:
+        """What became of the requests about a run, and when."""
+        with self._lock:
+            return "; ".join(self._dealt.get(handler_id, ()))
+
     def forget(self, handler_id: str) -> None:
         """Keep nothing about a run that is done with."""
         with self._lock:
+            self._dealt.pop(handler_id, None)
             for kind in ("stream", "start", "look"):
                 self._in_a_row.pop(f"{kind} {handler_id}", None)
             self._hit.discard(handler_id)
 
-    def _fault(self, request: Request) -> Fault:
+    def _fault(self, request: Request, run: str) -> Fault:
         method, target, _ = request.line.split(" ", 2)
-        run = re.split(r"[/?]", target)[2] if target.count("/") > 1 else ""
         if request.kind == "stream":
             return self._for_stream(f"stream {run}")
         if request.kind == "start":
-            run = json.loads(request.raw.partition(b"\r\n\r\n")[2])["handler_id"]
             return self._for_call(f"start {run}", START_CHANCE, START_FAULTS_IN_A_ROW, stalls=True)
         if request.kind == "look":
             return self._for_call(f"look {run}", LOOK_CHANCE, LOOK_FAULTS_IN_A_ROW)
@@ -114,20 +129,37 @@ class RandomFaults:
         chance = self._random
         if chance.random() >= STREAM_CHANCE:
             # Whether it brings an event is not known here, so the failures before it still count.
-            return Fault(rewind=chance.randint(1, MOST_REWOUND)) if chance.random() < 0.2 else WELL
-        may_fail = self._in_a_row[key] < STREAM_FAULTS_IN_A_ROW
-        if may_fail and chance.random() < 0.3:
-            self._in_a_row[key] += 1
-            return Fault(stall=True) if chance.random() < 0.05 else self._unanswered()
-        rewind = chance.randint(1, MOST_REWOUND) if chance.random() < 0.3 else 0
-        events = chance.randint(0 if may_fail else rewind + 1, MOST_EVENTS)
-        trickle = chance.random() < 0.03
-        if trickle:
-            events = rewind + 1
-        self._in_a_row[key] = 1 if events > rewind else self._in_a_row[key] + 1
-        (end,) = chance.choices([*ENDS], [*ENDS.values()])
-        tail = chance.choice(TAILS)
-        return Fault(events=events, tail=tail, end=end, rewind=rewind, trickle=trickle)
+            return WELL
+        if self._in_a_row[key] >= STREAM_FAULTS_IN_A_ROW:
+            # A reset may overtake the events that were sent before it.
+            self._in_a_row[key] = 1
+            return self._cut(chance.randint(1, MOST_EVENTS), "fin", "polite", "stall")
+        fault = self._random_stream_fault()
+        # A reset may overtake the events that were sent before it; and after the last event of a
+        # run, a server that goes back has nothing new to tell.
+        brings = fault.events and fault.end != "reset" and not fault.rewind
+        self._in_a_row[key] = 1 if brings else self._in_a_row[key] + 1
+        return fault
+
+    def _random_stream_fault(self) -> Fault:
+        chance = self._random
+        rewind = chance.randint(1, MOST_REWOUND)
+        match chance.choices(("cut", "rewound", "slow", "lost", "silent"), STREAM_WEIGHTS)[0]:
+            case "cut":
+                fault = self._cut(chance.randint(0, MOST_EVENTS), *ENDS)
+                return attrs.evolve(fault, rewind=rewind if chance.random() < 0.3 else 0)
+            case "slow":
+                return attrs.evolve(self._cut(1, *ENDS), trickle=True)
+            case "rewound":
+                return Fault(rewind=rewind)
+            case "silent":
+                return Fault(stall=True)
+            case _:
+                return self._unanswered()
+
+    def _cut(self, events: int, *ends: End) -> Fault:
+        (end,) = self._random.choices(ends, [ENDS[end] for end in ends])
+        return Fault(events=events, tail=self._random.choice(TAILS), end=end)
 
     def _unanswered(self) -> Fault:
         chance = self._random
@@ -147,7 +179,18 @@ class RandomFaults:
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+def _run(request: Request) -> str:
+    """The run that a request is about; empty if it is about none."""
+    if request.kind == "start":
+        run: str = json.loads(request.raw.partition(b"\r\n\r\n")[2])["handler_id"]
+        return run
+    target = request.line.split(" ")[1]
+    return re.split(r"[/?]", target)[2] if target.count("/") > 1 else ""
+
+
 def _sort(fault: Fault) -> str:
+    if fault == WELL:
+        return "well"
     if fault.instead is not None:
         return fault.instead[9:12].decode()
     if fault.lose is not None:
@@ -155,5 +198,7 @@ def _sort(fault: Fault) -> str:
     if fault.stall:
         return "silence"
     if fault.events is None:
-        return "rewind"
+        return "rewound"
+    if fault.trickle:
+        return "byte by byte"
     return fault.end + (" in a frame" if fault.tail else "") + (" rewound" if fault.rewind else "")

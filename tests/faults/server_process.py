@@ -116,7 +116,10 @@ def server_process(folder: Path) -> Iterator[ServerProcess]:
 def _serve(port: str, store: str) -> None:
     # Runs that are younger than this would not go on after a restart.
     server_module.RESUME_FRESH_HANDLER_GRACE = timedelta(0)
-    server: WorkflowServer = sample_server(workflow_store=SqliteWorkflowStore(store))
+    # On Python 3.11, a look into the store that is cut short by this interval can leave the run's
+    # lock taken, for ever: asyncio.wait_for() around Condition.wait().
+    durable = SqliteWorkflowStore(store, poll_interval=3600.0)
+    server: WorkflowServer = sample_server(workflow_store=durable)
     uvicorn.run(server.app, host="127.0.0.1", port=int(port), log_level="critical", ws="none")
 
 

@@ -24,15 +24,18 @@ import asyncio
 import gc
 import os
 import random
+import shutil
 import sys
 import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import mean
 from typing import Final
 
 import attrs
@@ -43,19 +46,21 @@ from .chaos import Chaos, chaos
 from .measure import sockets
 from .random_faults import FACE_HEADER, RandomFaults
 from .server_process import ServerProcess, server_process
-from .soak_work import Face, Tally, Truth, Work
+from .soak_truth import Tally, Truth
+from .soak_work import Face, Work
 
 STREAMS: Final = {"async": 40, "sync": 10}
 CALLERS: Final = {"async": 4, "sync": 2}
-LIMITS: Final = httpx.Timeout(
-    connect=5.0, read=3.0, write=5.0, pool=None
-)  # short: silence is cheap
+# Short, so that silence costs little; long enough for a server on two busy cores.
+LIMITS: Final = httpx.Timeout(connect=8.0, read=8.0, write=8.0, pool=None)
 
-LONGEST: Final = 60.0  # s, for one piece of work; the slowest takes about 20 s
+LONGEST: Final = 90.0  # s, for one piece of work; the slowest takes about 40 s
+STARTING: Final = 5.0  # s, until all are at work
 SAMPLES: Final = 80  # of the memory
-GROWTH: Final = (0.10, 8.0)  # of the memory: a share, and MB besides
+GROWTH: Final = (0.05, 5.0)  # of the memory: a share, and MB besides
 LEFT: Final = 2.0  # s, until nothing is left
 KEPT: Final = 4.5  # s; idle connections are kept for 4 s
+ROOM: Final = 2 * 2**30  # bytes; ten minutes take about 300 MB
 ENOUGH: Final = 20  # broken promises: the others will not tell more
 
 
@@ -76,8 +81,10 @@ class Memory:
             self.late.append(pages * os.sysconf("SC_PAGESIZE") / 2**20)
 
     def quarters(self) -> tuple[float, float]:
-        """The mean of each quarter."""
-        return sum(self.early) / len(self.early), sum(self.late) / len(self.late)
+        """The mean of each quarter; zeros if there was not enough time."""
+        if not (self.early and self.late):
+            return 0.0, 0.0
+        return mean(self.early), mean(self.late)
 
 
 @attrs.define
@@ -130,12 +137,15 @@ class Soak:
         chance = random.Random(f"{self.seed} {face.name} {work} {number}")
         doing = Work(face, chance, self.tally, self.truth, self.faults)
         until = time.monotonic() + self.seconds
+        await asyncio.sleep(chance.uniform(0, STARTING))
         while time.monotonic() < until and len(self.tally.broken) < ENOUGH:
+            doing.begin()
             try:
                 async with asyncio.timeout(LONGEST):
                     await (doing.stream() if work == "stream" else doing.call())
             except Exception as error:
-                self.tally.break_(f"{face.name} {doing.name}: {type(error).__name__}: {error}")
+                what = f"{type(error).__name__}: {error}"
+                self.tally.break_(f"{face.name} {doing.at()}: {what}")
                 await asyncio.sleep(0.5)
 
     async def _sample(self) -> None:
@@ -176,7 +186,7 @@ class Soak:
             if face.threads is not None:
                 face.threads.shutdown(wait=not self.tally.broken)
 
-    async def _none_left(self, what: str, count) -> None:
+    async def _none_left(self, what: str, count: Callable[[], int]) -> None:
         until = time.monotonic() + LEFT
         while (left := count()) and time.monotonic() < until:
             gc.collect()
@@ -200,12 +210,13 @@ class Soak:
         tally, faults = self.tally, self.faults
         early, late = self.memory.quarters()
         lines = [
+            f"soak         {self.seconds:g} s, --seed {self.seed}",
             f"streams      {tally.streams} ({tally.left_early} left or cancelled, then resumed)",
             f"events       {tally.expected} expected, {tally.delivered} delivered, "
             f"{tally.lost} lost, {tally.twice} twice",
-            f"runs         {tally.starts} started once each, {len(tally.uncertain)} cancelled in the start",
+            f"runs         {tally.starts} started, {len(tally.uncertain)} of them cancelled",
             f"calls        {_list(tally.calls)}",
-            f"errors       {_list(tally.errors) or 'none'} (each of a POST that met a fault)",
+            f"errors       {_list(tally.errors) or 'none'} (of POSTs that met a fault)",
             f"connections  {_list(faults.requests)}",
             f"faults       {faults.met.total()}: {_list(faults.met)}",
             f"left         {', '.join(f'{count} {what}' for what, count in tally.left.items())}",
@@ -217,8 +228,21 @@ class Soak:
         return "\n".join(lines)
 
 
-def _list(counts) -> str:
+def _list(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
+
+
+@contextmanager
+def quiet(log: Path) -> Iterator[None]:
+    """Let a process that is started here write to a file: the server fails after each 204."""
+    kept = os.dup(2)
+    try:
+        with log.open("wb") as file:
+            os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @contextmanager
@@ -246,12 +270,14 @@ def main() -> int:
     options = parser.parse_args()
     print(f"soak of {options.seconds:g} s, --seed {options.seed}", flush=True)
     tally, faults = Tally(), RandomFaults(options.seed)
-    # Each event is a commit of the store: in memory, where there is a place for that.
-    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    # Each event is a commit of the store: in memory, where there is room for that.
+    memory = Path("/dev/shm")
+    place = memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM else None
     threads = threading.active_count()
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(dir=place))
-        server = stack.enter_context(server_process(Path(folder)))
+        with quiet(Path(folder) / "server.log"):
+            server = stack.enter_context(server_process(Path(folder)))
         stack.enter_context(told(tally))
         proxy = stack.enter_context(chaos(server.url, faults))
         truth = Truth(server)

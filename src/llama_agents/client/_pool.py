@@ -6,13 +6,10 @@ loop, those of a sync client to nobody.
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import suppress
 from typing import Any, Final
 
 import attrs
@@ -186,22 +183,6 @@ class Pool:
             self._closed = True
             if self._owned is not None:
                 self._owned.close()
-
-
-def hang_up(response: httpx.Response) -> None:
-    """End the connection under a response, so that whoever reads from it in another thread wakes.
-
-    To close a socket is not enough for that.
-    """
-    stream = response.extensions.get("network_stream")
-    if stream is None or response.http_version not in ("HTTP/1.0", "HTTP/1.1"):
-        return  # a transport without sockets, or a connection that other requests share
-    connection = stream.get_extra_info("socket")
-    if connection is None:
-        return
-    # By a duplicate of its descriptor: the sockets of uvloop refuse to be shut down themselves.
-    with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
-        duplicate.shutdown(socket.SHUT_RDWR)
 
 
 def _open_settings(settings: Settings | None, closed: bool) -> Settings:

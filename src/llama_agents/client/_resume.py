@@ -172,6 +172,10 @@ class StreamMachine:
                 self._advance(block.id)
                 continue
             if block.id is not None and block.id <= self._floor:
+                # A run that was followed to its end before has nothing left but that end.
+                if block.id == self.cursor and self._read_event(block.data).is_terminal:
+                    self.finished = True
+                    return
                 continue
             event = self._read_event(block.data)
             self._advance(block.id)

@@ -12,8 +12,9 @@ import anyio
 import httpx
 
 from .. import _operations
+from .._connection import afree, aread, asend, hang_up
 from .._operations import Operation
-from .._pool import AsyncPool, hang_up, own_settings
+from .._pool import AsyncPool, own_settings
 from .._resume import StreamMachine
 from .._retry import DROPS, Again, Call, Exchange, Returned, Sources, is_poisoned
 from .._start import Start, new_handler_id
@@ -460,14 +461,14 @@ class WorkflowClient:
         cause = None
         try:
             request = wait.listen().request(client, wait.timeout(client.timeout))
-            response = await client.send(request, stream=True)
+            response = await asend(client, request)
             try:
                 if wait.opened(response):
                     async for piece in response.aiter_bytes():
                         if wait.heard(piece):
                             return 0.0
             finally:
-                await response.aclose()
+                await afree(response)
         except DROPS as error:
             cause = error
         return wait.fell_silent(cause)
@@ -475,7 +476,8 @@ class WorkflowClient:
     async def _request(self, operation: Operation[Any], wait: Wait | None = None) -> httpx.Response:
         client = await self._pool.get()
         timeout = None if wait is None else wait.timeout(client.timeout)
-        response = await client.send(operation.request(client, timeout))
+        response = await asend(client, operation.request(client, timeout))
+        await aread(response)
         if is_poisoned(response):
             hang_up(response)
         return response

@@ -10,7 +10,8 @@ from typing import Final, Literal, Self
 import anyio
 import httpx
 
-from .._pool import AsyncPool, hang_up
+from .._connection import afree, asend, hang_up
+from .._pool import AsyncPool
 from .._resume import Done, ReadOn, Step, StreamMachine
 from .._retry import DROPS, Again
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
@@ -128,7 +129,7 @@ class EventStream:
         client = await self._pool.get()
         request = self._machine.request().request(client)
         try:
-            self._response = response = await client.send(request, stream=True)
+            self._response = response = await asend(client, request)
         except DROPS as error:
             return self._machine.closed(error)
         evidence = self._machine.evidence(response)
@@ -156,4 +157,4 @@ class EventStream:
     async def _disconnect(self) -> None:
         response, self._response = self._response, None
         if response is not None:
-            await response.aclose()
+            await afree(response)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 import httpx
 
 from .. import _operations
+from .._connection import free, hang_up, read, send
 from .._operations import Operation
-from .._pool import Pool, hang_up, own_settings
+from .._pool import Pool, own_settings
 from .._resume import StreamMachine
 from .._retry import DROPS, Again, Call, Exchange, Returned, Sources, is_poisoned
 from .._start import Start, new_handler_id
@@ -460,14 +461,14 @@ class SyncWorkflowClient:
         cause = None
         try:
             request = wait.listen().request(client, wait.timeout(client.timeout))
-            response = client.send(request, stream=True)
+            response = send(client, request)
             try:
                 if wait.opened(response):
                     for piece in response.iter_bytes():
                         if wait.heard(piece):
                             return 0.0
             finally:
-                response.close()
+                free(response)
         except DROPS as error:
             cause = error
         return wait.fell_silent(cause)
@@ -475,7 +476,8 @@ class SyncWorkflowClient:
     def _request(self, operation: Operation[Any], wait: Wait | None = None) -> httpx.Response:
         client = self._pool.get()
         timeout = None if wait is None else wait.timeout(client.timeout)
-        response = client.send(operation.request(client, timeout))
+        response = send(client, operation.request(client, timeout))
+        read(response)
         if is_poisoned(response):
             hang_up(response)
         return response

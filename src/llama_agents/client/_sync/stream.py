@@ -11,7 +11,8 @@ from typing import Final, Literal, Self
 
 import httpx
 
-from .._pool import Pool, hang_up
+from .._connection import free, hang_up, send
+from .._pool import Pool
 from .._resume import Done, ReadOn, Step, StreamMachine
 from .._retry import DROPS, Again
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
@@ -129,7 +130,7 @@ class SyncEventStream:
         client = self._pool.get()
         request = self._machine.request().request(client)
         try:
-            self._response = response = client.send(request, stream=True)
+            self._response = response = send(client, request)
         except DROPS as error:
             return self._machine.closed(error)
         evidence = self._machine.evidence(response)
@@ -157,4 +158,4 @@ class SyncEventStream:
     def _disconnect(self) -> None:
         response, self._response = self._response, None
         if response is not None:
-            response.close()
+            free(response)
