@@ -34,7 +34,7 @@ def ledger(request: pytest.FixtureRequest) -> Ledger:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with server_process(tmp_path_factory.mktemp("server")) as process:
+    with server_process(tmp_path_factory.mktemp("server"), at_once=False) as process:
         yield process
 
 

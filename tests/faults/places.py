@@ -42,6 +42,7 @@ def proxied(*faults: Fault, **start_event: Any) -> PlaceMaker:
 
     @contextmanager
     def place(server: ServerProcess) -> Iterator[Place]:
+        server.ensure()
         run = {"start_event": {"n": 6, "pause": 0.01, **start_event}}
         answer = httpx.post(f"{server.url}/workflows/count/run-nowait", json=run)
         handler_id = answer.json()["handler_id"]

@@ -14,9 +14,6 @@ from typing import Final
 
 import attrs
 import httpx
-import uvicorn
-from llama_agents.server import SqliteWorkflowStore, WorkflowServer
-from llama_agents.server import server as server_module
 
 from ..support.ports import free_port
 from ..support.server import sample_server, wait_until
@@ -52,6 +49,11 @@ class ServerProcess:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def ensure(self) -> None:
+        """Start it, unless it runs."""
+        if self._process is None:
+            self.start()
 
     def restart(self) -> None:
         """Kill it, and start it again."""
@@ -103,23 +105,28 @@ def seen(sequence: object, value: dict[str, object]) -> str:
 
 
 @contextmanager
-def server_process(folder: Path) -> Iterator[ServerProcess]:
-    """Run a server on a store in a folder; kill it at the end."""
+def server_process(folder: Path, *, at_once: bool = True) -> Iterator[ServerProcess]:
+    """Run a server on a store in a folder, at once or when it is started; kill it at the end."""
     server = ServerProcess(f"http://127.0.0.1:{free_port()}", folder / "store.sqlite")
     try:
-        server.start()
+        if at_once:
+            server.start()
         yield server
     finally:
         server.kill()
 
 
 def _serve(port: str, store: str) -> None:
+    import uvicorn
+    from llama_agents.server import SqliteWorkflowStore
+    from llama_agents.server import server as server_module
+
     # Runs that are younger than this would not go on after a restart.
     server_module.RESUME_FRESH_HANDLER_GRACE = timedelta(0)
     # On Python 3.11, a look into the store that is cut short by this interval can leave the run's
     # lock taken, for ever: asyncio.wait_for() around Condition.wait().
     durable = SqliteWorkflowStore(store, poll_interval=3600.0)
-    server: WorkflowServer = sample_server(workflow_store=durable)
+    server = sample_server(workflow_store=durable)
     uvicorn.run(server.app, host="127.0.0.1", port=int(port), log_level="critical", ws="none")
 
 

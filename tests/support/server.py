@@ -7,13 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
-import uvicorn
-from llama_agents.server import WorkflowServer
 
-from .workflows import sample_workflows
+if TYPE_CHECKING:
+    from llama_agents.server import WorkflowServer
 
 
 def wait_until(condition: Callable[[], object], *, within: float = 10.0) -> None:
@@ -35,6 +34,8 @@ async def wait_until_async(condition: Callable[[], object], *, within: float = 1
 @contextmanager
 def running(server: WorkflowServer, **uvicorn_options: Any) -> Iterator[str]:
     """Serve; give the base URL; stop at the end."""
+    import uvicorn  # here and below, as half of the tests do without
+
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         server.app, log_level="critical", timeout_graceful_shutdown=2, ws="none", **uvicorn_options
@@ -53,6 +54,10 @@ def running(server: WorkflowServer, **uvicorn_options: Any) -> Iterator[str]:
 
 def sample_server(**options: Any) -> WorkflowServer:
     """Make a server with the sample workflows."""
+    from llama_agents.server import WorkflowServer
+
+    from .workflows import sample_workflows
+
     server = WorkflowServer(**options)
     for name, workflow in sample_workflows().items():
         server.add_workflow(name, workflow)

@@ -51,6 +51,7 @@ def a_run(server: ServerProcess, call: Call) -> str:
 
 @pytest.mark.parametrize("call", [pytest.param(call, id=call.name) for call in CALLS])
 async def test_call_keeps_the_promises(call: Call, server: ServerProcess, ledger: Ledger) -> None:
+    server.ensure()
     handler_id = a_run(server, call)
     before = server.runs()
     result, error = None, None
