@@ -238,7 +238,7 @@ READING: Final = (
     Stream(
         "gzip, flushed after each event",
         script(
-            Turn(gzipped(tick(1), tick(2), DONE), then="hold"),
+            Turn(gzipped(tick(1), tick(2), DONE)),
             expect=[*ticks(1, 2), STOP],
         ),
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -114,6 +115,47 @@ def server_process(folder: Path, *, at_once: bool = True) -> Iterator[ServerProc
         yield server
     finally:
         server.kill()
+
+
+@contextmanager
+def restarting(server: ServerProcess) -> Iterator[threading.Event]:
+    """Start a server again, beside the block, once the event is set."""
+    dead, left = threading.Event(), threading.Event()
+
+    def work() -> None:
+        dead.wait()
+        if not left.is_set():
+            server.restart()
+
+    starter = threading.Thread(target=work)
+    starter.start()
+    try:
+        yield dead
+    finally:
+        if not dead.is_set():
+            left.set()
+            dead.set()
+        # Else the server would be started when nobody is left to end it.
+        starter.join()
+
+
+@contextmanager
+def killing_once_it_runs(server: ServerProcess) -> Iterator[None]:
+    """Kill a server once its only run has produced an event, and start it again."""
+
+    def work() -> None:
+        wait_until(server.runs)
+        (handler_id,) = server.runs()
+        # A run that is killed before its first event can have nothing in the store: it fails.
+        server.wait_for_event(handler_id)
+        server.restart()
+
+    killer = threading.Thread(target=work)
+    killer.start()
+    try:
+        yield
+    finally:
+        killer.join()
 
 
 def _serve(port: str, store: str) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,11 +27,13 @@ ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = Path("src/llama_agents/client")
 COPIED: Final = ("src", "tests", "generator", "examples", "openapi.yaml", "pyproject.toml")
 FACES: Final = ("async", "sync")
-LONGEST_TEST: Final = 30  # s; a hang is found by it
-LONGEST: Final = 600  # s, for all tests of a run together
+HANG: Final = 30  # s; a test that takes longer has noticed
+LONGEST_TEST: Final = 180  # s, without a defect
+LONGEST: Final = 900  # s, for all tests of a run together
 
 # pytest's exit status when tests ran and some failed. Any other says that none ran as it should.
 TESTS_FAILED: Final = 1
+NOT_IN_TIME: Final = -1
 
 
 @attrs.frozen
@@ -67,7 +71,7 @@ def _without_defects(folder: Path, chosen: Sequence[Defect]) -> str:
     """Run all the tests on a copy as it is; return what is wrong, as then they tell nothing."""
     _copy(folder)
     tests = dict.fromkeys(defect.selected(face) for defect in chosen for face in FACES)
-    status, output = _pytest(folder, [*tests], LONGEST)
+    status, output = _pytest(folder, [*tests], LONGEST_TEST)
     return f"{output}\nWithout a defect the tests end with {status}, not 0." if status else ""
 
 
@@ -85,7 +89,7 @@ def _try(folder: Path, defect: Defect) -> Verdict:
     problems = _plant(folder, defect)
     if not problems:
         tests = [*dict.fromkeys(defect.selected(face) for face in FACES)]
-        status, output = _pytest(folder, tests, LONGEST)
+        status, output = _pytest(folder, tests, HANG)
         if status != TESTS_FAILED:
             problems = [f"the tests end with {status}: {output[-300:]}"]
         else:
@@ -122,21 +126,30 @@ def _plant(folder: Path, defect: Defect) -> list[str]:
     return [generated.stderr] if generated.returncode else []
 
 
-def _pytest(folder: Path, tests: Sequence[str], limit: float) -> tuple[int, str]:
-    options = ["-q", "-rf", "--tb=line", "-p", "no:cacheprovider", f"--timeout={LONGEST_TEST}"]
+def _pytest(folder: Path, tests: Sequence[str], longest: float) -> tuple[int, str]:
+    options = ["-q", "-rf", "--tb=line", "-p", "no:cacheprovider", f"--timeout={longest}"]
     environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, *tests],
+    command = [sys.executable, "-m", "pytest", *options, *tests]
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            command,
             cwd=folder,
             env=environment,
-            capture_output=True,
-            text=True,
-            timeout=limit,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired:
-        return -1, f"not within {limit} s"
-    return done.returncode, done.stdout + done.stderr
+        try:
+            status = process.wait(LONGEST)
+        except subprocess.TimeoutExpired:
+            status = NOT_IN_TIME
+        # A defect can leave processes of a test behind.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        output.seek(0)
+        return status, output.read().decode(errors="replace")
 
 
 if __name__ == "__main__":

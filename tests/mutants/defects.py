@@ -137,7 +137,7 @@ DEFECTS: Final[Sequence[Defect]] = (
         "a login page is an error, at the first connect",
         RESUME,
         'raise self._invalid(response, "The answer is no event stream")',
-        "return Done()",
+        "self.finished = True\n            return Done()",
         stream="Reading-a login page instead of the stream",
     ),
     Defect(
@@ -405,11 +405,15 @@ DEFECTS: Final[Sequence[Defect]] = (
         ),
     ),
     Defect(
-        "an exception in the loop frees the connection",
-        STREAM,
-        "        finally:\n            await self._disconnect()\n\n    async def _connect",
-        "        finally:\n            pass\n\n    async def _connect",
-        stream="Ending early-an exception in the loop",
+        "a task cancelled at any moment leaves no socket",
+        "_connection.py",
+        "        await _close(made)\n        raise",
+        "        raise",
+        tests=(
+            "tests/faults/test_leaving.py::"
+            "test_task_cancelled_at_any_moment_leaves_no_socket_in_use",
+        )
+        * 2,
     ),
     Defect(
         "a stream never iterated does no I/O",
@@ -502,11 +506,18 @@ DEFECTS: Final[Sequence[Defect]] = (
     ),
     Defect(
         "run_workflow outlives the server",
+        START,
+        "LOST_BUDGET: Final = 5",
+        "LOST_BUDGET: Final = 0",
+        test="tests/faults/{face}/test_restart.py::"
+        "test_run_workflow_returns_after_the_server_was_killed",
+    ),
+    Defect(
+        "one reset does not end a wait",
         WAIT,
         "pause = None if is_mistake(cause) else self._budget.spend()",
         "pause = None",
-        test="tests/faults/{face}/test_restart.py::"
-        "test_run_workflow_returns_after_the_server_was_killed",
+        call="wait_for_handler: one look lost, one 503, the stream cut twice",
     ),
     Defect(
         "a failed run is an error of run_workflow",
@@ -594,8 +605,7 @@ DEFECTS: Final[Sequence[Defect]] = (
         OPERATIONS,
         '        "Connection": "close",\n',
         "",
-        test="tests/{face}/test_lost_answers.py::"
-        "test_call_after_a_stream_that_has_nothing_left_works",
+        test="tests/{face}/test_stream.py::test_headers_of_the_client_go_with_every_connection",
     ),
     Defect(
         "a connection poisoned by an unhandled error is not used again",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
 from llama_agents.client import WorkflowClient
 
-from ...support.server import wait_until
 from ..chaos import chaos, in_turn
 from ..measure import Calls, Delivery, Face, Ledger, Row, costing
-from ..server_process import seen, server_process
+from ..server_process import killing_once_it_runs, restarting, seen, server_process
 
 pytestmark = pytest.mark.anyio
 
@@ -26,16 +24,15 @@ async def test_stream_goes_on_after_the_server_was_killed(tmp_path: Path, ledger
         chaos(server.url, in_turn()) as counting,
         costing() as cost,
     ):
-        restart = threading.Thread(target=server.restart)
         async with WorkflowClient(base_url=counting.url) as client:
             run = await client.run_workflow_nowait("count", start_event={"n": 40, "pause": 0.05})
             events = client.get_workflow_events(run.handler_id, max_reconnect_attempts=ATTEMPTS)
-            async for event in events:
-                delivered.append(seen(events.last_sequence, event.value))
-                if len(delivered) == 10:
-                    server.kill()
-                    restart.start()
-        restart.join()
+            with restarting(server) as restart:
+                async for event in events:
+                    delivered.append(seen(events.last_sequence, event.value))
+                    if len(delivered) == 10:
+                        server.kill()
+                        restart.set()
         expected = server.stored(run.handler_id)
     assert delivered == expected
     assert len(expected) > 10
@@ -51,19 +48,9 @@ async def test_run_workflow_returns_after_the_server_was_killed(
         chaos(server.url, in_turn()) as counting,
         costing() as cost,
     ):
-
-        def kill_and_start() -> None:
-            wait_until(server.runs)
-            (handler_id,) = server.runs()
-            # A run that is killed before its first event can have nothing in the store: it fails.
-            server.wait_for_event(handler_id)
-            server.restart()
-
-        killer = threading.Thread(target=kill_and_start)
-        killer.start()
-        async with WorkflowClient(base_url=counting.url) as client:
-            run = await client.run_workflow("count", start_event={"n": 20, "pause": 0.1})
-        killer.join()
+        with killing_once_it_runs(server):
+            async with WorkflowClient(base_url=counting.url) as client:
+                run = await client.run_workflow("count", start_event={"n": 20, "pause": 0.1})
         started = server.runs()
     assert run.status == "completed"
     assert started == {run.handler_id}

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 from llama_agents.client import SyncWorkflowClient
 
-from ...support.server import wait_until
 from ..chaos import chaos, in_turn
 from ..measure import Calls, Delivery, Face, Ledger, Row, costing
-from ..server_process import seen, server_process
+from ..server_process import killing_once_it_runs, restarting, seen, server_process
 
 FACE: Face = "sync"
 ATTEMPTS = 10  # a server takes long to start on a loaded machine
@@ -24,16 +22,15 @@ def test_stream_goes_on_after_the_server_was_killed(tmp_path: Path, ledger: Ledg
         chaos(server.url, in_turn()) as counting,
         costing() as cost,
     ):
-        restart = threading.Thread(target=server.restart)
         with SyncWorkflowClient(base_url=counting.url) as client:
             run = client.run_workflow_nowait("count", start_event={"n": 40, "pause": 0.05})
             events = client.get_workflow_events(run.handler_id, max_reconnect_attempts=ATTEMPTS)
-            for event in events:
-                delivered.append(seen(events.last_sequence, event.value))
-                if len(delivered) == 10:
-                    server.kill()
-                    restart.start()
-        restart.join()
+            with restarting(server) as restart:
+                for event in events:
+                    delivered.append(seen(events.last_sequence, event.value))
+                    if len(delivered) == 10:
+                        server.kill()
+                        restart.set()
         expected = server.stored(run.handler_id)
     assert delivered == expected
     assert len(expected) > 10
@@ -47,19 +44,9 @@ def test_run_workflow_returns_after_the_server_was_killed(tmp_path: Path, ledger
         chaos(server.url, in_turn()) as counting,
         costing() as cost,
     ):
-
-        def kill_and_start() -> None:
-            wait_until(server.runs)
-            (handler_id,) = server.runs()
-            # A run that is killed before its first event can have nothing in the store: it fails.
-            server.wait_for_event(handler_id)
-            server.restart()
-
-        killer = threading.Thread(target=kill_and_start)
-        killer.start()
-        with SyncWorkflowClient(base_url=counting.url) as client:
-            run = client.run_workflow("count", start_event={"n": 20, "pause": 0.1})
-        killer.join()
+        with killing_once_it_runs(server):
+            with SyncWorkflowClient(base_url=counting.url) as client:
+                run = client.run_workflow("count", start_event={"n": 20, "pause": 0.1})
         started = server.runs()
     assert run.status == "completed"
     assert started == {run.handler_id}

@@ -1,0 +1,153 @@
+"""The decoder reads any bytes, however they are cut, as the WHATWG standard says."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from llama_agents.client._sse import Block, SSEDecoder
+
+from ..support.scripted import frame
+
+MOST_DIGITS = 18  # of a number that the decoder takes
+
+
+def decode(*pieces: bytes) -> list[Block]:
+    decoder = SSEDecoder()
+    return [block for piece in pieces for block in decoder.feed(piece)]
+
+
+def reference(body: bytes) -> list[Block]:
+    """Read a whole body at once, in the order of the standard's prose (9.2.6).
+
+    The client's own rules: an id is a number and holds for its block alone, and a block with only
+    an id or a retry is told too.
+    """
+    # As latin-1 each byte is one character, so that no character is taken for the end of a line.
+    text = body.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+    *lines, _unfinished = re.split("\r\n|\n|\r", text)
+    blocks = []
+    data, number, delay = "", None, None
+    for line in lines:
+        if line == "":
+            text_of_event = data.removesuffix("\n")
+            found = text_of_event.encode("latin-1") if text_of_event.strip("\n") else None
+            if found is not None or number is not None or delay is not None:
+                blocks.append(Block(found, number, delay))
+            data, number, delay = "", None, None
+            continue
+        if line.startswith(":"):
+            continue
+        field, colon, value = line.partition(":")
+        if colon and value.startswith(" "):
+            value = value[1:]
+        digits = re.fullmatch("[0-9]+", value) and len(value) <= MOST_DIGITS
+        if field == "data":
+            data += value + "\n"
+        elif field == "id":
+            number = int(value) if digits else None
+        elif field == "retry":
+            delay = int(value) if digits else None
+    return blocks
+
+
+# Not the ends of lines, though they are to str.splitlines, and parts of characters.
+separators = st.sampled_from(["\u2028", "\u2029", "\u0085", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e"])
+texts = st.text(st.one_of(separators, st.sampled_from("aä€😀: \ufeff\x00"), st.characters()))
+written = texts.map(lambda text: re.sub("[\r\n]", "", text).encode(errors="ignore"))
+numbers = st.one_of(
+    st.integers(0, 10**20).map(lambda number: b"%d" % number),
+    st.sampled_from(
+        [b"", b"007", b"-1", b"+1", b"1_0", b"1.5", b" 1", b"1 ", b"9" * 18, b"9" * 19]
+    ),
+    st.sampled_from(["\u0661".encode(), "²".encode(), b"\xb2", b"0x1", b"1\x00", b"9" * 5000]),
+)
+names = st.sampled_from(
+    [b"data", b"id", b"retry", b"event", b"Data", b"", b" data", b"data ", b"x"]
+)
+lines = st.one_of(
+    st.just(b""),
+    st.builds(
+        lambda name, gap, value: name + gap + value, names, st.sampled_from([b":", b": "]), written
+    ),
+    st.builds(
+        lambda name, gap, value: name + gap + value,
+        st.sampled_from([b"id", b"retry"]),
+        st.sampled_from([b":", b": ", b":  "]),
+        numbers,
+    ),
+    names,
+    written,
+    st.binary(max_size=12),
+)
+ends = st.sampled_from([b"\n", b"\r", b"\r\n"])
+starts = st.sampled_from([b"", b"", b"\xef\xbb\xbf", b"\xef\xbb", b"\xef\xbb\xbf\xef\xbb\xbf"])
+streams = st.builds(
+    lambda start, parts, rest: start + b"".join(line + end for line, end in parts) + rest,
+    starts,
+    st.lists(st.tuples(lines, ends), max_size=25),
+    written,
+)
+bodies = st.one_of(streams, st.binary(max_size=200))
+
+
+@st.composite
+def cut_bodies(draw: st.DrawFn) -> list[bytes]:
+    """A body in pieces, some of them empty."""
+    body = draw(bodies)
+    cuts = draw(st.lists(st.integers(0, len(body)), max_size=20))
+    return [body[a:b] for a, b in itertools.pairwise(sorted([0, *cuts, len(body)]))]
+
+
+@settings(max_examples=400, deadline=None)
+@given(pieces=cut_bodies())
+def test_body_in_pieces_is_read_as_the_standard_says_and_as_soon_as_it_can_be(
+    pieces: list[bytes],
+) -> None:
+    decoder = SSEDecoder()
+    blocks: list[Block] = []
+    body = b""
+    for piece in pieces:
+        blocks += decoder.feed(piece)
+        body += piece
+        assert blocks == reference(body)
+    assert blocks == decode(body)
+
+
+EVERYTHING = (
+    b'\xef\xbb\xbfid: 1\ndata: {"a":\ndata:1}\n\n: hi\r\n\r\nretry: 5\r\rdata:\n\ndata\n\n'
+    + "\ufeffdata: no\nid:7\r\ndata: \u2028ä\u0085😀\x1c\r\n\r\nid\nid: 8\n\ndata: €".encode()
+)
+
+
+def test_body_with_everything_in_it_can_be_cut_at_any_two_places() -> None:
+    whole = reference(EVERYTHING)
+    assert len(whole) == 4
+    assert decode(*(EVERYTHING[place : place + 1] for place in range(len(EVERYTHING)))) == whole
+    for first, second in itertools.combinations(range(len(EVERYTHING) + 1), 2):
+        pieces = EVERYTHING[:first], EVERYTHING[first:second], EVERYTHING[second:]
+        assert decode(*pieces) == whole, pieces
+
+
+@settings(max_examples=100, deadline=None)
+@given(pieces=cut_bodies())
+def test_nothing_is_kept_of_blocks_that_are_complete(pieces: list[bytes]) -> None:
+    decoder = SSEDecoder()
+    for piece in [*pieces, b"\n", b"\n", b"\n"]:
+        decoder.feed(piece)
+    fresh = SSEDecoder()
+    fresh.feed(b"x\n\n")
+    assert vars(decoder) == vars(fresh)
+
+
+def test_memory_does_not_grow_with_the_blocks_of_a_long_stream() -> None:
+    body = b"".join(b": heartbeat\n\n" + frame(n, text="x" * 50) for n in range(5000))
+    decoder = SSEDecoder()
+    count = 0
+    for place in range(0, len(body), 777):
+        count += len(decoder.feed(body[place : place + 777]))
+        assert len(pickle.dumps(decoder)) < 1200
+    assert count == 5000
