@@ -17,6 +17,8 @@ from typing import Final, Literal
 import attrs
 
 FACES: Final = ("async", "sync")
+CALLS: Final = "Plain calls"
+TABLES: Final = ("Reading", "When is it over?", "Resuming", "Silence", "Ending early", CALLS)
 PACKAGES: Final = ("llama-agents-client", "llama-agents-server", "httpx", "pydantic")
 CLEAR_PEAK: Final = "5"  # to clear_refs, see proc(5): VmHWM starts again
 
@@ -29,8 +31,7 @@ Nothing lost, nothing twice, nothing silent, nothing forever: what the client do
 or the server fails. Each row is a scenario of `tests/faults`, run with both clients over real
 sockets: against a real server behind a proxy that does the damage, or against a server that follows
 a script byte for byte where the fault has to be exact. A row that is not as promised is a failed
-test.
-`python -m nox -s faults` measures again and writes this page.
+test. `python -m nox -s faults` measures again and writes this page.
 
 *Events* is what there was to deliver (until the error, where the stream ends with one),
 *connections* how often the stream was asked for, *seconds* its whole time. *Memory* is how much the
@@ -166,11 +167,12 @@ class Ledger:
             f"Measured on {datetime.now(UTC):%Y-%m-%d} with Python {platform.python_version()} on "
             f"{sys.platform} ({os.cpu_count()} cores), {versions}.",
         ]
-        for table, scenarios in self.tables.items():
-            streams = table != "Plain calls"
+        assert set(self.tables) == set(TABLES), f"only {list(self.tables)} were run"
+        for table in TABLES:
+            scenarios = self.tables[table]
             columns = (
                 "fault|events|delivered|lost|twice|connections|seconds|memory|ends with"
-                if streams
+                if table != CALLS
                 else "fault|requests|runs started|seconds|ends with"
             )
             lines += ["", f"## {table}", "", f"| {columns.replace('|', ' | ')} |"]

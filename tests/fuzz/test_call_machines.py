@@ -271,7 +271,9 @@ class StartIsMadeOnce(RuleBasedStateMachine):
 
 
 TestStartIsMadeOnce = StartIsMadeOnce.TestCase
-TestStartIsMadeOnce.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestStartIsMadeOnce.settings = settings(
+    max_examples=150, stateful_step_count=40, deadline=None, report_multiple_bugs=False
+)
 
 
 # ------------------------------------------------------------------- the wait
@@ -280,11 +282,12 @@ SLACK = 0.65  # s, beyond the bound
 LOOKS_IN_A_ROW = 6  # that may fail
 STREAM = reply(200, content_type="text/event-stream")
 # Parts of the longest time that a phase of a request may take.
-parts = st.sampled_from([0.0, 0.001, 0.5, 0.99]) | st.floats(0, 1, exclude_max=True)
+parts = st.sampled_from([0.0, 0.5, 0.99]) | st.floats(0, 1, exclude_max=True)
 
 
 # A slow connect and a slow head together go beyond the bound.
 connects = st.just(0.0)
+bounds = st.sampled_from([None, 0, 0.01, 1, 20, 90]) | st.floats(0, 100)
 
 
 class WaitKeepsItsBound(RuleBasedStateMachine):
@@ -295,7 +298,7 @@ class WaitKeepsItsBound(RuleBasedStateMachine):
     """
 
     @initialize(
-        timeout=st.none() | st.sampled_from([0, 0.01, 1]) | st.floats(0, 100),
+        timeout=bounds,
         own=st.sampled_from([httpx.Timeout(45, connect=10), httpx.Timeout(None), httpx.Timeout(3)]),
         poll_interval=st.sampled_from([0, 0.5, 3]),
         backoff=st.sampled_from(["constant", "linear", "exponential"]),
@@ -470,7 +473,7 @@ class WaitKeepsItsBound(RuleBasedStateMachine):
 
     @at("over")
     @rule(
-        timeout=st.none() | st.sampled_from([0, 0.01, 1]) | st.floats(0, 100),
+        timeout=bounds,
         own=st.sampled_from([httpx.Timeout(45, connect=10), httpx.Timeout(None), httpx.Timeout(3)]),
         poll_interval=st.sampled_from([0, 0.5, 3]),
         backoff=st.sampled_from(["constant", "linear", "exponential"]),
@@ -480,7 +483,9 @@ class WaitKeepsItsBound(RuleBasedStateMachine):
 
 
 TestWaitKeepsItsBound = WaitKeepsItsBound.TestCase
-TestWaitKeepsItsBound.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestWaitKeepsItsBound.settings = settings(
+    max_examples=150, stateful_step_count=40, deadline=None, report_multiple_bugs=False
+)
 
 
 @settings(max_examples=200, deadline=None)
