@@ -545,6 +545,7 @@ def test_wait_without_faults_finds_the_end_in_time(
                     heard_of_it = passed == told
                     text = frame(1, "StopEvent") if heard_of_it else b": heartbeat\n\n"
                     heard = wait.heard(text)
+                    assert now <= ends_at + 1000, "it listens for ever"
             else:
                 step = wait.fell_silent(None)
         now += step

@@ -90,6 +90,8 @@ class StreamIsExact(RuleBasedStateMachine):
         self.numbers = [number - 1 for number in accumulate(step for step, _ in run)]
         self.last = len(run) - 1
         self.unnumbered = {event for event in range(self.last) if run[event][1]}
+        if after != "now":
+            after = min(after, self.numbers[-1])  # at most all of the run was seen before
         self.produced = 0  # how many events the run has had
         self.budget = budget
         self.chance = 0.5
@@ -376,8 +378,6 @@ class StreamIsExact(RuleBasedStateMachine):
                 self.take(next(events).value["n"], written)
             elif written.event == self.last and written.sequence == self.cursor:
                 self.finished = True  # the run was followed to its end before
-            elif written.event == self.last and written.sequence == self.cursor:
-                self.finished = True  # all that it has to say was had before
             elif written.sequence is not None and written.event is None:
                 self.move(written.sequence)
             if written.retry is not None:
