@@ -308,6 +308,7 @@ def found_after(
 
 
 OLD, AT_START, LATER = "2023-11-14T20:00:00Z", "2023-11-14T22:12:20Z", "2023-11-14T22:12:50Z"
+JUST_BEFORE = "2023-11-14T22:12:19Z"
 
 
 @pytest.mark.parametrize("ended_at", ["2023-11-14T21:00:00Z", LATER, "not yet"])
@@ -325,6 +326,8 @@ def test_run_of_that_name_that_began_with_the_start_is_it(ended_at: str, status:
     [
         (AT_START, "2023-11-14T22:12:21Z", {"date": DATE}),
         (AT_START, None, {"date": DATE}),
+        (JUST_BEFORE, LATER, {"date": DATE}),
+        (JUST_BEFORE, "not yet", {"date": DATE}),
         ("", LATER, {"date": DATE}),
         (OLD, LATER, {}),
         (OLD, LATER, {"date": "yesterday"}),
@@ -522,7 +525,7 @@ def test_limits_of_a_request_shrink_towards_the_bound() -> None:
     own = httpx.Timeout(connect=3, read=45, write=45, pool=None)
     assert wait.timeout(own) == httpx.Timeout(connect=3, read=5, write=5, pool=5)
     clock.now += 9.9
-    assert wait.timeout(own) == httpx.Timeout(0.2)
+    assert wait.timeout(own) == httpx.Timeout(0.1)
     assert waiting(clock).timeout(own) == own
 
 
@@ -534,6 +537,16 @@ def test_stream_with_a_limit_beyond_the_bound_is_left_for_another() -> None:
     assert not wait.heard(frame(1))
     clock.now += 0.2
     assert wait.heard(frame(2))
+
+
+def test_stream_that_opens_too_late_for_its_limit_is_not_read() -> None:
+    clock = Clock()
+    wait = waiting(clock, timeout=10.0)
+    wait.timeout(httpx.Timeout(45))  # 5 s for each phase
+    wait.listen()
+    clock.now += 4.9 + 4.9  # to connect, and until the head
+    assert not wait.opened(answer(200, content_type="text/event-stream"))
+    assert wait.fell_silent(None) == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize(

@@ -371,6 +371,14 @@ def test_event_with_a_sequence_number_after_one_without_can_be_resumed_after() -
     assert drop(m) == Again(0.0)
 
 
+def test_repeated_sequence_number_after_an_event_without_one_does_not_make_it_known() -> None:
+    m = machine()
+    open_stream(m)
+    deliver(m, frame(1), frame(None), frame(1))
+    with pytest.raises(StreamDisconnectedError, match="no sequence number"):
+        drop(m)
+
+
 def test_budget_counts_failures_in_a_row() -> None:
     m = machine()
     for pause in (0.0, 1.0, 2.0):

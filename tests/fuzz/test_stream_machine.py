@@ -322,9 +322,7 @@ class StreamIsExact(RuleBasedStateMachine):
         number = None if event in self.unnumbered else self.numbers[event]
         text = frame(number, "StopEvent" if event == self.last else "Tick", n=event, text="\u2028")
         self.write(text, newline, event=event, sequence=number, echo=echo)
-        if number is None:
-            self.repeatable = []
-        elif not echo and event != self.last:
+        if number is not None and not echo and event != self.last:
             self.repeatable.append(event)
 
     @busy
@@ -390,8 +388,11 @@ class StreamIsExact(RuleBasedStateMachine):
         if not written.echo or delivered == self.next:
             assert delivered == self.next, "lost, twice, or out of order"
             self.next += 1
+        before = self.cursor
         self.move(written.sequence)
-        self.position_is_known = written.sequence is not None
+        if written.sequence is None or self.cursor != before:
+            # A number repeated after an event without one tells nothing of that event.
+            self.position_is_known = written.sequence is not None
         self.requests = self.failures = 0
         self.finished = delivered == self.last
         assert self.machine.cursor == self.cursor

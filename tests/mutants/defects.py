@@ -232,8 +232,8 @@ DEFECTS: Final[Sequence[Defect]] = (
     Defect(
         "the cursor never goes back",
         RESUME,
-        'if sequence is not None and (self.cursor == "now" or sequence > self.cursor):',
-        "if sequence is not None:",
+        'if sequence is None or (self.cursor != "now" and sequence <= self.cursor):',
+        "if sequence is None:",
         tests=(
             "tests/core/test_resume.py::test_repeated_sequence_within_one_connection_is_delivered",
         )

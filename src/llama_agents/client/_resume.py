@@ -178,8 +178,11 @@ class StreamMachine:
                     return
                 continue
             event = self._read_event(block.data)
-            self._advance(block.id)
-            self._unnumbered = block.id is None
+            if block.id is None:
+                self._unnumbered = True
+            elif self._advance(block.id):
+                # A number repeated after an event without one tells nothing of that event.
+                self._unnumbered = False
             self._budget.failures = 0  # and nothing less than an event does that
             self.finished = event.is_terminal
             yield event
@@ -236,9 +239,12 @@ class StreamMachine:
             response, problem, handler_id=self.handler_id, last_sequence=self.cursor
         )
 
-    def _advance(self, sequence: int | None) -> None:
-        if sequence is not None and (self.cursor == "now" or sequence > self.cursor):
-            self.cursor = sequence
+    def _advance(self, sequence: int | None) -> bool:
+        """Move the cursor, if that is forward; return whether it moved."""
+        if sequence is None or (self.cursor != "now" and sequence <= self.cursor):
+            return False
+        self.cursor = sequence
+        return True
 
     def _tell_of_the_gap(self) -> None:
         message = (

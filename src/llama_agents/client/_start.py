@@ -166,12 +166,14 @@ class Start:
         now = http_date(response.headers.get("date", ""))
         started, ended = _time(handler.started_at), _time(handler.completed_at)
         if now is not None and started is not None:
-            if now - started > elapsed + DATE_PRECISION:
+            age = now - started
+            if age > elapsed + DATE_PRECISION:
                 return True
-            if not is_status_completed(handler.status):
-                return False
-            if ended is not None and now - ended < elapsed - DATE_PRECISION:
-                return False
+            if age <= elapsed:  # a Date is never ahead, so no run of this start seems older
+                if not is_status_completed(handler.status):
+                    return False
+                if ended is not None and now - ended < elapsed - DATE_PRECISION:
+                    return False
         raise InvalidResponseError(
             response, "The start's answer was lost, and the run found may be an earlier one"
         )

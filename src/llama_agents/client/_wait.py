@@ -22,7 +22,7 @@ from .protocol.serializable_events import EventEnvelopeWithMetadata
 
 LOOK_EVERY: Final = 20.0  # s; below the server's heartbeat of 25 s, so that each brings a look
 LOOK_BUDGET: Final = 6  # looks that may fail in a row
-LEAST_LIMIT: Final = 0.2  # s, for a phase of a request when hardly any time is left
+LEAST_LIMIT: Final = 0.1  # s, for a phase of a request when hardly any time is left
 
 FIRST_SETTLING: Final = 0.005  # s, doubles
 
@@ -137,7 +137,7 @@ class Wait:
         self._listening = response.status_code == 200 and is_event_stream(response)
         if response.status_code == 204:
             self._settling = self._settling or FIRST_SETTLING
-        return self._listening
+        return self._listening and not self._silence_would_last_too_long()
 
     def heard(self, piece: bytes) -> bool:
         """Take bytes of the stream; return whether it is time for a look."""
@@ -145,8 +145,8 @@ class Wait:
             if block.data is not None and _is_terminal(block.data):
                 self._settling = self._settling or FIRST_SETTLING
                 return True
-        if self._limit is not None and self._left() < self._limit:
-            return True  # silence from here on would last beyond the bound
+        if self._silence_would_last_too_long():
+            return True
         return self._clock() - self._opened >= LOOK_EVERY
 
     def fell_silent(self, cause: Exception | None) -> float:
@@ -156,6 +156,10 @@ class Wait:
         pause = self._interval
         self._interval = min(self._next_interval(), self._max_interval)
         return min(pause, max(0.0, self._left()))
+
+    def _silence_would_last_too_long(self) -> bool:
+        """Whether the stream, silent from here on, would be noticed only beyond the bound."""
+        return self._limit is not None and self._left() < self._limit
 
     def _left(self) -> float:
         """Seconds until the bound."""
