@@ -8,6 +8,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Final
 
 import attrs
 
@@ -40,6 +41,9 @@ def answer(status: str, body: bytes = b"", **headers: str) -> bytes:
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+MOST: Final = 500  # connections; a client that makes more would make them for ever
 
 
 @attrs.frozen
@@ -89,7 +93,7 @@ def scripted(turns: Sequence[Turn]) -> Iterator[Script]:
 
     def accept() -> None:
         count = 0
-        while not stopped.is_set():
+        while not stopped.is_set() and count < MOST:
             try:
                 connection, _ = listener.accept()
             except OSError:
@@ -99,6 +103,7 @@ def scripted(turns: Sequence[Turn]) -> Iterator[Script]:
             worker = threading.Thread(target=serve, args=(connection, turn))
             workers.append(worker)
             worker.start()
+        listener.close()  # whoever comes now is refused
 
     workers: list[threading.Thread] = []
     acceptor = threading.Thread(target=accept)
@@ -107,12 +112,13 @@ def scripted(turns: Sequence[Turn]) -> Iterator[Script]:
         yield script
     finally:
         stopped.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
         for connection in held:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         acceptor.join()
+        listener.close()
         for worker in workers:
             worker.join()
 
