@@ -104,13 +104,11 @@ class Chaos:
     Attributes:
         url: Where it listens.
         requests: What was asked of it, in order.
-        faults: How many requests did not go well.
         open: How many connections clients hold to it.
     """
 
     url: str
     requests: list[Request] = attrs.field(factory=list)
-    faults: int = 0
     open: int = 0
 
     def count(self, kind: Kind) -> int:
@@ -201,7 +199,6 @@ class _Proxy:
             while (request := await _read_request(reader)) is not None:
                 self._seen.requests.append(request)
                 fault = self._plan(request)
-                self._seen.faults += fault != WELL
                 answer = asyncio.ensure_future(self._answer(request, fault, writer))
                 leaving = asyncio.ensure_future(_gone(reader))
                 try:

@@ -17,8 +17,8 @@ from typing import Final, Literal
 import attrs
 
 FACES: Final = ("async", "sync")
-CALLS: Final = "Plain calls"
-TABLES: Final = ("Reading", "When is it over?", "Resuming", "Silence", "Ending early", CALLS)
+PLAIN_CALLS: Final = "Plain calls"
+TABLES: Final = ("Reading", "When is it over?", "Resuming", "Silence", "Ending early", PLAIN_CALLS)
 PACKAGES: Final = ("llama-agents-client", "llama-agents-server", "httpx", "pydantic")
 CLEAR_PEAK: Final = "5"  # to clear_refs, see proc(5): VmHWM starts again
 
@@ -172,7 +172,7 @@ class Ledger:
             scenarios = self.tables[table]
             columns = (
                 "fault|events|delivered|lost|twice|connections|seconds|memory|ends with"
-                if table != CALLS
+                if table != PLAIN_CALLS
                 else "fault|requests|runs started|seconds|ends with"
             )
             lines += ["", f"## {table}", "", f"| {columns.replace('|', ' | ')} |"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import threading
 import time
 from collections import Counter
@@ -184,8 +183,7 @@ def _run(request: Request) -> str:
     if request.kind == "start":
         run: str = json.loads(request.raw.partition(b"\r\n\r\n")[2])["handler_id"]
         return run
-    target = request.line.split(" ")[1]
-    return re.split(r"[/?]", target)[2] if target.count("/") > 1 else ""
+    return request.handler_id
 
 
 def _sort(fault: Fault) -> str:

@@ -69,10 +69,15 @@ class Stream:
     leave: Literal["break", "close", "error", "never"] | None = None
 
     def hold(
-        self, place: Place, delivered: Sequence[str], error: Exception | None, cost: Cost
+        self,
+        place: Place,
+        expected: Sequence[str],
+        delivered: Sequence[str],
+        error: Exception | None,
+        cost: Cost,
     ) -> None:
         """Fail when the stream was not as promised."""
-        assert delivered == [*place.expected()], "lost, twice, or out of order"
+        assert delivered == expected, "lost, twice, or out of order"
         assert isinstance(error, self.raises or type(None)), repr(error)
         assert self.detail in str(error)
         if self.cause is not None:

@@ -17,7 +17,7 @@ import attrs
 import httpx
 
 from ..support.ports import free_port
-from ..support.server import sample_server, wait_until
+from ..support.server import is_healthy, sample_server, wait_until
 
 ROOT: Final = Path(__file__).parents[2]
 SHORT: Final = 80  # characters
@@ -64,10 +64,7 @@ class ServerProcess:
     def _is_up(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, "the server has ended by itself"
-        try:
-            return httpx.get(f"{self.url}/health").status_code == 200
-        except httpx.TransportError:
-            return False
+        return is_healthy(self.url)
 
     def stored(self, handler_id: str) -> list[str]:
         """The events of a run that has ended, as the server has them, each as `seen` writes it.
@@ -77,13 +74,7 @@ class ServerProcess:
         answer = httpx.get(
             f"{self.url}/events/{handler_id}", params={"after_sequence": -1}, timeout=60
         )
-        answer.raise_for_status()
-        events = []
-        for frame in answer.text.split("\n\n"):
-            fields = dict(line.split(": ", 1) for line in frame.split("\n") if ": " in line)
-            if "data" in fields:
-                events.append(seen(int(fields["id"]), json.loads(fields["data"])["value"]))
-        return events
+        return events_in(answer)
 
     def wait_for_event(self, handler_id: str) -> None:
         """Wait until a run has produced an event."""
@@ -95,6 +86,17 @@ class ServerProcess:
         """The ids of all runs that were ever started."""
         handlers = httpx.get(f"{self.url}/handlers", timeout=60).json()["handlers"]
         return {handler["handler_id"] for handler in handlers}
+
+
+def events_in(answer: httpx.Response) -> list[str]:
+    """Read an answer that is a whole event stream, each event as `seen` writes it."""
+    answer.raise_for_status()
+    events = []
+    for frame in answer.text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in frame.split("\n") if ": " in line)
+        if "data" in fields:
+            events.append(seen(int(fields["id"]), json.loads(fields["data"])["value"]))
+    return events
 
 
 def seen(sequence: object, value: dict[str, object]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import sqlite3
 from collections import Counter
@@ -17,7 +16,7 @@ from typing import Any, Final
 import attrs
 import httpx
 
-from .server_process import ServerProcess, seen
+from .server_process import ServerProcess, events_in
 
 THREADS: Final = 4  # that ask for the truth
 
@@ -134,14 +133,7 @@ class Truth:
         self._threads.shutdown()
 
     def _events(self, run: str) -> list[str]:
-        answer = self._client.get(f"/events/{run}", params={"after_sequence": -1})
-        answer.raise_for_status()
-        events = []
-        for frame in answer.text.split("\n\n"):
-            fields = dict(line.split(": ", 1) for line in frame.split("\n") if ": " in line)
-            if "data" in fields:
-                events.append(seen(int(fields["id"]), json.loads(fields["data"])["value"]))
-        return events
+        return events_in(self._client.get(f"/events/{run}", params={"after_sequence": -1}))
 
     async def _in_a_thread(self, function: Any, *args: object) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import IO, Final
 
 import attrs
-import httpx
 
 from ..support.ports import free_port
-from ..support.server import wait_until
+from ..support.server import is_healthy, wait_until
 from .postgres import postgres
 from .store import Store
 
@@ -60,7 +59,7 @@ class Replica:
         """Whether it serves; fail when it has ended by itself."""
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text()
-        return _is_healthy(self.url)
+        return is_healthy(self.url)
 
     def freeze(self) -> None:
         """Stop it where it stands, its connections open."""
@@ -130,7 +129,7 @@ class Deployment:
         with proxy.log.open("wb") as log:
             process = _started(command, log, **environment)
         try:
-            wait_until(lambda: _is_healthy(proxy.url) or process.poll() is not None, within=READY)
+            wait_until(lambda: is_healthy(proxy.url) or process.poll() is not None, within=READY)
             assert process.poll() is None, proxy.log.read_text()
             yield proxy
         finally:
@@ -176,10 +175,3 @@ def _started(command: list[str], log: IO[bytes], **environment: str) -> subproce
         stdout=log,
         stderr=subprocess.STDOUT,
     )
-
-
-def _is_healthy(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health").status_code == 200
-    except httpx.TransportError:
-        return False

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import httpx
 
 if TYPE_CHECKING:
     from llama_agents.server import WorkflowServer
@@ -29,6 +30,14 @@ async def wait_until_async(condition: Callable[[], object], *, within: float = 1
     with anyio.fail_after(within):
         while not condition():
             await anyio.sleep(0.005)
+
+
+def is_healthy(url: str) -> bool:
+    """Whether a server answers there, and says that it is ready."""
+    try:
+        return httpx.get(f"{url}/health").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 @contextmanager

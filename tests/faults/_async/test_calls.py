@@ -8,7 +8,7 @@ from llama_agents.client import WorkflowClient, WorkflowClientError
 
 from ..calls import CALLS, Call
 from ..chaos import chaos, in_turn
-from ..measure import Calls, Face, Ledger, Row, costing
+from ..measure import PLAIN_CALLS, Calls, Face, Ledger, Row, costing
 from ..server_process import ServerProcess
 
 pytestmark = pytest.mark.anyio
@@ -68,5 +68,5 @@ async def test_call_keeps_the_promises(call: Call, server: ServerProcess, ledger
     started = server.runs() - before
     end = str(result) if error is None else type(error).__name__
     row = Row(Calls(len(requests), len(started), end), cost)
-    ledger.note("Plain calls", call.name, FACE, row)
+    ledger.note(PLAIN_CALLS, call.name, FACE, row)
     call.hold(result, error, cost, requests, len(started))

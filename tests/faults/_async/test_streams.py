@@ -21,7 +21,7 @@ PAUSE = 0.2  # s, of a slow consumer
 
 
 async def read(
-    events: EventStream, scenario: Stream, expected: int, delivered: list[str]
+    events: EventStream, scenario: Stream, pause_every: int, delivered: list[str]
 ) -> Exception | None:
     """Read a stream as the scenario says; return the error that ended it."""
     try:
@@ -29,7 +29,7 @@ async def read(
             return None
         async for event in events:
             delivered.append(seen(events.last_sequence, event.value))
-            if scenario.pauses and len(delivered) % (expected // scenario.pauses) == 0:
+            if pause_every and len(delivered) % pause_every == 0:
                 await anyio.sleep(PAUSE)
             if scenario.leave == "break":
                 break
@@ -59,18 +59,19 @@ async def test_stream_keeps_the_promises(
     with scenario.place(server) as place, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         idle = sockets()
-        expected = len(place.expected()) if scenario.pauses else 0
+        pause_every = len(place.expected()) // scenario.pauses if scenario.pauses else 0
         client = WorkflowClient(base_url=place.url, **scenario.client)
         with costing() as cost:
             events = client.get_workflow_events(place.handler_id, **scenario.options)
-            error = await read(events, scenario, expected, delivered)
+            error = await read(events, scenario, pause_every, delivered)
         # The stream is still there, and so is its error: neither holds a connection.
         gc.collect()
         await wait_until_async(lambda: sockets() <= idle, within=5)
-        scenario.hold(place, delivered, error, cost)
+        expected = [*place.expected()]
+        scenario.hold(place, expected, delivered, error, cost)
         told = [warning.category for warning in warned]
         assert told == ([scenario.warns] if scenario.warns else [])
-        result = Delivery.of(place.expected(), delivered, len(place.requests()), error)
+        result = Delivery.of(expected, delivered, len(place.requests()), error)
         ledger.note(table, scenario.name, FACE, Row(result, cost))
         await client.aclose()
     assert sockets() <= before

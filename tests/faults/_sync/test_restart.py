@@ -8,7 +8,7 @@ from pathlib import Path
 from llama_agents.client import SyncWorkflowClient
 
 from ..chaos import chaos, in_turn
-from ..measure import Calls, Delivery, Face, Ledger, Row, costing
+from ..measure import PLAIN_CALLS, Calls, Delivery, Face, Ledger, Row, costing
 from ..server_process import killing_once_it_runs, restarting, seen, server_process
 
 FACE: Face = "sync"
@@ -51,4 +51,4 @@ def test_run_workflow_returns_after_the_server_was_killed(tmp_path: Path, ledger
     assert run.status == "completed"
     assert started == {run.handler_id}
     row = Row(Calls(len(counting.requests), len(started), run.status), cost)
-    ledger.note("Plain calls", "run_workflow: SIGKILL of the server, and a restart", FACE, row)
+    ledger.note(PLAIN_CALLS, "run_workflow: SIGKILL of the server, and a restart", FACE, row)
