@@ -312,6 +312,16 @@ async def test_waiting_ends_at_the_bound(server_url: str) -> None:
     assert caught.value.handler_id == started.handler_id
 
 
+async def test_bound_of_zero_looks_once(server_url: str) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        done = await client.run_workflow("greet")
+        assert await client.wait_for_handler(done.handler_id, timeout=0) == done
+        started = await client.run_workflow_nowait("human")
+        with pytest.raises(WaitTimeoutError):
+            await client.wait_for_handler(started.handler_id, timeout=0)
+        await client.cancel_handler(started.handler_id, purge=True)
+
+
 # ------------------------------------------------------------------- answers that are not the API's
 
 

@@ -312,6 +312,16 @@ def test_waiting_ends_at_the_bound(server_url: str) -> None:
     assert caught.value.handler_id == started.handler_id
 
 
+def test_bound_of_zero_looks_once(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        done = client.run_workflow("greet")
+        assert client.wait_for_handler(done.handler_id, timeout=0) == done
+        started = client.run_workflow_nowait("human")
+        with pytest.raises(WaitTimeoutError):
+            client.wait_for_handler(started.handler_id, timeout=0)
+        client.cancel_handler(started.handler_id, purge=True)
+
+
 # ------------------------------------------------------------------- answers that are not the API's
 
 

@@ -243,6 +243,15 @@ CALLS: Final = (
         at_most=0.6 + 0.5 + PATIENT,
     ),
     Call(
+        "wait_for_handler(timeout=0.6): an answer that comes byte by byte",
+        "wait",
+        {"look": [Fault(trickle=0.1)] * 99},
+        raises=WaitTimeoutError,
+        bound=0.6,
+        at_least=0.6,
+        at_most=0.6 + 0.5 + PATIENT,
+    ),
+    Call(
         "wait_for_handler(timeout=0.6): a stream that says nothing",
         "wait",
         {"stream": [Fault(events=0, end="stall")] * 99},

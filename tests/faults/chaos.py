@@ -43,7 +43,7 @@ class Fault:
         down: For so many seconds from then on, connections are refused.
         rewind: The server is asked for so many sequence numbers before the client's cursor, as one
             would be that does not honour cursors exactly.
-        trickle: The body comes byte by byte.
+        trickle: The body comes byte by byte, with so many seconds between them.
     """
 
     instead: bytes | Callable[[], bytes] | None = None
@@ -54,7 +54,7 @@ class Fault:
     end: End = "reset"
     down: float = 0.0
     rewind: int = 0
-    trickle: bool = False
+    trickle: float | None = None
 
 
 WELL: Final = Fault()
@@ -231,9 +231,8 @@ class _Proxy:
             if fault.lose == "after":
                 return False
             client.write(head)
-            write = _byte_by_byte if fault.trickle else _whole
             async for piece in _pieces(head, reader, fault):
-                await write(client, piece)
+                await _write(client, piece, fault.trickle)
         except _Cut:
             await self._end(fault, client)
             return False
@@ -323,13 +322,12 @@ async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     await reader.readline()
 
 
-async def _whole(client: asyncio.StreamWriter, piece: bytes) -> None:
-    client.write(piece)
-    await client.drain()
-
-
-async def _byte_by_byte(client: asyncio.StreamWriter, piece: bytes) -> None:
+async def _write(client: asyncio.StreamWriter, piece: bytes, trickle: float | None) -> None:
+    if trickle is None:
+        client.write(piece)
+        await client.drain()
+        return
     for byte in piece:
         client.write(bytes([byte]))
         await client.drain()
-        await asyncio.sleep(0)
+        await asyncio.sleep(trickle)

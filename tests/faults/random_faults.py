@@ -148,7 +148,7 @@ class RandomFaults:
                 fault = self._cut(chance.randint(0, MOST_EVENTS), *ENDS)
                 return attrs.evolve(fault, rewind=rewind if chance.random() < 0.3 else 0)
             case "slow":
-                return attrs.evolve(self._cut(1, *ENDS), trickle=True)
+                return attrs.evolve(self._cut(1, *ENDS), trickle=0.0)
             case "rewound":
                 return Fault(rewind=rewind)
             case "silent":
@@ -197,6 +197,6 @@ def _sort(fault: Fault) -> str:
         return "silence"
     if fault.events is None:
         return "rewound"
-    if fault.trickle:
+    if fault.trickle is not None:
         return "byte by byte"
     return fault.end + (" in a frame" if fault.tail else "") + (" rewound" if fault.rewind else "")

@@ -163,7 +163,7 @@ READING: Final = (
         "U+2028, U+0085 and 0x1C in the text of an event",
         proxied(text=SEPARATORS),
     ),
-    Stream("one byte at a time", proxied(Fault(trickle=True), text=SEPARATORS)),
+    Stream("one byte at a time", proxied(Fault(trickle=0.0), text=SEPARATORS)),
     Stream(
         "CR, LF and CRLF, characters split over reads, a BOM",
         script(

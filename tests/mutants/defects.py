@@ -556,6 +556,20 @@ DEFECTS: Final[Sequence[Defect]] = (
         call="wait_for_handler(timeout=0.6): no answer, ever",
     ),
     Defect(
+        "timeout= is a bound for an answer that trickles in",
+        CLIENT,
+        "        await aread(response, None if wait is None else wait.is_late)",
+        "        await aread(response)",
+        call="wait_for_handler(timeout=0.6): an answer that comes byte by byte",
+    ),
+    Defect(
+        "a bound of zero is for one look",
+        WAIT,
+        "        return self._left() <= -LEAST_LIMIT",
+        "        return self._left() <= 0",
+        test="tests/{face}/test_client.py::test_bound_of_zero_looks_once",
+    ),
+    Defect(
         "live streams of one client are concurrent",
         POOL,
         "max_connections=None,",

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import anyio
+import attrs
 import httpx
+
+LATE: Final = "The answer was still coming when its time was over"
 
 
 async def asend(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
@@ -35,8 +38,10 @@ async def asend(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Resp
         raise
 
 
-async def aread(response: httpx.Response) -> None:
-    """Read the whole body of an answer."""
+async def aread(response: httpx.Response, is_late: Callable[[], bool] | None = None) -> None:
+    """Read the whole body of an answer, unless it is late: then raise ``httpx.ReadTimeout``."""
+    if is_late is not None:
+        response.stream = _TimelyAsync(response.stream, is_late)
     try:
         await response.aread()
     except BaseException:
@@ -71,8 +76,10 @@ def send(client: httpx.Client, request: httpx.Request) -> httpx.Response:
     return client.send(request, stream=True)
 
 
-def read(response: httpx.Response) -> None:
-    """Read the whole body of an answer."""
+def read(response: httpx.Response, is_late: Callable[[], bool] | None = None) -> None:
+    """Read the whole body of an answer, unless it is late: then raise ``httpx.ReadTimeout``."""
+    if is_late is not None:
+        response.stream = _Timely(response.stream, is_late)
     try:
         response.read()
     except BaseException:
@@ -83,6 +90,41 @@ def read(response: httpx.Response) -> None:
 def free(response: httpx.Response) -> None:
     """Be done with an answer, whatever of its body is left."""
     response.close()
+
+
+# httpx's limits are for each read: without these, a body that trickles in is read for ever.
+
+
+@attrs.frozen
+class _TimelyAsync(httpx.AsyncByteStream):
+    _stream: Any
+    _is_late: Callable[[], bool]
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._stream:
+            if self._is_late():
+                await self.aclose()
+                raise httpx.ReadTimeout(LATE)
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+@attrs.frozen
+class _Timely(httpx.SyncByteStream):
+    _stream: Any
+    _is_late: Callable[[], bool]
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._stream:
+            if self._is_late():
+                self.close()
+                raise httpx.ReadTimeout(LATE)
+            yield piece
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 def hang_up(response: httpx.Response) -> None:

@@ -125,6 +125,10 @@ class Wait:
         self._limit = limits["read"]
         return httpx.Timeout(**limits)
 
+    def is_late(self) -> bool:
+        """Return whether the bound is past for the rest of an answer, too."""
+        return self._left() <= -LEAST_LIMIT
+
     def listen(self) -> Operation[None]:
         """Return the request for the stream that says when the run ends."""
         self._decoder = SSEDecoder()

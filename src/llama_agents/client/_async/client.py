@@ -477,7 +477,7 @@ class WorkflowClient:
         client = await self._pool.get()
         timeout = None if wait is None else wait.timeout(client.timeout)
         response = await asend(client, operation.request(client, timeout))
-        await aread(response)
+        await aread(response, None if wait is None else wait.is_late)
         if is_poisoned(response):
             hang_up(response)
         return response

@@ -477,7 +477,7 @@ class SyncWorkflowClient:
         client = self._pool.get()
         timeout = None if wait is None else wait.timeout(client.timeout)
         response = send(client, operation.request(client, timeout))
-        read(response)
+        read(response, None if wait is None else wait.is_late)
         if is_poisoned(response):
             hang_up(response)
         return response
