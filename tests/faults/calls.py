@@ -15,8 +15,8 @@ from llama_agents.client import (
     WorkflowFailedError,
 )
 
+from ..support.chaos import WELL, Fault, Kind, Request
 from ..support.scripted import answer
-from .chaos import WELL, Fault, Kind, Request
 from .measure import Cost
 from .scenarios import LATER, in_two_seconds, unavailable
 

@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 import httpx
 
+from ..support.chaos import Fault, chaos, in_turn
 from ..support.scripted import Turn, scripted
-from .chaos import Fault, chaos, in_turn
 from .server_process import ServerProcess, seen
 
 HANDLER = "h1"

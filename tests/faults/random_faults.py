@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from .chaos import WELL, End, Fault, Request
+from ..support.chaos import WELL, End, Fault, Request
 
 FACE_HEADER: Final = "x-face"  # names the client, where nothing else tells two calls apart
 

@@ -22,8 +22,8 @@ from llama_agents.client import (
     StreamTimeoutError,
 )
 
+from ..support.chaos import Fault
 from ..support.scripted import END, HEAD, Turn, answer, chunk, frame, stream
-from .chaos import Fault
 from .measure import Cost
 from .places import Place, PlaceMaker, black_hole, proxied, refusing, script
 

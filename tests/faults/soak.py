@@ -42,7 +42,7 @@ import attrs
 import httpx
 from llama_agents.client import SyncWorkflowClient, WorkflowClient
 
-from .chaos import Chaos, chaos
+from ..support.chaos import Chaos, chaos
 from .measure import sockets
 from .random_faults import FACE_HEADER, RandomFaults
 from .server_process import ServerProcess, server_process

@@ -6,8 +6,8 @@ import httpx
 import pytest
 from llama_agents.client import WorkflowClient, WorkflowClientError
 
+from ...support.chaos import chaos, in_turn
 from ..calls import CALLS, Call
-from ..chaos import chaos, in_turn
 from ..measure import PLAIN_CALLS, Calls, Face, Ledger, Row, costing
 from ..server_process import ServerProcess
 

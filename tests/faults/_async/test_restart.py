@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from llama_agents.client import WorkflowClient
 
-from ..chaos import chaos, in_turn
+from ...support.chaos import chaos, in_turn
 from ..measure import PLAIN_CALLS, Calls, Delivery, Face, Ledger, Row, costing
 from ..server_process import killing_once_it_runs, restarting, seen, server_process
 

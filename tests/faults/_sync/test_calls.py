@@ -8,8 +8,8 @@ import pytest
 
 from llama_agents.client import SyncWorkflowClient, WorkflowClientError
 
+from ...support.chaos import chaos, in_turn
 from ..calls import CALLS, Call
-from ..chaos import chaos, in_turn
 from ..measure import PLAIN_CALLS, Calls, Face, Ledger, Row, costing
 from ..server_process import ServerProcess
 

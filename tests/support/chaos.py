@@ -14,7 +14,7 @@ from typing import Final, Literal
 import attrs
 import httpx
 
-from ..support.ports import listener
+from .ports import listener
 
 End = Literal["reset", "fin", "polite", "stall"]
 """How an answer ends before its time.
@@ -22,6 +22,8 @@ End = Literal["reset", "fin", "polite", "stall"]
 ``reset``: RST. ``fin``: the connection is closed inside the body. ``polite``: the chunked body ends
 as if it were complete. ``stall``: nothing comes any more, until the client closes.
 """
+
+Moment = Literal["before", "at once", "after"]
 
 Kind = Literal["stream", "start", "look", "other"]
 
@@ -34,8 +36,8 @@ class Fault:
 
     Attributes:
         instead: The proxy's own answer, whole; the server does not see the request.
-        lose: The connection is closed ``before`` the request is passed on, or ``after`` it: the
-            server's answer comes, and is lost.
+        lose: The connection is closed ``before`` the request is passed on, ``at once`` when it has
+            been, or ``after`` the server's answer has come, which is lost.
         stall: The request is passed on, and no byte comes back.
         events: The event stream ends after so many events, as ``end`` says.
         tail: So many bytes of the next event come before that end.
@@ -47,7 +49,7 @@ class Fault:
     """
 
     instead: bytes | Callable[[], bytes] | None = None
-    lose: Literal["before", "after"] | None = None
+    lose: Moment | None = None
     stall: bool = False
     events: int | None = None
     tail: int = 0
@@ -95,6 +97,12 @@ def in_turn(**faults: Sequence[Fault]) -> Plan:
     """Plan the faults of each kind of request, in turn; when they are used up, all is well."""
     left = {kind: iter(turns) for kind, turns in faults.items()}
     return lambda request: next(left.get(request.kind, iter(())), WELL)
+
+
+def losing(moments: Sequence[Moment]) -> Plan:
+    """Plan to lose the first requests, whatever they are; then all is well."""
+    left = iter([Fault(lose=moment) for moment in moments])
+    return lambda _: next(left, WELL)
 
 
 @attrs.define(eq=False)
@@ -225,6 +233,8 @@ class _Proxy:
         reader, server = await asyncio.open_connection(self._upstream.host, self._upstream.port)
         try:
             server.write(_rewound(request, fault.rewind))
+            if fault.lose == "at once":
+                return False
             if fault.stall:
                 await asyncio.Event().wait()
             head = await reader.readuntil(b"\r\n\r\n")
