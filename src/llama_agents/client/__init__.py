@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from .client import EventStream, SyncEventStream, SyncWorkflowClient, WorkflowClient
 from .errors import (
     ConflictError,
@@ -25,11 +27,22 @@ from .protocol import (
     HealthResponse,
     SendEventResponse,
     WorkflowEventsListResponse,
-    WorkflowGraphResponse,
     WorkflowSchemaResponse,
     WorkflowsListResponse,
 )
 from .protocol.serializable_events import EventEnvelopeWithMetadata, EventValidationError
+
+if TYPE_CHECKING:
+    from .protocol import WorkflowGraphResponse
+else:  # not for type checkers: it would hide misspelled names
+
+    def __getattr__(name: str) -> Any:
+        if name == "WorkflowGraphResponse":
+            from .protocol import WorkflowGraphResponse
+
+            return WorkflowGraphResponse
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "CancelHandlerResponse",

@@ -16,7 +16,6 @@ import attrs
 import httpx
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
-from workflows.events import Event, StartEvent
 
 from .bindings.api.events import send_event as _send_event
 from .bindings.api.events import stream_events as _stream_events
@@ -40,7 +39,6 @@ from .protocol import (
     SendEventResponse,
     Status,
     WorkflowEventsListResponse,
-    WorkflowGraphResponse,
     WorkflowSchemaResponse,
     WorkflowsListResponse,
     is_status_completed,
@@ -49,6 +47,9 @@ from .protocol.serializable_events import EventEnvelope
 
 if TYPE_CHECKING:
     from workflows import Context
+    from workflows.events import Event, StartEvent
+
+    from .protocol import WorkflowGraphResponse
 
 T = TypeVar("T")
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -140,6 +141,8 @@ def get_workflow_events_schema(name: str) -> Operation[WorkflowEventsListRespons
 
 
 def get_workflow_graph(name: str) -> Operation[WorkflowGraphResponse]:
+    from .protocol import WorkflowGraphResponse
+
     name = _segment("workflow name", name)
     return _operation(_get_workflow_representation._get_kwargs(name), _reads(WorkflowGraphResponse))
 
@@ -265,6 +268,8 @@ def _start_event_forms(start_event: StartEvent | dict[str, Any] | None) -> list[
         is_envelope = "type" in fields or "qualified_name" in fields
         return [fields if is_envelope else _bare(fields)]
     envelope = _event_payload("start event", start_event)
+    from workflows.events import StartEvent
+
     if type(start_event) is StartEvent:
         # Under _data, a start class of the server's own would not see its fields.
         return [_bare(envelope["value"].get("_data", {}))]
@@ -280,6 +285,8 @@ def _bare(fields: dict[str, Any]) -> dict[str, Any]:
 def _event_payload(what: str, event: Event | dict[str, Any]) -> dict[str, Any]:
     if isinstance(event, dict):
         return _jsonable(what, event)
+    from workflows.events import Event  # slow to import, and most programs send none
+
     if not isinstance(event, Event):
         raise ValueError(f"{what} must be an Event or a dict, not {type(event).__name__}")
     try:

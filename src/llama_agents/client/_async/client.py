@@ -27,7 +27,6 @@ from ..protocol import (
     SendEventResponse,
     Status,
     WorkflowEventsListResponse,
-    WorkflowGraphResponse,
     WorkflowSchemaResponse,
     WorkflowsListResponse,
     is_status_completed,
@@ -37,6 +36,8 @@ from .stream import EventStream
 if TYPE_CHECKING:
     from workflows import Context
     from workflows.events import Event, StartEvent
+
+    from ..protocol import WorkflowGraphResponse
 
 T = TypeVar("T")
 

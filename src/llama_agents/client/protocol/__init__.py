@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, GetPydanticSchema
 from pydantic_core import core_schema
-from workflows.representation import WorkflowGraph
 
 from .serializable_events import EventEnvelopeWithMetadata
 
 if TYPE_CHECKING:
+    from .graph import WorkflowGraphResponse
+
     # To a type checker a result is the envelope it always was, and a dict as well. At run time one
     # class cannot derive from both a pydantic model and dict.
     class ResultEnvelope(  # type: ignore[misc]  # the bases disagree on __iter__ and copy
@@ -115,10 +116,14 @@ class WorkflowEventsListResponse(BaseModel):
     events: list[dict[str, Any]]
 
 
-class WorkflowGraphResponse(BaseModel):
-    """The steps and events of a workflow as a directed graph."""
+if not TYPE_CHECKING:  # it would hide misspelled names from a type checker
 
-    graph: WorkflowGraph
+    def __getattr__(name: str) -> Any:
+        if name == "WorkflowGraphResponse":
+            from .graph import WorkflowGraphResponse
+
+            return WorkflowGraphResponse
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = [

@@ -12,6 +12,7 @@ import sys
 import sysconfig
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -19,7 +20,13 @@ from typing import Any, Final
 import attrs
 from workflows import events as framework
 from workflows.context.serializers import JsonSerializer
-from workflows.events import Event
+from workflows.events import (
+    Event,
+    HumanResponseEvent,
+    InputRequiredEvent,
+    StartEvent,
+    StopEvent,
+)
 
 from ..errors import EventValidationError
 
@@ -30,6 +37,9 @@ _FRAMEWORK: Final[Mapping[str, type[Event]]] = {
     for name, cls in vars(framework).items()
     if isinstance(cls, type) and issubclass(cls, Event) and cls.__module__ == framework.__name__
 }
+
+
+FRAMEWORK_EVENT_TYPES: Final = (StartEvent, StopEvent, InputRequiredEvent, HumanResponseEvent)
 
 
 def qualified_names(cls: type) -> tuple[str, str]:
@@ -122,6 +132,30 @@ class _LoadedClasses(JsonSerializer):
             raise
 
 
+def load(
+    name: str,
+    qualified_name: str | None,
+    value: Any,
+    registry: tuple[type[Event], ...],
+    allow_import: bool,
+) -> Event:
+    """Make an event of its fields, by the rules of `EventEnvelopeWithMetadata.load_event`.
+
+    Raises:
+        EventValidationError: Its class is not found, is ambiguous or is no event.
+    """
+    classes = registered(registry)
+    event_class = classes.find(name, qualified_name) or find_framework_event(name, qualified_name)
+    if event_class is None and not classes.by_name:
+        event_class = find_by_name(qualified_name, allow_import)
+    if event_class is None:
+        raise EventValidationError(
+            f"Event {qualified_name or name!r} is none of those allowed here: "
+            f"{classes.names or 'no registry was given, and it has no qualified name'}"
+        )
+    return validate(event_class, value, classes.decoder)
+
+
 def find_framework_event(name: str, qualified_name: str | None) -> type[Event] | None:
     """Return the framework's own event of that name, or None."""
     if qualified_name is None or qualified_name == f"{framework.__name__}.{name}":
@@ -202,3 +236,53 @@ def _subclasses_named(module_name: str, name: str) -> Iterator[type[Event]]:
 def _only(classes: Iterator[type[Event]]) -> type[Event] | None:
     found = list(classes)
     return found[0] if len(found) == 1 else None
+
+
+def declared_class(
+    name: str | None,
+    qualified_name: str | None,
+    known: Mapping[str, type[Event]],
+    decoder: JsonSerializer,
+) -> type[Event]:
+    """Return the class that a client's event is of, as the server reads it.
+
+    Raises:
+        EventValidationError: The workflow does not declare it.
+    """
+    if name and name in known:
+        return known[name]
+    if qualified_name:
+        try:
+            event_class = decoder.resolve_class(qualified_name)
+        except ValueError as error:
+            raise _undeclared(qualified_name) from error
+        if not issubclass(event_class, Event):
+            raise EventValidationError(f"{qualified_name} is not an Event subclass")
+        if known and event_class not in known.values():
+            raise _undeclared(qualified_name)
+        return event_class
+    if not name:
+        raise EventValidationError("Invalid event: it must name its type or its qualified_name")
+    expected = f"Expected one of {', '.join(known)}" if known else "No event types are registered"
+    raise EventValidationError(f"Invalid event type: {name}. {expected}.")
+
+
+def _undeclared(qualified_name: str) -> EventValidationError:
+    return EventValidationError(
+        f"Event type {qualified_name} is not declared by this workflow: "
+        "name it in add_workflow(..., additional_events=[...])."
+    )
+
+
+def validate(event_class: type[Event], value: Any, decoder: JsonSerializer) -> Event:
+    """Make the event of its fields; names inside them are resolved by the decoder."""
+    context: AbstractContextManager[None] = decoder.validation_context()
+    with context:
+        return event_class.model_validate(value)
+
+
+def superclass_names(event_class: type[Event]) -> list[str] | None:
+    """The superclasses that are events, nearest first; None if it has none."""
+    ancestors = event_class.mro()[1:]
+    below_event = ancestors[: ancestors.index(Event)] if Event in ancestors else []
+    return [cls.__name__ for cls in below_event if issubclass(cls, Event)] or None

@@ -1,35 +1,27 @@
 """Event envelopes: how an event travels, and how it becomes a typed event again.
 
 The server writes `EventEnvelopeWithMetadata` and reads `EventEnvelope`; it runs on this module.
+The framework, which is slow to import, is imported when the first event is made or loaded.
 """
 
 from __future__ import annotations
 
 import builtins
+import functools
 import json
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, GetCoreSchemaHandler, model_validator
 from pydantic_core import core_schema
-from workflows.context.serializers import JsonSerializer
-from workflows.events import (
-    Event,
-    HumanResponseEvent,
-    InputRequiredEvent,
-    StartEvent,
-    StopEvent,
-)
 
 from ..errors import EventValidationError
-from .event_classes import (
-    find_by_name,
-    find_framework_event,
-    qualified_names,
-    registered,
-    strict_decoder,
-)
+
+if TYPE_CHECKING:
+    from workflows.context.serializers import JsonSerializer
+    from workflows.events import Event
+
+    from .event_classes import FRAMEWORK_EVENT_TYPES
 
 __all__ = [
     "FRAMEWORK_EVENT_TYPES",
@@ -39,7 +31,22 @@ __all__ = [
     "ResultEnvelope",
 ]
 
-FRAMEWORK_EVENT_TYPES: Final = (StartEvent, StopEvent, InputRequiredEvent, HumanResponseEvent)
+
+if not TYPE_CHECKING:  # it would hide misspelled names from a type checker
+
+    def __getattr__(name: str) -> Any:
+        if name == "FRAMEWORK_EVENT_TYPES":
+            from .event_classes import FRAMEWORK_EVENT_TYPES
+
+            return FRAMEWORK_EVENT_TYPES
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@functools.cache
+def _loader() -> Callable[..., Event]:
+    from .event_classes import load
+
+    return load
 
 
 def _unwrap(value: Any) -> Any:
@@ -93,12 +100,14 @@ class EventEnvelopeWithMetadata(BaseModel):
             event: The event.
             include_qualified_name: Whether to name the module of its class too.
         """
+        from .event_classes import qualified_names, superclass_names
+
         event_class = builtins.type(event)
         return cls(
             value=event.model_dump(mode="json"),
             qualified_name=qualified_names(event_class)[0] if include_qualified_name else None,
             type=event_class.__name__,
-            types=_superclass_names(event_class),
+            types=superclass_names(event_class),
         )
 
     def load_event(
@@ -132,18 +141,8 @@ class EventEnvelopeWithMetadata(BaseModel):
         try:
             if serializer is not None:
                 return self._load_with(serializer, registry)
-            classes = registered(tuple(registry))
-            event_class = classes.find(self.type, self.qualified_name) or find_framework_event(
-                self.type, self.qualified_name
-            )
-            if event_class is None and not classes.by_name:
-                event_class = find_by_name(self.qualified_name, allow_import)
-            if event_class is None:
-                raise EventValidationError(
-                    f"Event {self.qualified_name or self.type!r} is none of those allowed here: "
-                    f"{classes.names or 'no registry was given, and it has no qualified name'}"
-                )
-            return _validate(event_class, self.value, classes.decoder)
+            load = _loader()
+            return load(self.type, self.qualified_name, self.value, tuple(registry), allow_import)
         except EventValidationError:
             raise
         except (Exception, SystemExit) as error:  # an imported module or a model may do anything
@@ -264,6 +263,8 @@ class EventEnvelope(BaseModel):
         Raises:
             EventValidationError: The data is no event of the registry.
         """
+        from .event_classes import declared_class, strict_decoder, validate
+
         known = dict(registry or {})
         data = _from_json_text(client_data)
         if not isinstance(data, dict):
@@ -274,8 +275,8 @@ class EventEnvelope(BaseModel):
         try:
             decoder = serializer or strict_decoder(tuple(known.values()))
             envelope = cls.model_validate(data)
-            event_class = _declared_class(envelope, known, decoder)
-            return _validate(event_class, envelope.value, decoder)
+            event_class = declared_class(envelope.type, envelope.qualified_name, known, decoder)
+            return validate(event_class, envelope.value, decoder)
         except EventValidationError:
             raise
         except Exception as error:
@@ -294,43 +295,3 @@ def _from_json_text(data: Any) -> Any:
 def _is_bare(data: dict[str, Any]) -> bool:
     """Whether an object is bare fields, and no envelope."""
     return "value" not in data and not ("type" in data and "qualified_name" in data)
-
-
-def _declared_class(
-    envelope: EventEnvelope, known: Mapping[str, type[Event]], decoder: JsonSerializer
-) -> type[Event]:
-    if envelope.type and envelope.type in known:
-        return known[envelope.type]
-    if envelope.qualified_name:
-        try:
-            event_class = decoder.resolve_class(envelope.qualified_name)
-        except ValueError as error:
-            raise _undeclared(envelope.qualified_name) from error
-        if not issubclass(event_class, Event):
-            raise EventValidationError(f"{envelope.qualified_name} is not an Event subclass")
-        if known and event_class not in known.values():
-            raise _undeclared(envelope.qualified_name)
-        return event_class
-    if not envelope.type:
-        raise EventValidationError("Invalid event: it must name its type or its qualified_name")
-    expected = f"Expected one of {', '.join(known)}" if known else "No event types are registered"
-    raise EventValidationError(f"Invalid event type: {envelope.type}. {expected}.")
-
-
-def _undeclared(qualified_name: str) -> EventValidationError:
-    return EventValidationError(
-        f"Event type {qualified_name} is not declared by this workflow: "
-        "name it in add_workflow(..., additional_events=[...])."
-    )
-
-
-def _validate(event_class: type[Event], value: Any, decoder: JsonSerializer) -> Event:
-    context: AbstractContextManager[None] = decoder.validation_context()
-    with context:
-        return event_class.model_validate(value)
-
-
-def _superclass_names(event_class: type[Event]) -> list[str] | None:
-    ancestors = event_class.mro()[1:]
-    below_event = ancestors[: ancestors.index(Event)] if Event in ancestors else []
-    return [cls.__name__ for cls in below_event if issubclass(cls, Event)] or None
