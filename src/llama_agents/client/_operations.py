@@ -1,7 +1,8 @@
 """One function per endpoint: what to send, and how to read the answer.
 
 Pure, and the only module that knows the generated bindings. Bad input raises here, before anything
-is sent.
+is sent. Each function imports its own binding: the models of the bindings take as long to import as
+httpx does.
 """
 
 from __future__ import annotations
@@ -17,19 +18,6 @@ import httpx
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
-from .bindings.api.events import send_event as _send_event
-from .bindings.api.events import stream_events as _stream_events
-from .bindings.api.handlers import cancel_handler as _cancel_handler
-from .bindings.api.handlers import get_handler as _get_handler
-from .bindings.api.handlers import list_handlers as _list_handlers
-from .bindings.api.health import get_health as _get_health
-from .bindings.api.workflows import get_workflow_events_schema as _get_workflow_events_schema
-from .bindings.api.workflows import get_workflow_representation as _get_workflow_representation
-from .bindings.api.workflows import get_workflow_schema as _get_workflow_schema
-from .bindings.api.workflows import list_workflows as _list_workflows
-from .bindings.api.workflows import run_workflow as _run_workflow
-from .bindings.api.workflows import run_workflow_nowait as _run_workflow_nowait
-from .bindings.models import RunWorkflowRequest, SendEventRequest
 from .errors import InvalidResponseError, WorkflowFailedError, status_error
 from .protocol import (
     CancelHandlerResponse,
@@ -49,6 +37,7 @@ if TYPE_CHECKING:
     from workflows import Context
     from workflows.events import Event, StartEvent
 
+    from .bindings.models import RunWorkflowRequest
     from .protocol import WorkflowGraphResponse
 
 T = TypeVar("T")
@@ -120,31 +109,38 @@ def _operation(request: Mapping[str, Any], parse: Callable[[httpx.Response], T])
 
 
 def get_health() -> Operation[HealthResponse]:
-    operation = _operation(_get_health._get_kwargs(), _reads(HealthResponse))
+    from .bindings.api.health import get_health as binding
+
+    operation = _operation(binding._get_kwargs(), _reads(HealthResponse))
     return attrs.evolve(operation, retried=False)  # who asks wants to know about this moment
 
 
 def list_workflows() -> Operation[WorkflowsListResponse]:
-    return _operation(_list_workflows._get_kwargs(), _reads(WorkflowsListResponse))
+    from .bindings.api.workflows import list_workflows as binding
+
+    return _operation(binding._get_kwargs(), _reads(WorkflowsListResponse))
 
 
 def get_workflow_schema(name: str) -> Operation[WorkflowSchemaResponse]:
+    from .bindings.api.workflows import get_workflow_schema as binding
+
     name = _segment("workflow name", name)
-    return _operation(_get_workflow_schema._get_kwargs(name), _reads(WorkflowSchemaResponse))
+    return _operation(binding._get_kwargs(name), _reads(WorkflowSchemaResponse))
 
 
 def get_workflow_events_schema(name: str) -> Operation[WorkflowEventsListResponse]:
+    from .bindings.api.workflows import get_workflow_events_schema as binding
+
     name = _segment("workflow name", name)
-    return _operation(
-        _get_workflow_events_schema._get_kwargs(name), _reads(WorkflowEventsListResponse)
-    )
+    return _operation(binding._get_kwargs(name), _reads(WorkflowEventsListResponse))
 
 
 def get_workflow_graph(name: str) -> Operation[WorkflowGraphResponse]:
+    from .bindings.api.workflows import get_workflow_representation as binding
     from .protocol import WorkflowGraphResponse
 
     name = _segment("workflow name", name)
-    return _operation(_get_workflow_representation._get_kwargs(name), _reads(WorkflowGraphResponse))
+    return _operation(binding._get_kwargs(name), _reads(WorkflowGraphResponse))
 
 
 def run_workflow(
@@ -154,9 +150,11 @@ def run_workflow(
     context: Context | dict[str, Any] | None,
 ) -> list[Operation[HandlerData]]:
     """Return the ways to say it, to be tried in this order."""
+    from .bindings.api.workflows import run_workflow as binding
+
     bodies = _start_bodies(handler_id, start_event, context)
     name = _segment("workflow name", workflow_name)
-    return [_operation(_run_workflow._get_kwargs(name, body=body), _read_run) for body in bodies]
+    return [_operation(binding._get_kwargs(name, body=body), _read_run) for body in bodies]
 
 
 def run_workflow_nowait(
@@ -166,18 +164,21 @@ def run_workflow_nowait(
     context: Context | dict[str, Any] | None,
 ) -> list[Operation[HandlerData]]:
     """Return the ways to say it, to be tried in this order."""
+    from .bindings.api.workflows import run_workflow_nowait as binding
+
     bodies = _start_bodies(handler_id, start_event, context)
     name = _segment("workflow name", workflow_name)
     return [
-        _operation(_run_workflow_nowait._get_kwargs(name, body=body), _reads(HandlerData))
-        for body in bodies
+        _operation(binding._get_kwargs(name, body=body), _reads(HandlerData)) for body in bodies
     ]
 
 
 def stream_events(
     handler_id: str, after_sequence: int | Literal["now"], include_internal: bool
 ) -> Operation[None]:
-    request = _stream_events._get_kwargs(
+    from .bindings.api.events import stream_events as binding
+
+    request = binding._get_kwargs(
         _segment("handler id", handler_id),
         sse=True,
         include_internal=bool(include_internal),
@@ -197,10 +198,13 @@ def stream_events(
 def send_event(
     handler_id: str, event: Event | dict[str, Any], step: str | None
 ) -> Operation[SendEventResponse]:
+    from .bindings.api.events import send_event as binding
+    from .bindings.models import SendEventRequest
+
     body: dict[str, Any] = {"event": _event_payload("event", event)}
     if step:
         body["step"] = step
-    request = _send_event._get_kwargs(
+    request = binding._get_kwargs(
         _segment("handler id", handler_id), body=SendEventRequest.from_dict(body)
     )
     return _operation(request, _reads(SendEventResponse))
@@ -209,12 +213,14 @@ def send_event(
 def get_handlers(
     status: Sequence[str] | None, workflow_name: Sequence[str] | None
 ) -> Operation[HandlersListResponse]:
+    from .bindings.api.handlers import list_handlers as binding
+
     statuses = _words("status", status)
     for word in statuses:
         if word not in get_args(Status):
             # The server would answer with an empty list.
             raise ValueError(f"unknown status {word!r}: one of {', '.join(get_args(Status))}")
-    request = _list_handlers._get_kwargs(
+    request = binding._get_kwargs(
         status=cast("list[Status]", statuses),
         workflow_name=_words("workflow_name", workflow_name),
     )
@@ -222,7 +228,9 @@ def get_handlers(
 
 
 def get_handler(handler_id: str) -> Operation[HandlerData]:
-    request = _get_handler._get_kwargs(_segment("handler id", handler_id))
+    from .bindings.api.handlers import get_handler as binding
+
+    request = binding._get_kwargs(_segment("handler id", handler_id))
     return _operation(request, _read_handler)
 
 
@@ -232,7 +240,9 @@ def get_run(handler_id: str) -> Operation[HandlerData]:
 
 
 def cancel_handler(handler_id: str, purge: bool) -> Operation[CancelHandlerResponse]:
-    request = _cancel_handler._get_kwargs(_segment("handler id", handler_id), purge=bool(purge))
+    from .bindings.api.handlers import cancel_handler as binding
+
+    request = binding._get_kwargs(_segment("handler id", handler_id), purge=bool(purge))
     return _operation(request, _reads(CancelHandlerResponse))
 
 
@@ -244,6 +254,8 @@ def _start_bodies(
     start_event: StartEvent | dict[str, Any] | None,
     context: Context | dict[str, Any] | None,
 ) -> list[RunWorkflowRequest]:
+    from .bindings.models import RunWorkflowRequest
+
     body: dict[str, Any] = {"handler_id": _segment("handler id", handler_id)}
     if "/" in handler_id:
         raise ValueError(f"handler id {handler_id!r} has a '/': no call could name it")

@@ -14,7 +14,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 _MOST_DIGITS: Final = 18  # of a sequence number or a delay: beyond any, and safe for int()
 
 
-@attrs.frozen
+@attrs.define  # not frozen: one is made for each event, and freezing takes longer than the rest
 class Block:
     """What stood between two blank lines.
 
@@ -68,31 +68,28 @@ class SSEDecoder:
         return self._take(lines)
 
     def _take(self, lines: list[bytes]) -> list[Block]:
+        # Each event of a stream passes here: what is in use for it stands in local variables.
         blocks = []
+        data, id_, retry = self._data, self._id, self._retry
         for line in lines:
             if not line:
-                block = self._dispatch()
-                if block is not None:
-                    blocks.append(block)
+                text = b"\n".join(data) if any(data) else None
+                if text is not None or id_ is not None or retry is not None:
+                    blocks.append(Block(text, id_, retry))
+                data.clear()
+                id_ = retry = None
                 continue
             field, _, value = line.partition(b":")
-            value = value.removeprefix(b" ")
+            if value[:1] == b" ":
+                value = value[1:]
             if field == b"data":
-                self._data.append(value)
+                data.append(value)
             elif field == b"id":
-                self._id = _number(value)
+                id_ = _number(value)
             elif field == b"retry":
-                self._retry = _number(value)
+                retry = _number(value)
+        self._id, self._retry = id_, retry
         return blocks
-
-    def _dispatch(self) -> Block | None:
-        data = b"\n".join(self._data) if any(self._data) else None
-        block = None
-        if data is not None or self._id is not None or self._retry is not None:
-            block = Block(data, self._id, self._retry)
-        self._data.clear()
-        self._id = self._retry = None
-        return block
 
 
 def is_event_stream(response: httpx.Response) -> bool:

@@ -1,0 +1,73 @@
+"""The time of a whole event stream from a server that only replays its bytes.
+
+Beside it the least that it could take: reading the bytes with httpx, and parsing each event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import httpx
+import llama_agents.client
+from llama_agents.client import WorkflowClient
+from llama_agents.client.protocol.serializable_events import EventEnvelopeWithMetadata
+
+from .script import arguments, report
+
+FIELD = b"data: "
+
+
+async def client_async(url: str, stream: str, count: int) -> float:
+    """Seconds for the stream."""
+    client = WorkflowClient(base_url=url)
+    begin, seen = time.perf_counter(), 0
+    async for _ in client.get_workflow_events(stream):
+        seen += 1
+    assert seen == count, f"{seen} events"
+    return time.perf_counter() - begin
+
+
+def client_sync(url: str, stream: str, count: int) -> float:
+    """Seconds for the stream."""
+    client = llama_agents.client.SyncWorkflowClient(base_url=url)
+    begin, seen = time.perf_counter(), 0
+    for _ in client.get_workflow_events(stream):
+        seen += 1
+    assert seen == count, f"{seen} events"
+    return time.perf_counter() - begin
+
+
+async def read(url: str, stream: str, pieces: list[bytes]) -> float:
+    """Seconds to read the bytes of the stream."""
+    async with httpx.AsyncClient(base_url=url) as client:
+        begin = time.perf_counter()
+        async with client.stream("GET", f"/events/{stream}") as response:
+            async for piece in response.aiter_bytes():
+                pieces.append(piece)
+        return time.perf_counter() - begin
+
+
+def parse(data: list[bytes]) -> float:
+    """Seconds to parse the events."""
+    begin = time.perf_counter()
+    for text in data:
+        EventEnvelopeWithMetadata.model_validate_json(text)
+    return time.perf_counter() - begin
+
+
+options = arguments(__doc__, events=100_000, repeat=3, chunked=0)
+stream = f"{'chunked' if options.chunked else 'many'}-{options.events}"
+found: dict[str, list[float]] = {"client_async": [], "read": [], "parse": []}
+for _ in range(options.repeat):
+    pieces: list[bytes] = []
+    found["read"].append(asyncio.run(read(options.replay, stream, pieces)))
+    lines = b"".join(pieces).split(b"\n")
+    data = [line.removeprefix(FIELD) for line in lines if line.startswith(FIELD)]
+    found["parse"].append(parse(data))
+    del pieces, lines, data
+    found["client_async"].append(asyncio.run(client_async(options.replay, stream, options.events)))
+    if hasattr(llama_agents.client, "SyncWorkflowClient"):
+        seconds = client_sync(options.replay, stream, options.events)
+        found.setdefault("client_sync", []).append(seconds)
+report(**found)

@@ -1,0 +1,127 @@
+"""How the cost of one grows with the number of all: it should not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import attrs
+
+from .goals import Goal, duration
+from .laboratory import BOTH, Client, Laboratory
+
+FLAT: Final = 1.25  # the cost of one at the largest number, relative to that at a smaller one
+
+
+@attrs.frozen
+class Curve:
+    """The cost of one, for growing numbers.
+
+    Attributes:
+        title: What it is the cost of.
+        unit: What the number counts.
+        measure: What the cost is: "µs" or "KiB".
+        numbers: How many there were.
+        costs: For each line of the plot, the cost of one at each number; a line may end early.
+    """
+
+    title: str
+    unit: str
+    measure: str
+    numbers: Sequence[int]
+    costs: dict[str, list[float]] = attrs.field(factory=dict)
+
+    def add(self, line: str, cost: float) -> None:
+        """Add the next point of a line."""
+        self.costs.setdefault(line, []).append(cost)
+
+
+# The largest numbers would take the published client minutes.
+PUBLISHED_LIMIT: Final = {"events": 100_000, "streams": 1000, "handlers": 1000, "calls": 0}
+
+
+def clients(unit: str, number: int) -> Sequence[Client]:
+    """The clients that a number is measured with."""
+    return BOTH if number <= PUBLISHED_LIMIT[unit] else ("ours",)
+
+
+def events(lab: Laboratory) -> Curve:
+    """The time of an event, in streams of growing length."""
+    numbers = [1000, 10_000, 50_000] if lab.quick else [1000, 10_000, 100_000, 1_000_000]
+    curve = Curve("Time for each event of a stream", "events", "µs", numbers)
+    for number in numbers:
+        who = clients("events", number)
+        found = lab.measure("decode", clients=who, repeat=3 if number < 10**6 else 1, events=number)
+        curve.add("this client, async", found.ours("client_async") / number * 1e6)
+        curve.add("this client, sync", found.ours("client_sync") / number * 1e6)
+        if "published" in who:
+            curve.add("published client", found.published("client_async") / number * 1e6)
+    return curve
+
+
+def calls(lab: Laboratory) -> Curve:
+    """The time of a call, after growing numbers of them."""
+    numbers = [100, 1000] if lab.quick else [100, 1000, 10_000]
+    curve = Curve("Time for each call on one client", "calls", "µs", numbers)
+    for number in numbers:
+        found = lab.measure(
+            "call", clients=clients("calls", number), batches=5, calls=max(1, number // 5)
+        )
+        curve.add("this client, async", found.ours("client_async") * 1e6)
+        curve.add("this client, sync", found.ours("client_sync") * 1e6)
+        curve.add("pooled httpx, async", found.ours("httpx_async") * 1e6)
+    return curve
+
+
+def streams(lab: Laboratory) -> Iterator[Curve]:
+    """The time and the memory of a live stream, among growing numbers of them."""
+    numbers = [10, 100] if lab.quick else [10, 100, 1000]
+    times = Curve("Time for each live stream", "streams", "µs", numbers)
+    memory = Curve("Memory for each live stream", "streams", "KiB", numbers)
+    for number in numbers:
+        found = lab.measure("streams", clients=clients("streams", number), rounds=3, streams=number)
+        times.add("this client", found.ours("seconds") * 1e6)
+        times.add("published client", found.published("seconds") * 1e6)
+        memory.add("this client", found.ours("bytes") / 1024)
+        memory.add("published client", found.published("bytes") / 1024)
+    yield times
+    yield memory
+
+
+def handlers(lab: Laboratory) -> Curve:
+    """The time of a handler, in lists of growing length."""
+    numbers = [10, 100, 1000] if lab.quick else [10, 100, 1000, 10_000]
+    curve = Curve("Time for each handler of a list", "handlers", "µs", numbers)
+    for number in numbers:
+        who = clients("handlers", number)
+        found = lab.measure("listing", clients=who, handlers=number)
+        curve.add("this client", found.ours("seconds") / number * 1e6)
+        if "published" in who:
+            curve.add("published client", found.published("seconds") / number * 1e6)
+    return curve
+
+
+def all_curves(lab: Laboratory) -> list[Curve]:
+    """Measure them."""
+    return [events(lab), calls(lab), *streams(lab), handlers(lab)]
+
+
+def goals(curves: Sequence[Curve]) -> Iterator[Goal]:
+    """That each is flat: the cost at the largest number is not above that at the one before."""
+    for curve in curves:
+        for line, costs in curve.costs.items():
+            if not line.startswith("this client"):
+                continue
+            before, last = costs[-2:]
+            yield Goal(
+                f"{curve.title.lower()}, {line.removeprefix('this client').strip(', ') or 'async'}",
+                f"{show(last, curve)} at {curve.numbers[-1]:,}",
+                f"{show(before, curve)} at {curve.numbers[-2]:,}",
+                last / before,
+                at_most=FLAT,
+            )
+
+
+def show(cost: float, curve: Curve) -> str:
+    """A cost, to be read."""
+    return duration(cost / 1e6) if curve.measure == "µs" else f"{cost:.3g} {curve.measure}"

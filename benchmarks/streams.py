@@ -1,0 +1,47 @@
+"""The time and the memory of each of many live streams in one process, on one default client."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing
+from typing import Any
+
+from llama_agents.client import WorkflowClient
+
+from .script import arguments, report, resident
+
+
+def events(client: WorkflowClient) -> AsyncIterator[Any]:
+    """The events of a run that says little."""
+    return aiter(client.get_workflow_events("live"))
+
+
+async def first(iterator: AsyncIterator[Any]) -> None:
+    """Wait for the first event."""
+    await anext(iterator)
+
+
+async def main(url: str, count: int) -> tuple[float, float]:
+    """Seconds and bytes for each stream."""
+    client = WorkflowClient(base_url=url)
+    warm = events(client)
+    await first(warm)
+    gc.collect()
+    memory, begin = resident(), time.perf_counter()
+    streams = [events(client) for _ in range(count)]
+    await asyncio.gather(*map(first, streams))
+    seconds = time.perf_counter() - begin
+    gc.collect()
+    taken = resident() - memory
+    async with AsyncExitStack() as stack:
+        for stream in [warm, *streams]:
+            await stack.enter_async_context(aclosing(stream))  # type: ignore[type-var]
+    return seconds / count, taken / count
+
+
+options = arguments(__doc__, streams=1000)
+seconds, taken = asyncio.run(main(options.replay, options.streams))
+report(seconds=[seconds], bytes=[taken])
