@@ -100,23 +100,23 @@ DEFECTS: Final[Sequence[Defect]] = (
     Defect(
         "several data lines are one event",
         SSE,
-        'b"\\n".join(self._data) if any(self._data)',
-        "self._data[-1] if any(self._data)",
+        'b"\\n".join(data) if any(data)',
+        "data[-1] if any(data)",
         stream="Reading-data before id, several data lines, comments, empty data",
     ),
     Defect(
         "data with nothing in it is no event",
         SSE,
-        "if any(self._data) else None",
-        "if self._data else None",
+        "if any(data) else None",
+        "if data else None",
         stream="Reading-data before id, several data lines, comments, empty data",
     ),
     Defect(
         "an unfinished event is not dispatched, and does not move the cursor",
         SSE,
-        '            elif field == b"id":\n                self._id = _number(value)\n',
-        '            elif field == b"id":\n                self._id = _number(value)\n'
-        "                blocks.append(Block(None, self._id))\n",
+        '            elif field == b"id":\n                id_ = _number(value)\n',
+        '            elif field == b"id":\n                id_ = _number(value)\n'
+        "                blocks.append(Block(None, id_))\n",
         stream="Reading-an event without its blank line at the end of the body",
     ),
     Defect(
@@ -150,9 +150,8 @@ DEFECTS: Final[Sequence[Defect]] = (
     Defect(
         "a frame that is no event is an error with the cursor",
         RESUME,
-        "event = self._read_event(block.data)",
-        "try:\n                event = self._read_event(block.data)\n"
-        "            except InvalidResponseError:\n                continue",
+        'raise self._invalid(self._response, "A frame is no event") from error',
+        "continue",
         stream="Reading-a frame that is no event",
     ),
     Defect(
@@ -225,8 +224,8 @@ DEFECTS: Final[Sequence[Defect]] = (
     Defect(
         "events at or below the cursor are dropped after a resume",
         RESUME,
-        "if block.id is not None and block.id <= self._floor:",
-        "if block.id is not None and block.id < self._floor:",
+        "sequence <= self._floor\n",
+        "sequence < self._floor\n",
         stream="Resuming-events sent again after a resume",
     ),
     Defect(
@@ -242,8 +241,8 @@ DEFECTS: Final[Sequence[Defect]] = (
     Defect(
         "repeated ids within a connection are delivered",
         RESUME,
-        "block.id <= self._floor:",
-        "block.id <= max(self._floor, -1 if self.cursor == 'now' else self.cursor):",
+        "sequence <= self._floor\n",
+        "sequence <= max(self._floor, -1 if self.cursor == 'now' else self.cursor)\n",
         stream="Resuming-one sequence number twice in a connection",
     ),
     Defect(

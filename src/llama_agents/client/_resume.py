@@ -171,19 +171,27 @@ class StreamMachine:
         for block in self._decoder.feed(piece):
             if block.retry is not None:
                 self._least_pause = min(block.retry / 1000, LONGEST_OBEYED)
-            if block.data is None:
-                self._advance(block.id)
+            data, sequence = block.data, block.id
+            if data is None:
+                self._advance(sequence)
                 continue
-            if block.id is not None and block.id <= self._floor:
+            was_delivered = sequence is not None and sequence <= self._floor
+            if was_delivered and sequence != self.cursor:
+                continue
+            try:
+                event: EventEnvelopeWithMetadata = _parse(data)
+            except ValidationError as error:
+                assert self._response is not None
+                raise self._invalid(self._response, "A frame is no event") from error
+            if was_delivered:
                 # A run that was followed to its end before has nothing left but that end.
-                if block.id == self.cursor and self._read_event(block.data).is_terminal:
+                if event.is_terminal:
                     self.finished = True
                     return
                 continue
-            event = self._read_event(block.data)
-            if block.id is None:
+            if sequence is None:
                 self._unnumbered = True
-            elif self._advance(block.id):
+            elif self._advance(sequence):
                 # A number repeated after an event without one tells nothing of that event.
                 self._unnumbered = False
             self._budget.failures = 0  # and nothing less than an event does that
@@ -229,14 +237,6 @@ class StreamMachine:
         timed_out = isinstance(cause, httpx.TimeoutException)
         cls = StreamTimeoutError if timed_out else StreamDisconnectedError
         return cls(self.handler_id, self.cursor, problem)
-
-    def _read_event(self, data: bytes) -> EventEnvelopeWithMetadata:
-        try:
-            event: EventEnvelopeWithMetadata = _parse(data)
-            return event
-        except ValidationError as error:
-            assert self._response is not None
-            raise self._invalid(self._response, "A frame is no event") from error
 
     def _invalid(self, response: httpx.Response, problem: str) -> InvalidResponseError:
         return InvalidResponseError(

@@ -80,8 +80,7 @@ class SSEDecoder:
                 id_ = retry = None
                 continue
             field, _, value = line.partition(b":")
-            if value[:1] == b" ":
-                value = value[1:]
+            value = value.removeprefix(b" ")
             if field == b"data":
                 data.append(value)
             elif field == b"id":

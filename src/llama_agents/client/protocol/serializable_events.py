@@ -88,7 +88,8 @@ class EventEnvelopeWithMetadata(BaseModel):
     @property
     def is_terminal(self) -> bool:
         """Whether this is a run's last event: a stop event, by its type or its superclasses."""
-        return self.type == "StopEvent" or "StopEvent" in (self.types or ())
+        types = self.types
+        return self.type == "StopEvent" or (types is not None and "StopEvent" in types)
 
     @classmethod
     def from_event(
