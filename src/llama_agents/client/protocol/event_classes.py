@@ -32,6 +32,8 @@ from ..errors import EventValidationError
 
 _INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
 
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+
 _FRAMEWORK: Final[Mapping[str, type[Event]]] = {
     name: cls
     for name, cls in vars(framework).items()
@@ -126,7 +128,8 @@ class _LoadedClasses(JsonSerializer):
             return super().resolve_class(qualified_name)
         except ValueError:
             module_name, _, name = qualified_name.rpartition(".")
-            cls = _attribute(sys.modules.get(module_name), name)
+            module = sys.modules.get(module_name)
+            cls = None if module is None else vars(module).get(name)
             if isinstance(cls, type) and issubclass(cls, (Event, Exception)):
                 return cls
             raise
@@ -135,7 +138,7 @@ class _LoadedClasses(JsonSerializer):
 def load(
     name: str,
     qualified_name: str | None,
-    value: Any,
+    value: Mapping[str, Any],
     registry: tuple[type[Event], ...],
     allow_import: bool,
 ) -> Event:
@@ -144,23 +147,25 @@ def load(
     Raises:
         EventValidationError: Its class is not found, is ambiguous or is no event.
     """
-    classes = registered(registry)
-    event_class = classes.find(name, qualified_name) or find_framework_event(name, qualified_name)
-    if event_class is None and not classes.by_name:
+    event_class = registered(registry).find(name, qualified_name) if registry else None
+    if (
+        event_class is None
+        and name in _FRAMEWORK
+        and qualified_name in (None, f"{framework.__name__}.{name}")
+    ):
+        event_class = _FRAMEWORK[name]
+    if event_class is None and not registry:
         event_class = find_by_name(qualified_name, allow_import)
     if event_class is None:
+        allowed = registered(registry).names
         raise EventValidationError(
             f"Event {qualified_name or name!r} is none of those allowed here: "
-            f"{classes.names or 'no registry was given, and it has no qualified name'}"
+            f"{allowed or 'no registry was given, and it has no qualified name'}"
         )
-    return validate(event_class, value, classes.decoder)
-
-
-def find_framework_event(name: str, qualified_name: str | None) -> type[Event] | None:
-    """Return the framework's own event of that name, or None."""
-    if qualified_name is None or qualified_name == f"{framework.__name__}.{name}":
-        return _FRAMEWORK.get(name)
-    return None
+    if _SCALARS.issuperset(map(type, value.values())):
+        # Only objects name other classes: the decoder would not be asked.
+        return event_class.model_validate(value)
+    return validate(event_class, value, registered(registry).decoder)
 
 
 def find_by_name(qualified_name: str | None, allow_import: bool) -> type[Event] | None:
@@ -179,17 +184,12 @@ def find_by_name(qualified_name: str | None, allow_import: bool) -> type[Event] 
                 f"Event {qualified_name!r} is in a module that is not loaded, and importing is off"
             )
         module = _import(module_name)
-    event_class = _attribute(module, name)
+    event_class = vars(module).get(name)  # not getattr: a module's own __getattr__ may import
     if event_class is None:
         event_class = _only(_subclasses_named(module_name, name))
-    if not (isinstance(event_class, type) and issubclass(event_class, Event)):
+    if not (isinstance(event_class, type) and Event in event_class.__mro__):
         raise EventValidationError(f"{qualified_name!r} is not an Event class")
     return event_class
-
-
-def _attribute(module: ModuleType | None, name: str) -> Any:
-    # Not getattr: a module's own __getattr__ may import.
-    return None if module is None else vars(module).get(name)
 
 
 def _import(module_name: str) -> ModuleType:
