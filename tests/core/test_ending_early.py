@@ -34,10 +34,16 @@ async def test_deadline_while_waiting_for_an_event_frees_the_connection() -> Non
 async def test_deadline_while_entering_frees_the_connection() -> None:
     with scripted([Turn(then="hold")]) as script:
         async with WorkflowClient(base_url=script.url) as client:
-            with anyio.move_on_after(0.2) as scope:
+
+            async def enter() -> None:
                 async with client.get_workflow_events("h1"):
                     pytest.fail("entered")
-            assert scope.cancelled_caught
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(enter)
+                await wait_until_async(lambda: script.requests)
+                group.cancel_scope.deadline = anyio.current_time()
+            assert group.cancel_scope.cancelled_caught
             await wait_until_async(lambda: script.closed == 1)
 
 
