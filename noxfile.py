@@ -102,6 +102,23 @@ def replicas(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Measure this client and the published one: docs/benchmarks.md; `-- quick` only prints."""
+    install(session, "bench")
+    # The server too: it brings packages that httpx imports where they are, and ours has them.
+    published = Path(session.create_tmp()) / "published"
+    if not published.exists():
+        session.run("python", "-m", "venv", str(published))
+    python = str(published / "bin" / "python")
+    session.run_install(
+        *(python, "-m", "pip", "install", "--quiet", "llama-agents-client==0.4.1"),
+        *nox.project.dependency_groups(PYPROJECT, "server"),
+        external=True,
+    )
+    session.run("python", "-m", "benchmarks", "--published", python, *session.posargs)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Show what the client does, on a real server."""
     install(session, "demo")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import graphlib
 import importlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -82,6 +84,24 @@ def test_old_paths_of_the_framework_lead_here(module: str, name: str) -> None:
         old = importlib.reload(importlib.import_module(module))
     new = "llama_agents.client" + module.removeprefix("workflows").removesuffix(".client")
     assert getattr(old, name) is getattr(importlib.import_module(new), name)
+
+
+SLOW: Final = ("workflows", "llama_agents.client.bindings", "matplotlib", "uvicorn")
+
+
+def test_importing_the_client_imports_nothing_slow() -> None:
+    """The framework takes as long to import as all the rest, and many programs need none of it."""
+    program = "import llama_agents.client, sys; print(*sys.modules)"
+    command = [sys.executable, "-c", program]
+    loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert "llama_agents.client" in loaded
+    assert not set(SLOW) & set(loaded)
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
+    for module in PUBLISHED:
+        with pytest.raises(AttributeError, match="Typo"):
+            importlib.import_module(module).Typo  # noqa: B018
 
 
 MODELS: Final = {"protocol", "errors"}

@@ -1,0 +1,56 @@
+"""Each script of the benchmarks measures something, with the client that is installed here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from benchmarks.script import running
+
+ROOT: Final = Path(__file__).parents[2]
+
+SCRIPTS: Final = [
+    (["import_time", "--repeat", "1"], {"client", "libraries"}),
+    (
+        ["call", "--batches", "1", "--calls", "2"],
+        {"client_async", "httpx_async", "client_sync", "httpx_sync"},
+    ),
+    (
+        ["decode", "--events", "300", "--repeat", "1"],
+        {"client_async", "client_sync", "read", "parse"},
+    ),
+    (
+        ["decode", "--events", "300", "--repeat", "1", "--chunked", "1"],
+        {"client_async", "client_sync", "read", "parse"},
+    ),
+    (["load_event", "--repeat", "1", "--loads", "2"], {"load", "load_registered", "validate"}),
+    (["streams", "--streams", "100"], {"seconds", "bytes"}),
+    (["wait", "--repeat", "1"], {"late"}),
+    (["runs", "--runs", "3"], {"blocked", "seconds"}),
+    (["memory", "--events", "1000"], {"highest", "over_time"}),
+    (["listing", "--handlers", "10", "--repeat", "1"], {"seconds"}),
+]
+
+
+@pytest.fixture(scope="module")
+def urls() -> Iterator[list[str]]:
+    """Where the servers are, as the scripts are told."""
+    with running("replay") as replay, running("server") as server:
+        yield ["--replay", replay, "--server", server]
+
+
+@pytest.mark.parametrize(("arguments", "names"), SCRIPTS)
+def test_script_measures(arguments: list[str], names: set[str], urls: list[str]) -> None:
+    script, *options = arguments
+    command = [sys.executable, "-m", f"benchmarks.{script}", *urls, *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert set(found) == names
+    assert all(max(values) > 0 for values in found.values()), found
