@@ -108,6 +108,8 @@ def decode(lab: Laboratory) -> Iterator[Goal]:
     what = f"a stream of {events:,} events"
     yield faster(what, ours, found.published("client_async"), at_least=2)
     yield slower(what, ours, floor, "reading and parsing alone", at_most=1.6)
+    cut = floor + found.ours("cut")
+    yield slower(f"{what}: its bytes cut into fields, too", cut, floor, "without")
     yield slower(f"{what}, sync", sync, ours, "async", at_most=1.0)
 
 

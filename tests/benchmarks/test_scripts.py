@@ -23,11 +23,11 @@ SCRIPTS: Final = [
     ),
     (
         ["decode", "--events", "300", "--repeat", "1"],
-        {"client_async", "client_sync", "read", "parse"},
+        {"client_async", "client_sync", "read", "cut", "parse"},
     ),
     (
         ["decode", "--events", "300", "--repeat", "1", "--chunked", "1"],
-        {"client_async", "client_sync", "read", "parse"},
+        {"client_async", "client_sync", "read", "cut", "parse"},
     ),
     (["load_event", "--repeat", "1", "--loads", "2"], {"load", "load_registered", "validate"}),
     (["streams", "--streams", "100"], {"seconds", "bytes"}),
