@@ -44,6 +44,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule(r"\bAsyncPool\b", "Pool"),
     Rule(r"\bEventStream\b", "SyncEventStream"),
     Rule(r"\bWorkflowClient\b", "SyncWorkflowClient"),
+    Rule(r"\bWorkflowRun\b", "SyncWorkflowRun"),
     Rule(r"\baclose\b", "close"),
     Rule(r"\basend\b", "send"),
     Rule(r"\baread\b", "read"),

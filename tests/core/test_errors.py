@@ -40,6 +40,7 @@ EVERY_ERROR = [
     errors.StreamDisconnectedError("h", 3, "no"),
     errors.StreamTimeoutError("h", "now", "no"),
     errors.WaitTimeoutError("h", 1.5),
+    errors.CheckpointError("not a checkpoint"),
     errors.EventValidationError("no"),
 ]
 
@@ -69,6 +70,7 @@ def test_every_error_of_the_module_is_tried_here() -> None:
         (errors.StreamTimeoutError, errors.StreamDisconnectedError),
         (errors.StreamTimeoutError, TimeoutError),
         (errors.WaitTimeoutError, TimeoutError),
+        (errors.CheckpointError, ValueError),
         (errors.EventValidationError, ValueError),
         (errors.MissedEventsWarning, Warning),
     ],

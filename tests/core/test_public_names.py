@@ -105,7 +105,16 @@ def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
 
 
 MODELS: Final = {"protocol", "errors"}
-MACHINES: Final = {"_operations", "_resume", "_retry", "_start", "_wait", "_pool", "_connection"}
+MACHINES: Final = {
+    "_handle",
+    "_operations",
+    "_resume",
+    "_retry",
+    "_start",
+    "_wait",
+    "_pool",
+    "_connection",
+}
 ALLOWED: Final = {
     "errors": set(),
     "protocol": {"errors"},
@@ -116,12 +125,13 @@ ALLOWED: Final = {
     "_operations": {"bindings"} | MODELS,
     "_retry": {"_operations"},
     "_resume": {"_sse", "_operations", "_retry"} | MODELS,
+    "_handle": MODELS,
     "_start": {"_operations", "_retry"} | MODELS,
     "_wait": {"_sse", "_operations", "_retry"} | MODELS,
     "_async": MACHINES | {"protocol"},
     "_sync": MACHINES | {"protocol"},
     "client": {"_async", "_sync"},
-    "__init__": {"client", "errors", "protocol"},
+    "__init__": {"client", "_handle", "errors", "protocol"},
 }
 
 

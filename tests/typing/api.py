@@ -6,13 +6,16 @@ from typing import Any, Literal, assert_type
 
 import httpx
 from llama_agents.client import (
+    Checkpoint,
     EventEnvelopeWithMetadata,
     EventStream,
     HandlerData,
     SyncEventStream,
     SyncWorkflowClient,
+    SyncWorkflowRun,
     WorkflowClient,
     WorkflowFailedError,
+    WorkflowRun,
 )
 from llama_agents.client.protocol import ResultEnvelope, Status, is_status_completed
 from workflows.events import Event, StartEvent, StopEvent
@@ -56,6 +59,15 @@ async def asynchronous() -> None:
     await client.wait_for_handler("h", timeout=1, backoff="exponential")
     await client.wait_for_handler("h", backoff="cubic")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     client.get_workflow_events("h", after_sequence="later")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    run = await client.start("human", StartEvent())
+    assert_type(run, WorkflowRun)
+    assert_type(await run.result(OutEvent), OutEvent)
+    assert_type(await run.result(), ResultEnvelope)
+    assert_type(run.events(), EventStream)
+    assert_type(await run.status(), Status)
+    assert_type(await run.checkpoint(), Checkpoint)
+    assert_type(await client.resume({"handler_id": "h", "run_id": "r", "sequence": 1}), WorkflowRun)
+    await run.result(Event)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def synchronous() -> None:
@@ -68,6 +80,10 @@ def synchronous() -> None:
         assert_type(error.handler, HandlerData)
         assert_type(error.response, httpx.Response)
         assert_type(error.detail, str | None)
+    run = client.run("h")
+    assert_type(run, SyncWorkflowRun)
+    assert_type(run.result(OutEvent, timeout=5), OutEvent)
+    assert_type(run.events(), SyncEventStream)
     with client.get_workflow_events("h") as stream:
         assert_type(stream, SyncEventStream)
         for event in stream:

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .client import EventStream, SyncEventStream, SyncWorkflowClient, WorkflowClient
+from ._handle import Checkpoint
+from .client import (
+    EventStream,
+    SyncEventStream,
+    SyncWorkflowClient,
+    SyncWorkflowRun,
+    WorkflowClient,
+    WorkflowRun,
+)
 from .errors import (
+    CheckpointError,
     ConflictError,
     InvalidResponseError,
     MissedEventsWarning,
@@ -46,6 +55,8 @@ else:  # not for type checkers: it would hide misspelled names
 
 __all__ = [
     "CancelHandlerResponse",
+    "Checkpoint",
+    "CheckpointError",
     "ConflictError",
     "EventEnvelopeWithMetadata",
     "EventStream",
@@ -64,6 +75,7 @@ __all__ = [
     "StreamTimeoutError",
     "SyncEventStream",
     "SyncWorkflowClient",
+    "SyncWorkflowRun",
     "UnreadableResultError",
     "WaitTimeoutError",
     "WorkflowClient",
@@ -71,6 +83,7 @@ __all__ = [
     "WorkflowEventsListResponse",
     "WorkflowFailedError",
     "WorkflowGraphResponse",
+    "WorkflowRun",
     "WorkflowSchemaResponse",
     "WorkflowsListResponse",
 ]

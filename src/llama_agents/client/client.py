@@ -1,10 +1,19 @@
-"""The import path of llama-agents-client 0.4.1 for the client classes."""
+"""The classes of both faces, at the import path of llama-agents-client 0.4.1."""
 
 from __future__ import annotations
 
 from ._async.client import WorkflowClient
+from ._async.run import WorkflowRun
 from ._async.stream import EventStream
 from ._sync.client import SyncWorkflowClient
+from ._sync.run import SyncWorkflowRun
 from ._sync.stream import SyncEventStream
 
-__all__ = ["EventStream", "SyncEventStream", "SyncWorkflowClient", "WorkflowClient"]
+__all__ = [
+    "EventStream",
+    "SyncEventStream",
+    "SyncWorkflowClient",
+    "SyncWorkflowRun",
+    "WorkflowClient",
+    "WorkflowRun",
+]

@@ -14,7 +14,8 @@
     ├── StreamDisconnectedError (also ConnectionError)  a stream that could not be resumed
     │   └── StreamTimeoutError (also TimeoutError)    ... because its last connection timed out
     ├── WaitTimeoutError (also TimeoutError)          wait_for_handler ran out of time
-    └── EventValidationError (also ValueError)        an envelope that is not an event
+    ├── EventValidationError (also ValueError)        an envelope that is not an event
+    └── CheckpointError (also ValueError)             a checkpoint that leads nowhere
 
 Failures of the transport under a plain call (a refused connection, a read timeout) stay httpx's own
 exceptions. The second bases are what callers of llama-agents-client 0.4.1 catch.
@@ -179,6 +180,10 @@ class WaitTimeoutError(WorkflowClientError, TimeoutError):
 
 class EventValidationError(WorkflowClientError, ValueError):
     """An envelope that does not describe an event that may be loaded here."""
+
+
+class CheckpointError(WorkflowClientError, ValueError):
+    """A checkpoint that cannot be made, is none, or is of a run that its handler no longer is."""
 
 
 class MissedEventsWarning(RuntimeWarning):

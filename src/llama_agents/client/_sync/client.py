@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import time
 import warnings
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
@@ -13,6 +14,7 @@ import httpx
 
 from .. import _operations
 from .._connection import free, hang_up, read, send
+from .._handle import read_checkpoint, refuse_another_run
 from .._operations import Operation
 from .._pool import Pool, own_settings
 from .._resume import StreamMachine
@@ -31,6 +33,7 @@ from ..protocol import (
     WorkflowsListResponse,
     is_status_completed,
 )
+from .run import SyncWorkflowRun
 from .stream import SyncEventStream
 
 if TYPE_CHECKING:
@@ -263,6 +266,64 @@ class SyncWorkflowClient:
             Start(forms, look, run_id, made_here=handler_id is None, sources=_SOURCES)
         )
 
+    def start(
+        self,
+        workflow_name: str,
+        start_event: StartEvent | dict[str, Any] | None = None,
+        *,
+        handler_id: str | None = None,
+        context: Context | dict[str, Any] | None = None,
+    ) -> SyncWorkflowRun:
+        """Start a workflow, and get a handle on the run.
+
+        Args:
+            workflow_name: The name of the workflow.
+            start_event: What the workflow starts with: an event, or its fields as a dict. Defaults
+                to an event without fields.
+            handler_id: A name for the run. Defaults to a new one.
+            context: The state of an earlier run to go on from.
+
+        Returns:
+            The run.
+
+        Raises:
+            WorkflowClientError: As ``run_workflow_nowait``.
+            ValueError: An argument cannot be sent; nothing was.
+        """
+        handler = self.run_workflow_nowait(workflow_name, handler_id, start_event, context)
+        return SyncWorkflowRun(self, handler.handler_id, run_id=handler.run_id)
+
+    def run(self, handler_id: str) -> SyncWorkflowRun:
+        """Get a handle on a run that was started before. Nothing is sent.
+
+        Args:
+            handler_id: The run.
+
+        Returns:
+            The run.
+        """
+        return SyncWorkflowRun(self, handler_id)
+
+    def resume(self, checkpoint: Mapping[str, Any]) -> SyncWorkflowRun:
+        """Get a handle on a run, standing where a checkpoint was made.
+
+        Args:
+            checkpoint: What ``SyncWorkflowRun.checkpoint`` gave.
+
+        Returns:
+            The run; its ``events()`` go on after the last event that was taken.
+
+        Raises:
+            CheckpointError: It is no checkpoint, or its handler has since been used for another
+                run.
+            NotFoundError: The server does not know the handler any more.
+        """
+        known = read_checkpoint(checkpoint)
+        refuse_another_run(known, self.get_handler(known["handler_id"]))
+        return SyncWorkflowRun(
+            self, known["handler_id"], run_id=known["run_id"], sequence=known["sequence"]
+        )
+
     def get_workflow_events(
         self,
         handler_id: str,
@@ -425,6 +486,11 @@ class SyncWorkflowClient:
             NotFoundError: There is no such run, or it has ended and ``purge`` is not set.
         """
         return self._send(_operations.cancel_handler(handler_id, purge))
+
+    def _completed(self, handler_id: str, timeout: float | None) -> HandlerData:
+        """Wait until a run has completed; one that ended otherwise is an error."""
+        look = _operations.get_run(handler_id)
+        return self._wait(Wait(look, handler_id, timeout=timeout, sources=_SOURCES))
 
     def _send(self, operation: Operation[T]) -> T:
         call: Exchange[T] = Call(operation, _SOURCES)

@@ -1,0 +1,161 @@
+"""The asynchronous handle on one run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from .._handle import Checkpoint, take_checkpoint, typed_result
+from ..protocol import CancelHandlerResponse, HandlerData, ResultEnvelope, SendEventResponse, Status
+from .stream import EventStream
+
+if TYPE_CHECKING:
+    from workflows.events import Event, StopEvent
+
+    from .client import WorkflowClient
+
+    StopT = TypeVar("StopT", bound=StopEvent)
+
+
+class WorkflowRun:
+    """A handle on one run of a workflow.
+
+    ``WorkflowClient.start`` makes it for a new run, ``WorkflowClient.run`` for one that is known by
+    its id, ``WorkflowClient.resume`` from a checkpoint.
+
+    Example:
+        Start a run, follow it, and get its result as an object of its class:
+
+            run = await client.start("index", IndexStart(documents=20))
+            async for event in run.events():
+                print(event.type)
+            done = await run.result(IndexDone)
+
+    Attributes:
+        handler_id: The name of the run.
+    """
+
+    def __init__(
+        self,
+        client: WorkflowClient,
+        handler_id: str,
+        *,
+        run_id: str | None = None,
+        sequence: int = -1,
+    ) -> None:
+        self.handler_id = handler_id
+        self._client = client
+        self._run_id = run_id
+        self._sequence: int | Literal["now"] = sequence
+        self._stream: EventStream | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.handler_id!r})"
+
+    def events(
+        self,
+        include_internal_events: bool = False,
+        after_sequence: int | Literal["now"] | None = None,
+        max_reconnect_attempts: int = 3,
+    ) -> EventStream:
+        """Stream the events of the run, as ``WorkflowClient.get_workflow_events`` does.
+
+        Args:
+            include_internal_events: Whether to include the framework's own events about steps.
+            after_sequence: Where to begin. Defaults to where the handle stands: behind the last
+                event of the stream before, or of the checkpoint; at first with the first event.
+            max_reconnect_attempts: How many attempts to connect may fail in a row.
+
+        Returns:
+            The stream. Nothing is sent before it is iterated or entered.
+        """
+        begin = self._position if after_sequence is None else after_sequence
+        stream = self._client.get_workflow_events(
+            self.handler_id, include_internal_events, begin, max_reconnect_attempts
+        )
+        self._stream = stream
+        return stream
+
+    @overload
+    async def result(
+        self,
+        type: None = None,
+        timeout: float | None = None,
+    ) -> ResultEnvelope: ...
+
+    @overload
+    async def result(
+        self,
+        type: type[StopT],
+        timeout: float | None = None,
+    ) -> StopT: ...
+
+    async def result(self, type: Any = None, timeout: float | None = None) -> Any:  # noqa: A002
+        """Wait until the run has completed, and get its result.
+
+        Args:
+            type: The class of stop event that the result is to be made of. Defaults to none: the
+                result as a dict of its fields, and its envelope.
+            timeout: How long to wait, in seconds. Defaults to no bound.
+
+        Returns:
+            The result.
+
+        Raises:
+            WorkflowFailedError: The run failed, timed out or was cancelled.
+            WaitTimeoutError: The run goes on after ``timeout`` seconds.
+            EventValidationError: The result is of another class.
+            NotFoundError: There is no such run.
+        """
+        handler = await self._client._completed(self.handler_id, timeout)
+        return handler.result if type is None else typed_result(handler, type)
+
+    async def send(
+        self, event: Event | dict[str, Any], step: str | None = None
+    ) -> SendEventResponse:
+        """Send an event to the run, as ``WorkflowClient.send_event`` does.
+
+        Args:
+            event: The event, or an envelope as a dict.
+            step: The step that is to get it. Defaults to every step that takes such events.
+
+        Returns:
+            That the event was accepted.
+        """
+        return await self._client.send_event(self.handler_id, event, step)
+
+    async def cancel(self, purge: bool = False) -> CancelHandlerResponse:
+        """Cancel the run, as ``WorkflowClient.cancel_handler`` does.
+
+        Args:
+            purge: Whether to remove it from the server's store as well, also if it has ended.
+
+        Returns:
+            What was done.
+        """
+        return await self._client.cancel_handler(self.handler_id, purge)
+
+    async def status(self) -> Status:
+        """Ask how the run is.
+
+        Returns:
+            ``"running"``, ``"completed"``, ``"failed"`` or ``"cancelled"``.
+        """
+        handler: HandlerData = await self._client.get_handler(self.handler_id)
+        return handler.status
+
+    async def checkpoint(self) -> Checkpoint:
+        """Note where the handle stands, to go on from there in another process.
+
+        Returns:
+            A dict to be kept as JSON, for ``WorkflowClient.resume``.
+
+        Raises:
+            CheckpointError: A stream that began at ``"now"`` has delivered nothing yet.
+        """
+        if self._run_id is None:
+            self._run_id = (await self._client.get_handler(self.handler_id)).run_id
+        return take_checkpoint(self.handler_id, self._run_id, self._position)
+
+    @property
+    def _position(self) -> int | Literal["now"]:
+        return self._sequence if self._stream is None else self._stream.last_sequence

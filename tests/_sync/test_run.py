@@ -1,0 +1,144 @@
+# Generated from tests/_async/test_run.py by `python -m generator`: do not edit.
+"""The handle on one run, on the real server."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from workflows.events import StartEvent, StopEvent
+
+from llama_agents.client import (
+    CheckpointError,
+    EventValidationError,
+    NotFoundError,
+    SyncWorkflowClient,
+    WaitTimeoutError,
+    WorkflowFailedError,
+)
+
+from ..support.workflows import OutEvent, ResponseEvent
+
+COUNT = {"n": 5, "pause": 0.02}
+
+
+class Other(StopEvent):
+    """What no workflow here ends with."""
+
+    output: str
+
+
+def test_run_is_followed_and_its_result_typed(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("human", StartEvent())
+        for event in run.events():
+            if event.type == "RequestEvent":
+                assert run.status() == "running"
+                assert (run.send(ResponseEvent(response="Ada"))).status == "sent"
+        result = run.result(OutEvent)
+        assert type(result) is OutEvent
+        assert result.output == "Hello, Ada"
+        assert run.result(StopEvent) is not None
+        assert (run.result())["output"] == "Hello, Ada"
+        assert run.status() == "completed"
+        again = client.run(run.handler_id)
+        assert again.result(OutEvent) == result
+
+
+def test_result_of_another_class_is_an_error(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("typed", {"name": "Ada"})
+        with pytest.raises(EventValidationError, match="OutEvent, which is no Other"):
+            run.result(Other)
+        with pytest.raises(TypeError, match="StopEvent"):
+            run.result(StartEvent)  # type: ignore[type-var]
+
+
+def test_result_waits_no_longer_than_its_bound(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("human")
+        with pytest.raises(WaitTimeoutError):
+            run.result(timeout=0.1)
+        run.cancel()
+        with pytest.raises(WorkflowFailedError, match="cancelled"):
+            run.result()
+        run.cancel(purge=True)
+        with pytest.raises(NotFoundError):
+            run.status()
+
+
+def test_result_of_a_failed_run_is_an_error(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("fail")
+        with pytest.raises(WorkflowFailedError) as caught:
+            run.result(OutEvent)
+    assert caught.value.handler.error == "boom " * 100
+    assert run.handler_id in str(caught.value)
+
+
+def test_checkpoint_goes_on_after_the_last_event(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("count", COUNT)
+        seen = []
+        for event in run.events():
+            seen.append(event.value["n"])
+            if len(seen) == 2:
+                break
+        kept = json.loads(json.dumps(run.checkpoint()))
+    with SyncWorkflowClient(base_url=server_url) as client:
+        resumed = client.resume(kept)
+        seen += [event.value.get("n") for event in resumed.events()]
+        assert seen == [0, 1, 2, 3, 4, None]
+        end = resumed.checkpoint()
+        assert end["sequence"] > kept["sequence"]
+        assert [event for event in (client.resume(end)).events()] == []
+
+
+def test_streams_of_one_handle_go_on_after_each_other(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.run((client.start("count", COUNT)).handler_id)
+        seen = []
+        for event in run.events():
+            seen.append(event.type)
+            break
+        seen += [event.type for event in run.events()]
+        assert seen == ["Tick"] * 5 + ["StopEvent"]
+        assert len([event for event in run.events(after_sequence=-1)]) == 6
+
+
+def test_checkpoint_of_a_handler_used_again_is_refused(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("greet")
+        run.result()
+        kept = client.run(run.handler_id).checkpoint()
+        assert kept["sequence"] == -1
+        (client.start("greet", handler_id=run.handler_id)).result()
+        with pytest.raises(CheckpointError, match="another run"):
+            client.resume(kept)
+
+
+def test_checkpoint_without_a_position_is_refused(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("human")
+        run.events(after_sequence="now")
+        with pytest.raises(CheckpointError, match="no position"):
+            run.checkpoint()
+        run.cancel(purge=True)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {},
+        {"handler_id": "h", "run_id": None, "sequence": 1},
+        {"handler_id": "h", "run_id": "r", "sequence": "now"},
+        {"handler_id": "h", "run_id": "r", "sequence": -2},
+        {"handler_id": "h", "run_id": "r", "sequence": True},
+        {"handler_id": "", "run_id": "r", "sequence": 1},
+        "h",
+    ],
+)
+def test_what_is_no_checkpoint_is_refused_before_anything_is_sent(kept: object) -> None:
+    with SyncWorkflowClient(base_url="http://127.0.0.1:9") as client:
+        with pytest.raises(CheckpointError, match="not a checkpoint"):
+            client.resume(kept)  # type: ignore[arg-type]
