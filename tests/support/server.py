@@ -65,9 +65,11 @@ def sample_server(**options: Any) -> WorkflowServer:
     """Make a server with the sample workflows."""
     from llama_agents.server import WorkflowServer
 
-    from .workflows import sample_workflows
+    from .workflows import RequestEvent, ResponseEvent, sample_workflows
 
     server = WorkflowServer(**options)
     for name, workflow in sample_workflows().items():
-        server.add_workflow(name, workflow)
+        # Those that a step waits for inside are not to be seen from outside.
+        inner = [RequestEvent, ResponseEvent] if name == "dialog" else None
+        server.add_workflow(name, workflow, additional_events=inner)
     return server

@@ -114,6 +114,53 @@ class Human(Workflow):
         return OutEvent(output=f"Hello, {ev.response}")
 
 
+class Interview(Workflow):
+    """Asks `n` questions, one after the other, and notes every answer that comes."""
+
+    @step
+    async def begin(self, ev: StartEvent, ctx: Context) -> RequestEvent:
+        await ctx.store.set("left", ev.get("n", 3))
+        return RequestEvent(prompt="0")
+
+    @step
+    async def note(self, ev: ResponseEvent, ctx: Context) -> RequestEvent | OutEvent:
+        answers = [*await ctx.store.get("answers", []), ev.response]
+        await ctx.store.set("answers", answers)
+        left = await ctx.store.get("left") - 1
+        await ctx.store.set("left", left)
+        if left:
+            return RequestEvent(prompt=str(len(answers)))
+        return OutEvent(output=",".join(answers))
+
+
+class Dialog(Workflow):
+    """Asks two questions from within one step."""
+
+    @step
+    async def ask(self, ev: StartEvent, ctx: Context) -> OutEvent:
+        answers = [
+            await ctx.wait_for_event(
+                ResponseEvent, waiter_event=RequestEvent(prompt=name), waiter_id=name
+            )
+            for name in ("0", "1")
+        ]
+        return OutEvent(output=",".join(answer.response for answer in answers))
+
+
+class Survey(Workflow):
+    """Asks two questions at once."""
+
+    @step
+    async def ask(self, ev: StartEvent, ctx: Context) -> RequestEvent:
+        ctx.write_event_to_stream(RequestEvent(prompt="0"))
+        return RequestEvent(prompt="1")
+
+    @step
+    async def collect(self, ev: ResponseEvent, ctx: Context) -> OutEvent | None:
+        answers = ctx.collect_events(ev, [ResponseEvent, ResponseEvent])
+        return OutEvent(output=",".join(a.response for a in answers)) if answers else None
+
+
 def sample_workflows() -> dict[str, Workflow]:
     """Return the workflows by the names that the tests use."""
     return {
@@ -124,6 +171,9 @@ def sample_workflows() -> dict[str, Workflow]:
         "count": Count(timeout=60),
         "fail": Fail(),
         "human": Human(timeout=60),
+        "interview": Interview(timeout=60),
+        "dialog": Dialog(timeout=60),
+        "survey": Survey(timeout=60),
         "opaque": WithoutSchema(),
     }
 

@@ -12,8 +12,11 @@ from .errors import CheckpointError, EventValidationError
 from .protocol import HandlerData
 
 if TYPE_CHECKING:
-    from workflows.events import StopEvent
+    from workflows.events import Event, StopEvent
 
+    from .protocol.serializable_events import EventEnvelopeWithMetadata
+
+    EventT = TypeVar("EventT", bound=Event)
     StopT = TypeVar("StopT", bound=StopEvent)
 
 
@@ -97,8 +100,16 @@ def typed_result(handler: HandlerData, event_class: type[StopT]) -> StopT:
             f"Handler {handler.handler_id!r} ended with {result.type}, which is no "
             f"{event_class.__name__}"
         )
-    # As the class that was asked for, also where the server's is a subclass of it.
+    return as_class(result.envelope, event_class)
+
+
+def as_class(envelope: EventEnvelopeWithMetadata, event_class: type[EventT]) -> EventT:
+    """Make an event of the class that was asked for, also where the server's is a subclass of it.
+
+    Raises:
+        EventValidationError: Its fields do not fit.
+    """
     update = {"type": event_class.__name__, "qualified_name": None}
-    event = result.envelope.model_copy(update=update).load_event([event_class])
+    event = envelope.model_copy(update=update).load_event([event_class])
     assert isinstance(event, event_class)
     return event

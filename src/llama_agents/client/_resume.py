@@ -7,6 +7,7 @@ with what to do. It reads no clock and no random source of its own.
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Final, Literal
@@ -84,6 +85,8 @@ class Evidence:
 class StreamMachine:
     """What one event stream has delivered, and what it does next.
 
+    With ``settle`` it is a stream of the past: over when no event has come for so many seconds.
+
     Attributes:
         handler_id: The handler whose events are streamed.
         cursor: The sequence number of the last event delivered; before that, where to begin.
@@ -98,6 +101,7 @@ class StreamMachine:
         include_internal: bool,
         max_reconnect_attempts: int,
         sources: Sources,
+        settle: float | None = None,
     ) -> None:
         if after_sequence != "now" and (
             not isinstance(after_sequence, int)
@@ -117,6 +121,8 @@ class StreamMachine:
         self.finished = False
         self._include_internal = include_internal
         self._clock = sources.clock
+        self._settle = settle
+        self._latest = math.inf  # when the last event came, or the connection was opened
         self._budget = Budget(max_reconnect_attempts, sources)
         self._least_pause = 0.0  # s, from the stream's retry field
         self._unnumbered = False  # the last event delivered had no sequence number
@@ -131,6 +137,16 @@ class StreamMachine:
         self._decoder = SSEDecoder()
         self._floor = -1 if self.cursor == "now" else self.cursor
         return _operations.stream_events(self.handler_id, self.cursor, self._include_internal)
+
+    def timeout(self, client: httpx.Timeout) -> httpx.Timeout | None:
+        """Return limits for the next request that allow less silence than the client's, if any."""
+        if self._settle is None:
+            return None
+        limits = client.as_dict()
+        # It bounds the wait for the head as well, and a server may be slow with that.
+        silence = self._settle * 2**self._budget.failures
+        limits["read"] = silence if limits["read"] is None else min(limits["read"], silence)
+        return httpx.Timeout(**limits)
 
     def evidence(self, response: httpx.Response) -> Evidence | None:
         """Return what is to be read of an answer before `opened`, if it is not a stream."""
@@ -157,6 +173,7 @@ class StreamMachine:
         if not is_event_stream(response):
             raise self._invalid(response, "The answer is no event stream")
         self._response = response
+        self._latest = self._clock()
         return ReadOn()
 
     def receive(self, piece: bytes) -> Iterator[EventEnvelopeWithMetadata]:
@@ -195,10 +212,14 @@ class StreamMachine:
                 # A number repeated after an event without one tells nothing of that event.
                 self._unnumbered = False
             self._budget.failures = 0  # and nothing less than an event does that
+            if self._settle is not None:
+                self._latest = self._clock()
             self.finished = event.is_terminal
             yield event
             if self.finished:
                 return
+        if self._settle is not None and self._clock() - self._latest >= self._settle:
+            self.finished = True  # heartbeats are silence, too
 
     def closed(self, cause: Exception | None) -> Step:
         """Take the end of a connection: clean (None), or by one of `DROPS`.
@@ -219,6 +240,9 @@ class StreamMachine:
         if response is not None and self.cursor == "now":
             self._tell_of_the_gap()
         if response is not None and isinstance(cause, httpx.ReadTimeout):
+            if self._settle is not None:
+                self.finished = True
+                return Done()
             # A quiet run without heartbeats looks like this: it is no failure.
             return Again(self._least_pause)
         return self._failed(cause)

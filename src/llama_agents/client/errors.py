@@ -15,7 +15,8 @@
     │   └── StreamTimeoutError (also TimeoutError)    ... because its last connection timed out
     ├── WaitTimeoutError (also TimeoutError)          wait_for_handler ran out of time
     ├── EventValidationError (also ValueError)        an envelope that is not an event
-    └── CheckpointError (also ValueError)             a checkpoint that leads nowhere
+    ├── CheckpointError (also ValueError)             a checkpoint that leads nowhere
+    └── UnansweredRequestError                        a run asks, and nothing here answers
 
 Failures of the transport under a plain call (a refused connection, a read timeout) stay httpx's own
 exceptions. The second bases are what callers of llama-agents-client 0.4.1 catch.
@@ -23,7 +24,7 @@ exceptions. The second bases are what callers of llama-agents-client 0.4.1 catch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -32,6 +33,7 @@ from pydantic_core import from_json
 
 if TYPE_CHECKING:
     from .protocol import HandlerData
+    from .protocol.serializable_events import EventEnvelopeWithMetadata
 
 BODY_PREVIEW: Final = 200  # characters of an answer's body in a message; .response has all of it
 
@@ -184,6 +186,23 @@ class EventValidationError(WorkflowClientError, ValueError):
 
 class CheckpointError(WorkflowClientError, ValueError):
     """A checkpoint that cannot be made, is none, or is of a run that its handler no longer is."""
+
+
+class UnansweredRequestError(WorkflowClientError):
+    """A run waits for input that ``interact`` does not give; the run itself goes on.
+
+    Attributes:
+        handler_id: The run.
+        requests: The events that wait for an answer.
+    """
+
+    def __init__(
+        self, handler_id: str, requests: Sequence[EventEnvelopeWithMetadata], problem: str
+    ) -> None:
+        self.handler_id = handler_id
+        self.requests = requests
+        names = ", ".join(request.type for request in requests)
+        super().__init__(f"Handler {handler_id!r} waits for an answer to {names}: {problem}")
 
 
 class MissedEventsWarning(RuntimeWarning):

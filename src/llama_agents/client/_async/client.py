@@ -291,7 +291,7 @@ class WorkflowClient:
             ValueError: An argument cannot be sent; nothing was.
         """
         handler = await self.run_workflow_nowait(workflow_name, handler_id, start_event, context)
-        return WorkflowRun(self, handler.handler_id, run_id=handler.run_id)
+        return WorkflowRun(self, handler.handler_id, run_id=handler.run_id, is_new=True)
 
     def run(self, handler_id: str) -> WorkflowRun:
         """Get a handle on a run that was started before. Nothing is sent.
@@ -486,6 +486,18 @@ class WorkflowClient:
             NotFoundError: There is no such run, or it has ended and ``purge`` is not set.
         """
         return await self._send(_operations.cancel_handler(handler_id, purge))
+
+    def _stream(self, handler_id: str, after: int, settle: float | None = None) -> EventStream:
+        """Stream all events, the framework's own included; with ``settle`` those of the past."""
+        machine = StreamMachine(
+            handler_id,
+            after_sequence=after,
+            include_internal=True,
+            max_reconnect_attempts=3,
+            sources=_SOURCES,
+            settle=settle,
+        )
+        return EventStream(self._pool, machine)
 
     async def _completed(self, handler_id: str, timeout: float | None) -> HandlerData:
         """Wait until a run has completed; one that ended otherwise is an error."""

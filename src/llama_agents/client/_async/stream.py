@@ -127,7 +127,8 @@ class EventStream:
 
     async def _open(self) -> Step:
         client = await self._pool.get()
-        request = self._machine.request().request(client)
+        machine = self._machine
+        request = machine.request().request(client, machine.timeout(client.timeout))
         try:
             self._response = response = await asend(client, request)
         except DROPS as error:
