@@ -47,7 +47,7 @@ def clients(unit: str, number: int) -> Sequence[Client]:
 
 def events(lab: Laboratory) -> Curve:
     """The time of an event, in streams of growing length."""
-    numbers = [1000, 10_000, 50_000] if lab.quick else [1000, 10_000, 100_000, 1_000_000]
+    numbers = [1000, 5000, 20_000] if lab.quick else [1000, 10_000, 100_000, 1_000_000]
     curve = Curve("Time for each event of a stream", "events", "µs", numbers)
     for number in numbers:
         who = clients("events", number)
@@ -61,7 +61,7 @@ def events(lab: Laboratory) -> Curve:
 
 def calls(lab: Laboratory) -> Curve:
     """The time of a call, after growing numbers of them."""
-    numbers = [100, 1000] if lab.quick else [100, 1000, 10_000]
+    numbers = [100, 500] if lab.quick else [100, 1000, 10_000]
     curve = Curve("Time for each call on one client", "calls", "µs", numbers)
     for number in numbers:
         found = lab.measure(
@@ -79,7 +79,12 @@ def streams(lab: Laboratory) -> Iterator[Curve]:
     times = Curve("Time for each live stream", "streams", "µs", numbers)
     memory = Curve("Memory for each live stream", "streams", "KiB", numbers)
     for number in numbers:
-        found = lab.measure("streams", clients=clients("streams", number), rounds=3, streams=number)
+        found = lab.measure(
+            "streams",
+            clients=clients("streams", number),
+            rounds=1 if lab.quick else 3,
+            streams=number,
+        )
         times.add("this client", found.ours("seconds") * 1e6)
         times.add("published client", found.published("seconds") * 1e6)
         memory.add("this client", found.ours("bytes") / 1024)
