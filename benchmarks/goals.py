@@ -169,8 +169,8 @@ def runs(lab: Laboratory) -> Iterator[Goal]:
 
 def memory(lab: Laboratory) -> Iterator[Goal]:
     """A consumer slower than the server."""
-    events = 50_000 if lab.quick else 1_000_000
-    found = lab.measure("memory", events=events)
+    events = 100_000 if lab.quick else 1_000_000
+    found = lab.measure("memory", events=events, looks=50 if lab.quick else 200)
     ours, published = found.ours("highest"), found.published("highest")
     yield Goal(
         f"memory for {events:,} events, with a slower consumer",

@@ -11,18 +11,17 @@ from llama_agents.client import WorkflowClient
 
 from .script import arguments, report, resident
 
-LOOKS = 200  # at the memory
 PAUSE = 0.02  # s, at each look
 
 
-async def main(url: str, count: int) -> list[float]:
+async def main(url: str, count: int, looks: int) -> list[float]:
     """Bytes beyond those at the first event, at each look."""
     client = WorkflowClient(base_url=url)
     memory, seen, first = [], 0, 0
     async for _ in client.get_workflow_events(f"many-{count}"):
         if not seen:
             first = resident()
-        if seen % (count // LOOKS) == 0:
+        if seen % (count // looks) == 0:
             await asyncio.sleep(PAUSE)
             memory.append(float(resident() - first))
         seen += 1
@@ -30,6 +29,6 @@ async def main(url: str, count: int) -> list[float]:
     return memory
 
 
-options = arguments(__doc__, events=1_000_000)
-memory = asyncio.run(main(options.replay, options.events))
+options = arguments(__doc__, events=1_000_000, looks=200)
+memory = asyncio.run(main(options.replay, options.events, options.looks))
 report(highest=[max(memory)], over_time=memory)
