@@ -80,7 +80,7 @@ def faster(figure: str, ours: float, published: float, at_least: float) -> Goal:
 
 def import_time(lab: Laboratory) -> Iterator[Goal]:
     """Importing the client."""
-    found = lab.measure("import_time", rounds=1 if lab.quick else 5, repeat=3 if lab.quick else 5)
+    found = lab.measure("import_time", rounds=2 if lab.quick else 12, repeat=2)
     ours, published = found.ours("client"), found.published("client")
     what = "`import llama_agents.client`"
     yield slower(what, ours, published, "published", at_most=0.6)
@@ -102,7 +102,7 @@ def call(lab: Laboratory) -> Iterator[Goal]:
 def decode(lab: Laboratory) -> Iterator[Goal]:
     """Reading a stream."""
     events = 20_000 if lab.quick else 100_000
-    found = lab.measure("decode", rounds=2 if lab.quick else 5, repeat=2, events=events)
+    found = lab.measure("decode", rounds=2 if lab.quick else 9, repeat=1, events=events)
     ours, sync = found.ours("client_async"), found.ours("client_sync")
     floor = found.ours("read") + found.ours("parse")
     what = f"a stream of {events:,} events"

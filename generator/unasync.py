@@ -48,6 +48,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule(r"\basend\b", "send"),
     Rule(r"\baread\b", "read"),
     Rule(r"\bafree\b", "free"),
+    Rule(r"\basleep\b", "sleep"),
     Rule(r"\baiter_bytes\b", "iter_bytes"),
     Rule(r"\bhttpx\.AsyncClient\b", "httpx.Client"),
     Rule(r"\bhttpx\.Client\b", "httpx.AsyncClient"),

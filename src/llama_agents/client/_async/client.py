@@ -8,7 +8,6 @@ import warnings
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
-import anyio
 import httpx
 
 from .. import _operations
@@ -18,6 +17,7 @@ from .._pool import AsyncPool, own_settings
 from .._resume import StreamMachine
 from .._retry import DROPS, Again, Call, Exchange, Returned, Sources, is_poisoned
 from .._start import Start, new_handler_id
+from .._tasks import asleep
 from .._wait import Wait
 from ..protocol import (
     CancelHandlerResponse,
@@ -441,7 +441,7 @@ class WorkflowClient:
                 step = exchange.answered(response)
             if not isinstance(step, Again):
                 return step.value
-            await anyio.sleep(step.after)
+            await asleep(step.after)
 
     async def _wait(self, wait: Wait) -> HandlerData:
         while True:
@@ -454,7 +454,7 @@ class WorkflowClient:
                 if isinstance(handler, HandlerData):
                     return handler
                 pause = handler or await self._listen(wait)
-            await anyio.sleep(pause)
+            await asleep(pause)
 
     async def _listen(self, wait: Wait) -> float:
         """Follow the run's stream until it may have ended; return the pause before a look."""

@@ -18,6 +18,7 @@ from .._pool import Pool, own_settings
 from .._resume import StreamMachine
 from .._retry import DROPS, Again, Call, Exchange, Returned, Sources, is_poisoned
 from .._start import Start, new_handler_id
+from .._tasks import sleep
 from .._wait import Wait
 from ..protocol import (
     CancelHandlerResponse,
@@ -441,7 +442,7 @@ class SyncWorkflowClient:
                 step = exchange.answered(response)
             if not isinstance(step, Again):
                 return step.value
-            time.sleep(step.after)
+            sleep(step.after)
 
     def _wait(self, wait: Wait) -> HandlerData:
         while True:
@@ -454,7 +455,7 @@ class SyncWorkflowClient:
                 if isinstance(handler, HandlerData):
                     return handler
                 pause = handler or self._listen(wait)
-            time.sleep(pause)
+            sleep(pause)
 
     def _listen(self, wait: Wait) -> float:
         """Follow the run's stream until it may have ended; return the pause before a look."""
