@@ -101,7 +101,7 @@ def replicas(session: nox.Session) -> None:
     session.run("pytest", "tests/replicas", "-s", *session.posargs)
 
 
-@nox.session
+@nox.session(reuse_venv=True)
 def bench(session: nox.Session) -> None:
     """Measure this client and the published one: docs/benchmarks.md; `-- quick` only prints."""
     install(session, "bench")

@@ -80,7 +80,7 @@ def faster(figure: str, ours: float, published: float, at_least: float) -> Goal:
 
 def import_time(lab: Laboratory) -> Iterator[Goal]:
     """Importing the client."""
-    found = lab.measure("import_time", rounds=1 if lab.quick else 5, repeat=3 if lab.quick else 5)
+    found = lab.measure("import_time", rounds=2 if lab.quick else 12, repeat=2)
     ours, published = found.ours("client"), found.published("client")
     what = "`import llama_agents.client`"
     yield slower(what, ours, published, "published", at_most=0.6)
@@ -102,7 +102,7 @@ def call(lab: Laboratory) -> Iterator[Goal]:
 def decode(lab: Laboratory) -> Iterator[Goal]:
     """Reading a stream."""
     events = 20_000 if lab.quick else 100_000
-    found = lab.measure("decode", rounds=1 if lab.quick else 3, repeat=3, events=events)
+    found = lab.measure("decode", rounds=2 if lab.quick else 9, repeat=1, events=events)
     ours, sync = found.ours("client_async"), found.ours("client_sync")
     floor = found.ours("read") + found.ours("parse")
     what = f"a stream of {events:,} events"
@@ -115,7 +115,7 @@ def decode(lab: Laboratory) -> Iterator[Goal]:
 
 def load_event(lab: Laboratory) -> Iterator[Goal]:
     """Making an event of an envelope."""
-    found = lab.measure("load_event", rounds=1 if lab.quick else 3)
+    found = lab.measure("load_event", rounds=2 if lab.quick else 5)
     least = found.ours("validate")
     for what, name, at_least in (
         ("`load_event()`", "load", 2),
@@ -128,7 +128,7 @@ def load_event(lab: Laboratory) -> Iterator[Goal]:
 
 def streams(lab: Laboratory) -> Iterator[Goal]:
     """Many live streams on one client."""
-    count = 200 if lab.quick else 1000
+    count = 100 if lab.quick else 1000
     found = lab.measure("streams", rounds=1 if lab.quick else 3, streams=count)
     what = f"each of {count:,} live streams"
     yield faster(f"{what}, time", found.ours("seconds"), found.published("seconds"), at_least=12)
@@ -140,7 +140,7 @@ def streams(lab: Laboratory) -> Iterator[Goal]:
 
 def wait(lab: Laboratory) -> Iterator[Goal]:
     """Learning of the end of a run."""
-    found = lab.measure("wait", rounds=1 if lab.quick else 3, repeat=3 if lab.quick else 7)
+    found = lab.measure("wait", rounds=1 if lab.quick else 3, repeat=2 if lab.quick else 7)
     late, published = found.ours("late"), found.published("late")
     yield Goal(
         "`wait_for_handler` after the run's end",
@@ -154,7 +154,7 @@ def wait(lab: Laboratory) -> Iterator[Goal]:
 
 def runs(lab: Laboratory) -> Iterator[Goal]:
     """Many runs at once."""
-    count = 100 if lab.quick else 200
+    count = 50 if lab.quick else 200
     found = lab.measure("runs", rounds=1 if lab.quick else 3, runs=count)
     blocked, published = found.ours("blocked"), found.published("blocked")
     yield Goal(
@@ -170,7 +170,7 @@ def runs(lab: Laboratory) -> Iterator[Goal]:
 def memory(lab: Laboratory) -> Iterator[Goal]:
     """A consumer slower than the server."""
     events = 100_000 if lab.quick else 1_000_000
-    found = lab.measure("memory", events=events)
+    found = lab.measure("memory", events=events, looks=50 if lab.quick else 200)
     ours, published = found.ours("highest"), found.published("highest")
     yield Goal(
         f"memory for {events:,} events, with a slower consumer",

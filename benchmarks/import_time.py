@@ -17,7 +17,7 @@ END = "\nprint(time.perf_counter() - begin)"
 CLIENT = "import llama_agents.client"
 # pydantic imports most of itself with the first model.
 LIBRARIES = """
-import httpx, attrs, anyio.lowlevel, pydantic
+import httpx, attrs, pydantic
 class Model(pydantic.BaseModel):
     field: int
 """

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx
 import pytest
 from llama_agents.client import (
     EventEnvelopeWithMetadata,
     NotFoundError,
-    StreamDisconnectedError,
     UnansweredRequestError,
     WorkflowClient,
     WorkflowFailedError,
-    WorkflowRun,
 )
-from workflows.events import Event, HumanResponseEvent, InputRequiredEvent, StopEvent
+from workflows.events import Event, InputRequiredEvent
 
 from ..support.chaos import Fault, chaos, in_turn
 from ..support.workflows import OutEvent, RequestEvent, ResponseEvent
@@ -138,9 +137,8 @@ async def test_answer_whose_confirmation_is_lost_is_not_given_again(server_url: 
         async with WorkflowClient(base_url=proxy.url) as client:
             run = await client.start("interview")
             person = Person()
-            with pytest.raises(OSError if False else Exception, match=run.handler_id) as caught:
+            with pytest.raises(httpx.RemoteProtocolError):
                 await run.interact({RequestEvent: person})
-            assert not isinstance(caught.value, UnansweredRequestError)
             result = await run.interact({RequestEvent: person}, OutEvent)
     assert person.asked == ["0", "1", "2"]
     assert result.output == "to 0,to 1,to 2"

@@ -86,7 +86,7 @@ def test_old_paths_of_the_framework_lead_here(module: str, name: str) -> None:
     assert getattr(old, name) is getattr(importlib.import_module(new), name)
 
 
-SLOW: Final = ("workflows", "llama_agents.client.bindings", "matplotlib", "uvicorn")
+SLOW: Final = ("workflows", "llama_agents.client.bindings", "anyio", "matplotlib", "uvicorn")
 
 
 def test_importing_the_client_imports_nothing_slow() -> None:
@@ -106,32 +106,29 @@ def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
 
 MODELS: Final = {"protocol", "errors"}
 MACHINES: Final = {
-    "_handle",
-    "_operations",
-    "_resume",
-    "_retry",
-    "_start",
-    "_wait",
-    "_pool",
-    "_connection",
+    *("_handle", "_interact", "_map", "_operations", "_resume", "_retry", "_start", "_wait"),
+    *("_pool", "_connection", "_tasks"),
 }
 ALLOWED: Final = {
     "errors": set(),
     "protocol": {"errors"},
     "bindings": set(),
     "_sse": set(),
-    "_pool": set(),
-    "_connection": set(),
+    "_tasks": set(),
+    "_pool": {"_tasks"},
+    "_connection": {"_tasks"},
     "_operations": {"bindings"} | MODELS,
     "_retry": {"_operations"},
     "_resume": {"_sse", "_operations", "_retry"} | MODELS,
     "_handle": MODELS,
     "_start": {"_operations", "_retry"} | MODELS,
     "_wait": {"_sse", "_operations", "_retry"} | MODELS,
+    "_interact": {"_handle"} | MODELS,
+    "_map": {"_handle", "_wait"} | MODELS,
     "_async": MACHINES | {"protocol"},
     "_sync": MACHINES | {"protocol"},
     "client": {"_async", "_sync"},
-    "__init__": {"client", "_handle", "errors", "protocol"},
+    "__init__": {"client", "_handle", "_map", "errors", "protocol"},
 }
 
 
@@ -170,7 +167,7 @@ def test_imports_run_one_way() -> None:
     found: dict[str, set[str]] = {}
     for source, target in edges():
         found.setdefault(source, set()).add(target)
-    assert set(found) | {"errors", "bindings", "_sse", "_pool", "_connection"} == set(ALLOWED)
+    assert set(found) | {"errors", "bindings", "_sse", "_tasks"} == set(ALLOWED)
     for source, targets in found.items():
         assert targets <= ALLOWED[source], source
 

@@ -140,7 +140,10 @@ class Dialog(Workflow):
     async def ask(self, ev: StartEvent, ctx: Context) -> OutEvent:
         answers = [
             await ctx.wait_for_event(
-                ResponseEvent, waiter_event=RequestEvent(prompt=name), waiter_id=name
+                ResponseEvent,
+                waiter_event=RequestEvent(prompt=name),
+                waiter_id=name,
+                requirements={"response": f"to {name}"},
             )
             for name in ("0", "1")
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._handle import Checkpoint
+from ._map import MapProgress, MapResult
 from .client import (
     EventStream,
     SyncEventStream,
@@ -66,6 +67,8 @@ __all__ = [
     "HandlersListResponse",
     "HealthResponse",
     "InvalidResponseError",
+    "MapProgress",
+    "MapResult",
     "MissedEventsWarning",
     "NotFoundError",
     "SendEventResponse",

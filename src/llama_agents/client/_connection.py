@@ -13,9 +13,10 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-import anyio
 import attrs
 import httpx
+
+from ._tasks import shielded
 
 LATE: Final = "The answer was still coming when its time was over"
 
@@ -65,7 +66,7 @@ async def _abandon(response: httpx.Response) -> None:
 
 
 async def _close(streams: Sequence[Any]) -> None:
-    with anyio.CancelScope(shield=True):
+    with shielded():
         for stream in streams:
             with suppress(Exception):
                 await stream.aclose()

@@ -7,9 +7,8 @@ nothing left to do, and that it went on.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 SETTLED: Final = 1.0  # s of silence until all that a run has produced so far is taken to be here
 
 Unanswered = Literal["error", "leave"]
-
-T = TypeVar("T")
 
 
 @attrs.define(eq=False)
@@ -151,7 +148,9 @@ class Interaction:
         Raises:
             UnansweredRequestError: It waits for input, and is not to be left.
         """
-        if self._unanswered == "leave" or "InputRequiredEvent" not in (request.envelope.types or ()):
+        if self._unanswered == "leave" or "InputRequiredEvent" not in (
+            request.envelope.types or ()
+        ):
             self._open.remove(request)
             return
         problem = (
@@ -211,14 +210,3 @@ def _by_name(
             raise ValueError(f"two of the classes are named {event_class.__name__}")
         by_name[event_class.__name__] = (event_class, function)
     return by_name
-
-
-async def acall(function: Callable[[], T | Awaitable[T]]) -> T:
-    """Call a function of the caller's, which may be asynchronous."""
-    result = function()
-    return await result if inspect.isawaitable(result) else result  # type: ignore[return-value]  # T is none
-
-
-def call(function: Callable[[], T]) -> T:
-    """Call a function of the caller's."""
-    return function()

@@ -1,14 +1,15 @@
 """Many runs of one workflow: how many at once, what is given out when, and how often to look.
 
-Pure, but for the two functions that call what the caller gave.
+Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import attrs
+from pydantic import BaseModel
 
 from ._handle import typed_result
 from ._wait import Wait
@@ -28,8 +29,6 @@ STATUSES: Final = frozenset({"completed", "failed", "cancelled"})
 
 # What the server says to every item alike, so that it is not about one of them.
 _ABOUT_ALL: Final = frozenset({401, 403, 404, 407, 429, 502, 503, 504})
-
-T = TypeVar("T")
 
 
 @attrs.frozen
@@ -210,7 +209,7 @@ def length(source: object) -> int | None:
     Raises:
         TypeError: It is one item, and no collection of them.
     """
-    if isinstance(source, (str, bytes, Mapping)) or not isinstance(
+    if isinstance(source, (str, bytes, Mapping, BaseModel)) or not isinstance(
         source, (Iterable, AsyncIterable)
     ):
         raise TypeError(f"start_events must be an iterable of start events, not {source!r}")
@@ -218,18 +217,3 @@ def length(source: object) -> int | None:
         return len(source)  # type: ignore[arg-type]  # that is the question
     except TypeError:
         return None
-
-
-async def aitems(source: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
-    """Iterate over what may be asynchronous."""
-    if isinstance(source, AsyncIterable):
-        async for item in source:
-            yield item
-    else:
-        for item in source:
-            yield item
-
-
-def items(source: Iterable[T]) -> Iterator[T]:
-    """Iterate."""
-    return iter(source)

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import attrs
 import httpx
-from anyio.lowlevel import current_token
+
+from ._tasks import current_loop
 
 IDLE_LIMIT: Final = 45.0  # s without a byte; the server's heartbeat is 25 s
 CONNECT_LIMIT: Final = 10.0  # s
@@ -110,7 +111,7 @@ class AsyncPool:
         if self._handed_in is not None:
             return self._handed_in
         settings = _open_settings(self._settings, self._closed)
-        loop = current_token().native_token
+        loop = current_loop()
         if loop not in self._owned:
             self._forget_closed_loops()
             client = httpx.AsyncClient(**settings.keywords())
@@ -122,7 +123,7 @@ class AsyncPool:
     async def aclose(self) -> None:
         """Close the client of the running event loop, and refuse further use."""
         self._closed = True
-        owned = self._owned.get(current_token().native_token)
+        owned = self._owned.get(current_loop())
         if owned is not None:
             await owned.keeper.aclose()
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
-
 from .. import _operations
-from .._connection import ashield
-from .._interact import acall
 from .._map import Crowd, MapResult, Running, is_about_item
 from .._retry import DROPS
 from .._start import new_handler_id
+from .._tasks import acall, ahold_off, asleep
 from ..errors import NotFoundError, WorkflowClientError, WorkflowFailedError
 from ..protocol import HandlerData, is_status_completed
 
@@ -62,7 +58,7 @@ class ManyRuns:
                 else:
                     return
         finally:
-            await ashield(self._cancel, CANCELLING)
+            await ahold_off(self._cancel, CANCELLING)
 
     async def _begin_next(self) -> bool:
         """Begin the next item; return whether there was one."""
@@ -76,51 +72,49 @@ class ManyRuns:
         except Exception as error:
             if not is_about_item(error, starting=True):
                 raise
-            self._end(Running(index, item, handler_id, None, False), error)
+            self._starting = None
+            self._end(index, item, handler_id, error)
         await self._report()
         return True
 
     async def _begin(self, index: int, item: Any, handler_id: str) -> None:
-        wait = self._client._new_wait(handler_id)
         known = None if self._key is None else await self._known(handler_id)
-        if known is not None:
-            run = Running(index, item, handler_id, wait, is_own=False)
-            handler = known
-        else:
-            run = Running(index, item, handler_id, wait, is_own=True)
+        if known is None or known.status in self._rerun:
             self._starting = handler_id
-            handler = await self._client._start_run(self._workflow_name, handler_id, item)
-        if is_status_completed(handler.status):
-            self._end(run, handler)
+            handler = await self._client._start_run(
+                self._workflow_name, handler_id, item, is_new_id=known is None
+            )
         else:
-            self._crowd.began(run)
+            handler = known
+        if is_status_completed(handler.status):
+            self._end(index, item, handler_id, handler)
+        else:
+            wait = self._client._end_of(handler_id)
+            self._crowd.began(Running(index, item, handler_id, wait, is_own=handler is not known))
         self._starting = None
 
     async def _known(self, handler_id: str) -> HandlerData | None:
-        """Return the run of an item if there is one that counts.
+        """Return the run that an item has already.
 
         Raises:
             WorkflowFailedError: It failed, and is not to be run again.
             ValueError: It is one of another workflow.
         """
+        failure = None
         try:
             handler = await self._client._send(_operations.get_run(handler_id))
         except NotFoundError:
             return None
         except WorkflowFailedError as error:
-            self._refuse_another_workflow(error.handler)
-            if error.handler.status in self._rerun:
-                return None
-            raise
-        self._refuse_another_workflow(handler)
-        return None if handler.status in self._rerun else handler
-
-    def _refuse_another_workflow(self, handler: HandlerData) -> None:
+            failure, handler = error, error.handler
         if handler.workflow_name != self._workflow_name:
             raise ValueError(
-                f"the key {handler.handler_id!r} names a run of {handler.workflow_name!r}, "
+                f"the key {handler_id!r} names a run of {handler.workflow_name!r}, "
                 f"not of {self._workflow_name!r}"
             )
+        if failure is not None and handler.status not in self._rerun:
+            raise failure
+        return handler
 
     async def _look(self) -> None:
         """Look at each run that goes on; pause if none has ended."""
@@ -130,36 +124,38 @@ class ManyRuns:
                 response = await self._client._request(run.wait.look, run.wait)
             except DROPS as error:
                 # What is true of one is true of all: no need to try them, too.
-                await anyio.sleep(max(pause, run.wait.look_failed(error)))
+                await asleep(max(pause, run.wait.look_failed(error)))
                 return
             try:
                 outcome = run.wait.looked(response)
             except WorkflowClientError as error:
                 if not is_about_item(error, starting=False):
                     raise
-                self._end(run, error)
+                self._end(run.index, run.start_event, run.handler_id, error)
             else:
                 if isinstance(outcome, HandlerData):
-                    self._end(run, outcome)
+                    self._end(run.index, run.start_event, run.handler_id, outcome)
                 else:
                     pause = max(pause, outcome)
                     continue
             pause = 0.0
             await self._report()
-        await anyio.sleep(pause)
+        await asleep(pause)
 
-    def _end(self, run: Running, outcome: HandlerData | Exception) -> None:
+    def _end(
+        self, index: int, item: Any, handler_id: str, outcome: HandlerData | Exception
+    ) -> None:
         handler, error = None, None
         if isinstance(outcome, HandlerData):
             handler = outcome
         else:
             error = outcome
             handler = getattr(error, "handler", None)
-        self._crowd.ended(MapResult(run.index, run.start_event, run.handler_id, handler, error))
+        self._crowd.ended(MapResult(index, item, handler_id, handler, error))
 
     async def _report(self) -> None:
         if self._on_progress is not None:
-            await acall(partial(self._on_progress, self._crowd.progress()))
+            await acall(self._on_progress, self._crowd.progress())
 
     async def _cancel(self) -> None:
         """Cancel what was started here and goes on."""

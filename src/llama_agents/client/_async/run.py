@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from .._handle import Checkpoint, take_checkpoint, typed_result
-from .._interact import SETTLED, Interaction, Unanswered, acall
+from .._interact import SETTLED, Interaction, Unanswered
+from .._tasks import acall
 from ..errors import ConflictError
 from ..protocol import CancelHandlerResponse, HandlerData, ResultEnvelope, SendEventResponse, Status
 from .stream import EventStream
@@ -113,7 +114,7 @@ class WorkflowRun:
             EventValidationError: The result is of another class.
             NotFoundError: There is no such run.
         """
-        handler = await self._client._completed(self.handler_id, timeout)
+        handler = await self._client._wait(self._client._end_of(self.handler_id, timeout))
         return handler.result if type is None else typed_result(handler, type)
 
     @overload
@@ -174,6 +175,8 @@ class WorkflowRun:
             WorkflowFailedError: The run failed, timed out or was cancelled.
             StreamDisconnectedError: The connection broke, and reconnecting did not help.
             WorkflowClientError: An answer was not accepted, as ``send`` raises.
+            httpx.TransportError: It is not known whether an answer has arrived. Call it again: it
+                finds out, and goes on.
         """
         position = self._position
         if position == "now":

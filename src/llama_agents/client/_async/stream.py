@@ -7,13 +7,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Literal, Self
 
-import anyio
 import httpx
 
 from .._connection import afree, asend, hang_up
 from .._pool import AsyncPool
 from .._resume import Done, ReadOn, Step, StreamMachine
 from .._retry import DROPS, Again
+from .._tasks import asleep
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 
 CLOSING_SEEN: Final = 0.5  # s, at most, until a pause ends because the stream was closed
@@ -152,7 +152,7 @@ class EventStream:
             case Again(after=pause):
                 await self._disconnect()
                 while pause > 0 and not self._closed:
-                    await anyio.sleep(min(pause, CLOSING_SEEN))
+                    await asleep(min(pause, CLOSING_SEEN))
                     pause -= CLOSING_SEEN
 
     async def _disconnect(self) -> None:

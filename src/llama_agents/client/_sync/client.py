@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
@@ -15,11 +15,13 @@ import httpx
 from .. import _operations
 from .._connection import free, hang_up, read, send
 from .._handle import read_checkpoint, refuse_another_run
+from .._map import Crowd, MapProgress, MapResult, check_statuses, length
 from .._operations import Operation
 from .._pool import Pool, own_settings
 from .._resume import StreamMachine
 from .._retry import DROPS, Again, Call, Exchange, Returned, Sources, is_poisoned
 from .._start import Start, new_handler_id
+from .._tasks import items, sleep
 from .._wait import Wait
 from ..protocol import (
     CancelHandlerResponse,
@@ -33,6 +35,7 @@ from ..protocol import (
     WorkflowsListResponse,
     is_status_completed,
 )
+from .many import ManyRuns
 from .run import SyncWorkflowRun
 from .stream import SyncEventStream
 
@@ -226,7 +229,7 @@ class SyncWorkflowClient:
         )
         if is_status_completed(handler.status):
             return handler
-        return self._wait(Wait(look, run_id, sources=_SOURCES))
+        return self._wait(self._end_of(run_id))
 
     def run_workflow_nowait(
         self,
@@ -260,10 +263,8 @@ class SyncWorkflowClient:
             ValueError: An argument cannot be sent; nothing was.
         """
         run_id = handler_id if handler_id is not None else new_handler_id()
-        forms = _operations.run_workflow_nowait(workflow_name, run_id, start_event, context)
-        look = _operations.get_handler(run_id)
-        return self._exchange(
-            Start(forms, look, run_id, made_here=handler_id is None, sources=_SOURCES)
+        return self._start_run(
+            workflow_name, run_id, start_event, context, is_new_id=handler_id is None
         )
 
     def start(
@@ -291,7 +292,7 @@ class SyncWorkflowClient:
             ValueError: An argument cannot be sent; nothing was.
         """
         handler = self.run_workflow_nowait(workflow_name, handler_id, start_event, context)
-        return SyncWorkflowRun(self, handler.handler_id, run_id=handler.run_id)
+        return SyncWorkflowRun(self, handler.handler_id, run_id=handler.run_id, is_new=True)
 
     def run(self, handler_id: str) -> SyncWorkflowRun:
         """Get a handle on a run that was started before. Nothing is sent.
@@ -323,6 +324,68 @@ class SyncWorkflowClient:
         return SyncWorkflowRun(
             self, known["handler_id"], run_id=known["run_id"], sequence=known["sequence"]
         )
+
+    def map_workflow(
+        self,
+        workflow_name: str,
+        start_events: Iterable[Any],
+        *,
+        limit: int = 8,
+        ordered: bool = True,
+        key: Callable[[Any], str] | None = None,
+        rerun: Sequence[Status] = ("cancelled",),
+        on_progress: Callable[[MapProgress], Any] | None = None,
+    ) -> Generator[MapResult, None, None]:
+        """Run a workflow once for each start event, a few at a time.
+
+        The input is read as there is room, so it may be endless. A run that fails, and a start
+        event that is refused, are results like others. What concerns them all (no such workflow,
+        no access, the server is gone) is raised.
+
+        Breaking off cancels the runs that were started here and go on: leaving the loop by an
+        exception, or by ``break`` under ``contextlib.aclosing``.
+
+        Example:
+            Sum up documents, four at a time:
+
+                starts = (SummaryStart(path=path) for path in paths)
+                for done in client.map_workflow("summarize", starts, limit=4):
+                    print(done.start_event.path, done.error or done.result(Summary).text)
+
+        Args:
+            workflow_name: The name of the workflow.
+            start_events: What each run starts with: events, or their fields as dicts.
+            limit: How many runs may go on at once. Up to four times as many may be begun and not
+                given out yet, when ``ordered`` results wait for an earlier one.
+            ordered: Whether the results come in the order of the input (the default) or as the
+                runs end.
+            key: Gives the handler id of an item, the same one each time: an item whose run the
+                server knows already is not run again, so that what was broken off can be called
+                again. Defaults to new ids.
+            rerun: With ``key``, in which statuses a known run that has ended is run again
+                nevertheless: ``"cancelled"`` (the default), ``"failed"``, ``"completed"``.
+            on_progress: Is called whenever a run was begun or has ended.
+
+        Returns:
+            The results, one for each item. Nothing is sent before the first is asked for.
+
+        Raises:
+            ValueError: ``limit`` or ``rerun`` is out of range.
+            TypeError: ``start_events`` is one event.
+        """
+        crowd = Crowd(
+            limit=limit, ordered=ordered, total=length(start_events), clock=_SOURCES.clock
+        )
+        runs = ManyRuns(
+            self,
+            workflow_name,
+            items(start_events),
+            crowd,
+            key=key,
+            rerun=check_statuses(rerun),
+            on_progress=on_progress,
+        )
+        return runs.results()
 
     def get_workflow_events(
         self,
@@ -487,10 +550,37 @@ class SyncWorkflowClient:
         """
         return self._send(_operations.cancel_handler(handler_id, purge))
 
-    def _completed(self, handler_id: str, timeout: float | None) -> HandlerData:
-        """Wait until a run has completed; one that ended otherwise is an error."""
+    def _start_run(
+        self,
+        workflow_name: str,
+        handler_id: str,
+        start_event: StartEvent | dict[str, Any] | None,
+        context: Context | dict[str, Any] | None = None,
+        *,
+        is_new_id: bool,
+    ) -> HandlerData:
+        """Start a run; it is known that no other has had a new id."""
+        forms = _operations.run_workflow_nowait(workflow_name, handler_id, start_event, context)
+        look = _operations.get_handler(handler_id)
+        start = Start(forms, look, handler_id, made_here=is_new_id, sources=_SOURCES)
+        return self._exchange(start)
+
+    def _stream(self, handler_id: str, after: int, settle: float | None = None) -> SyncEventStream:
+        """Stream all events, the framework's own included; with ``settle`` those of the past."""
+        machine = StreamMachine(
+            handler_id,
+            after_sequence=after,
+            include_internal=True,
+            max_reconnect_attempts=3,
+            sources=_SOURCES,
+            settle=settle,
+        )
+        return SyncEventStream(self._pool, machine)
+
+    def _end_of(self, handler_id: str, timeout: float | None = None) -> Wait:
+        """Make a wait until a run has completed; one that ended otherwise is an error."""
         look = _operations.get_run(handler_id)
-        return self._wait(Wait(look, handler_id, timeout=timeout, sources=_SOURCES))
+        return Wait(look, handler_id, timeout=timeout, sources=_SOURCES)
 
     def _send(self, operation: Operation[T]) -> T:
         call: Exchange[T] = Call(operation, _SOURCES)
@@ -507,7 +597,7 @@ class SyncWorkflowClient:
                 step = exchange.answered(response)
             if not isinstance(step, Again):
                 return step.value
-            time.sleep(step.after)
+            sleep(step.after)
 
     def _wait(self, wait: Wait) -> HandlerData:
         while True:
@@ -520,7 +610,7 @@ class SyncWorkflowClient:
                 if isinstance(handler, HandlerData):
                     return handler
                 pause = handler or self._listen(wait)
-            time.sleep(pause)
+            sleep(pause)
 
     def _listen(self, wait: Wait) -> float:
         """Follow the run's stream until it may have ended; return the pause before a look."""

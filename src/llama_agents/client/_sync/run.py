@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from .._handle import Checkpoint, take_checkpoint, typed_result
+from .._interact import SETTLED, Interaction, Unanswered
+from .._tasks import call
+from ..errors import ConflictError
 from ..protocol import CancelHandlerResponse, HandlerData, ResultEnvelope, SendEventResponse, Status
 from .stream import SyncEventStream
 
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
     from .client import SyncWorkflowClient
 
     StopT = TypeVar("StopT", bound=StopEvent)
+    Answer = Event | dict[str, Any] | None
 
 
 class SyncWorkflowRun:
@@ -42,12 +48,14 @@ class SyncWorkflowRun:
         *,
         run_id: str | None = None,
         sequence: int = -1,
+        is_new: bool = False,
     ) -> None:
         self.handler_id = handler_id
         self._client = client
         self._run_id = run_id
         self._sequence: int | Literal["now"] = sequence
         self._stream: SyncEventStream | None = None
+        self._has_past = not is_new
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.handler_id!r})"
@@ -107,8 +115,108 @@ class SyncWorkflowRun:
             EventValidationError: The result is of another class.
             NotFoundError: There is no such run.
         """
-        handler = self._client._completed(self.handler_id, timeout)
+        handler = self._client._wait(self._client._end_of(self.handler_id, timeout))
         return handler.result if type is None else typed_result(handler, type)
+
+    @overload
+    def interact(
+        self,
+        answers: Mapping[type[Event], Callable[[Any], Answer | Awaitable[Answer]]],
+        type: None = None,
+        *,
+        unanswered: Unanswered = "error",
+    ) -> ResultEnvelope: ...
+
+    @overload
+    def interact(
+        self,
+        answers: Mapping[type[Event], Callable[[Any], Answer | Awaitable[Answer]]],
+        type: type[StopT],
+        *,
+        unanswered: Unanswered = "error",
+    ) -> StopT: ...
+
+    def interact(
+        self,
+        answers: Mapping[Any, Callable[[Any], Any]],
+        type: Any = None,  # noqa: A002
+        *,
+        unanswered: Unanswered = "error",
+    ) -> Any:
+        """Answer what the run asks until it has completed, and get its result.
+
+        A request is answered once, also by a handle that another process had before: a request
+        that the run has got over is not asked again. ``checkpoint()`` stands before the first
+        request that the run may still wait for, and may be called while an answer is made.
+
+        Example:
+            Let a person answer:
+
+                def ask(event: RequestEvent) -> ResponseEvent:
+                    return ResponseEvent(response=input(event.prompt))
+
+                result = run.interact({RequestEvent: ask}, OutEvent)
+
+        Args:
+            answers: For each class of request a function that takes the event and returns the
+                answer: an event, or an envelope as a dict. It is called for subclasses as well;
+                the class that is nearest counts.
+            type: The class of stop event that the result is to be made of. Defaults to none: the
+                result as a dict of its fields, and its envelope.
+            unanswered: What becomes of an ``InputRequiredEvent`` without an answer (no function,
+                or its function returned None): ``"error"`` (the default), or ``"leave"`` it to
+                somebody else.
+
+        Returns:
+            The result.
+
+        Raises:
+            UnansweredRequestError: A request has no answer; or several were open when another
+                process answered, and the server does not tell which of them.
+            WorkflowFailedError: The run failed, timed out or was cancelled.
+            StreamDisconnectedError: The connection broke, and reconnecting did not help.
+            WorkflowClientError: An answer was not accepted, as ``send`` raises.
+            httpx.TransportError: It is not known whether an answer has arrived. Call it again: it
+                finds out, and goes on.
+        """
+        position = self._position
+        if position == "now":
+            position = -1
+            self._has_past = True
+        talk = Interaction(
+            self.handler_id, answers, unanswered=unanswered, position=position, past=self._has_past
+        )
+        self._stream, self._sequence = None, position
+        had_past, self._has_past = self._has_past, True  # until all is done
+        if had_past:
+            self._follow(talk, self._client._stream(self.handler_id, position, SETTLED))
+            talk.present()
+        self._follow(talk, self._client._stream(self.handler_id, talk.last))
+        self._has_past = False
+        return self.result(type)
+
+    def _follow(self, talk: Interaction, stream: SyncEventStream) -> None:
+        """Take the events of a stream, and answer what is due."""
+        with stream:
+            self._answer(talk)
+            for envelope in stream:
+                sequence = stream.last_sequence
+                assert sequence != "now"
+                talk.take(sequence, envelope)
+                self._sequence = talk.position
+                self._answer(talk)
+
+    def _answer(self, talk: Interaction) -> None:
+        while (request := talk.due()) is not None:
+            answer = call(request.answer)
+            if answer is None:
+                talk.left(request)
+            else:
+                request.sent = True
+                # An answer to a run that has ended comes too late: the result says how it ended.
+                with suppress(ConflictError):
+                    self.send(answer)
+            self._sequence = talk.position
 
     def send(self, event: Event | dict[str, Any], step: str | None = None) -> SendEventResponse:
         """Send an event to the run, as ``SyncWorkflowClient.send_event`` does.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
@@ -15,6 +14,7 @@ from .._connection import free, hang_up, send
 from .._pool import Pool
 from .._resume import Done, ReadOn, Step, StreamMachine
 from .._retry import DROPS, Again
+from .._tasks import sleep
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 
 CLOSING_SEEN: Final = 0.5  # s, at most, until a pause ends because the stream was closed
@@ -128,7 +128,8 @@ class SyncEventStream:
 
     def _open(self) -> Step:
         client = self._pool.get()
-        request = self._machine.request().request(client)
+        machine = self._machine
+        request = machine.request().request(client, machine.timeout(client.timeout))
         try:
             self._response = response = send(client, request)
         except DROPS as error:
@@ -152,7 +153,7 @@ class SyncEventStream:
             case Again(after=pause):
                 self._disconnect()
                 while pause > 0 and not self._closed:
-                    time.sleep(min(pause, CLOSING_SEEN))
+                    sleep(min(pause, CLOSING_SEEN))
                     pause -= CLOSING_SEEN
 
     def _disconnect(self) -> None:

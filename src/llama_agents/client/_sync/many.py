@@ -1,0 +1,169 @@
+# Generated from src/llama_agents/client/_async/many.py by `python -m generator`: do not edit.
+"""The synchronous face of many runs: starts, looks, results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from .. import _operations
+from .._map import Crowd, MapResult, Running, is_about_item
+from .._retry import DROPS
+from .._start import new_handler_id
+from .._tasks import call, hold_off, sleep
+from ..errors import NotFoundError, WorkflowClientError, WorkflowFailedError
+from ..protocol import HandlerData, is_status_completed
+
+if TYPE_CHECKING:
+    from .client import SyncWorkflowClient
+
+END: Final = object()
+CANCELLING: Final = 10.0  # s, at most, for cancelling what was started
+
+
+class ManyRuns:
+    """The runs of one workflow that ``SyncWorkflowClient.map_workflow`` makes."""
+
+    def __init__(
+        self,
+        client: SyncWorkflowClient,
+        workflow_name: str,
+        source: Iterator[Any],
+        crowd: Crowd,
+        *,
+        key: Callable[[Any], str] | None,
+        rerun: frozenset[str],
+        on_progress: Callable[[Any], Any] | None,
+    ) -> None:
+        self._client = client
+        self._workflow_name = workflow_name
+        self._source = source
+        self._crowd = crowd
+        self._key = key
+        self._rerun = rerun
+        self._on_progress = on_progress
+        self._starting: str | None = None  # the run whose start is under way
+
+    def results(self) -> Generator[MapResult, None, None]:
+        """Give the results; cancel what goes on when that is broken off."""
+        crowd, more = self._crowd, True
+        try:
+            while True:
+                if (result := crowd.next_result()) is not None:
+                    yield result
+                elif more and crowd.has_room:
+                    more = self._begin_next()
+                elif crowd.running:
+                    self._look()
+                else:
+                    return
+        finally:
+            hold_off(self._cancel, CANCELLING)
+
+    def _begin_next(self) -> bool:
+        """Begin the next item; return whether there was one."""
+        item = next(self._source, END)
+        if item is END:
+            return False
+        index = self._crowd.next_index()
+        handler_id = new_handler_id() if self._key is None else self._key(item)
+        try:
+            self._begin(index, item, handler_id)
+        except Exception as error:
+            if not is_about_item(error, starting=True):
+                raise
+            self._starting = None
+            self._end(index, item, handler_id, error)
+        self._report()
+        return True
+
+    def _begin(self, index: int, item: Any, handler_id: str) -> None:
+        known = None if self._key is None else self._known(handler_id)
+        if known is None or known.status in self._rerun:
+            self._starting = handler_id
+            handler = self._client._start_run(
+                self._workflow_name, handler_id, item, is_new_id=known is None
+            )
+        else:
+            handler = known
+        if is_status_completed(handler.status):
+            self._end(index, item, handler_id, handler)
+        else:
+            wait = self._client._end_of(handler_id)
+            self._crowd.began(Running(index, item, handler_id, wait, is_own=handler is not known))
+        self._starting = None
+
+    def _known(self, handler_id: str) -> HandlerData | None:
+        """Return the run that an item has already.
+
+        Raises:
+            WorkflowFailedError: It failed, and is not to be run again.
+            ValueError: It is one of another workflow.
+        """
+        failure = None
+        try:
+            handler = self._client._send(_operations.get_run(handler_id))
+        except NotFoundError:
+            return None
+        except WorkflowFailedError as error:
+            failure, handler = error, error.handler
+        if handler.workflow_name != self._workflow_name:
+            raise ValueError(
+                f"the key {handler_id!r} names a run of {handler.workflow_name!r}, "
+                f"not of {self._workflow_name!r}"
+            )
+        if failure is not None and handler.status not in self._rerun:
+            raise failure
+        return handler
+
+    def _look(self) -> None:
+        """Look at each run that goes on; pause if none has ended."""
+        pause = self._crowd.pause()
+        for run in tuple(self._crowd.running.values()):
+            try:
+                response = self._client._request(run.wait.look, run.wait)
+            except DROPS as error:
+                # What is true of one is true of all: no need to try them, too.
+                sleep(max(pause, run.wait.look_failed(error)))
+                return
+            try:
+                outcome = run.wait.looked(response)
+            except WorkflowClientError as error:
+                if not is_about_item(error, starting=False):
+                    raise
+                self._end(run.index, run.start_event, run.handler_id, error)
+            else:
+                if isinstance(outcome, HandlerData):
+                    self._end(run.index, run.start_event, run.handler_id, outcome)
+                else:
+                    pause = max(pause, outcome)
+                    continue
+            pause = 0.0
+            self._report()
+        sleep(pause)
+
+    def _end(
+        self, index: int, item: Any, handler_id: str, outcome: HandlerData | Exception
+    ) -> None:
+        handler, error = None, None
+        if isinstance(outcome, HandlerData):
+            handler = outcome
+        else:
+            error = outcome
+            handler = getattr(error, "handler", None)
+        self._crowd.ended(MapResult(index, item, handler_id, handler, error))
+
+    def _report(self) -> None:
+        if self._on_progress is not None:
+            call(self._on_progress, self._crowd.progress())
+
+    def _cancel(self) -> None:
+        """Cancel what was started here and goes on."""
+        ids = [run.handler_id for run in self._crowd.running.values() if run.is_own]
+        if self._starting is not None:
+            ids.append(self._starting)
+        with suppress(*DROPS):
+            for handler_id in ids:
+                with suppress(WorkflowClientError):
+                    self._client.cancel_handler(handler_id)
