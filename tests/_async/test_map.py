@@ -148,6 +148,14 @@ def stop_at(started: int) -> Any:
     return on_progress
 
 
+async def test_results_that_are_dropped_after_the_client_are_no_error(server_url: str) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        results = client.map_workflow("count", [{"n": 0}, {"n": 100, "pause": 0.01}])
+        async for _ in results:
+            break
+    await results.aclose()
+
+
 async def test_what_already_ran_is_not_run_again(server_url: str) -> None:
     prefix = new_handler_id()
     starts = [{"n": n} for n in range(5)]

@@ -145,6 +145,14 @@ def stop_at(started: int) -> Any:
     return on_progress
 
 
+def test_results_that_are_dropped_after_the_client_are_no_error(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        results = client.map_workflow("count", [{"n": 0}, {"n": 100, "pause": 0.01}])
+        for _ in results:
+            break
+    results.close()
+
+
 def test_what_already_ran_is_not_run_again(server_url: str) -> None:
     prefix = new_handler_id()
     starts = [{"n": n} for n in range(5)]

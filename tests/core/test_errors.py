@@ -12,6 +12,7 @@ import pytest
 from llama_agents.client import WorkflowClient, errors
 from llama_agents.client.errors import BODY_PREVIEW, status_error
 from llama_agents.client.protocol import HandlerData
+from llama_agents.client.protocol.serializable_events import EventEnvelopeWithMetadata
 
 URL = "http://user:secret@host:1/handlers/h?token=secret"
 
@@ -41,6 +42,7 @@ EVERY_ERROR = [
     errors.StreamTimeoutError("h", "now", "no"),
     errors.WaitTimeoutError("h", 1.5),
     errors.CheckpointError("not a checkpoint"),
+    errors.UnansweredRequestError("h", [EventEnvelopeWithMetadata(value={}, type="Ask")], "no"),
     errors.EventValidationError("no"),
 ]
 

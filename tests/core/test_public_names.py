@@ -125,8 +125,8 @@ ALLOWED: Final = {
     "_wait": {"_sse", "_operations", "_retry"} | MODELS,
     "_interact": {"_handle"} | MODELS,
     "_map": {"_handle", "_wait"} | MODELS,
-    "_async": MACHINES | {"protocol"},
-    "_sync": MACHINES | {"protocol"},
+    "_async": MACHINES | MODELS,
+    "_sync": MACHINES | MODELS,
     "client": {"_async", "_sync"},
     "__init__": {"client", "_handle", "_map", "errors", "protocol"},
 }

@@ -16,7 +16,7 @@ from . import _operations
 from ._operations import Operation
 from ._retry import RETRYABLE, Budget, Sources, give_up, is_mistake
 from ._sse import SSEDecoder, is_event_stream
-from .errors import WaitTimeoutError, WorkflowClientError, name_run
+from .errors import WaitTimeoutError, WorkflowClientError, name_run, status_error
 from .protocol import HandlerData, is_status_completed
 from .protocol.serializable_events import EventEnvelopeWithMetadata
 
@@ -83,9 +83,7 @@ class Wait:
             WaitTimeoutError: The time is over.
         """
         if response.status_code in RETRYABLE:
-            pause = self._budget.spend(response)
-            if pause is not None:
-                return self._within_the_bound(pause)
+            return self.unavailable(response)
         try:
             handler = self.look.parse(response)
         except WorkflowClientError as error:
@@ -98,6 +96,20 @@ class Wait:
         if pause:
             # The event of the end is there before the status of the run says so.
             self._settling = min(2 * pause, self._max_interval)
+        return self._within_the_bound(pause)
+
+    def unavailable(self, response: httpx.Response) -> float:
+        """Take an answer that says to come again; return the pause before the next look.
+
+        Raises:
+            StatusError: No look is left.
+            WaitTimeoutError: The time is over.
+        """
+        pause = self._budget.spend(response)
+        if pause is None:
+            error = status_error(response)
+            name_run(error, self._handler_id)
+            raise error
         return self._within_the_bound(pause)
 
     def look_failed(self, cause: Exception) -> float:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .. import _operations
 from .._map import Crowd, MapResult, Running, is_about_item
-from .._retry import DROPS
+from .._retry import DROPS, RETRYABLE
 from .._start import new_handler_id
 from .._tasks import acall, ahold_off, asleep
-from ..errors import NotFoundError, WorkflowClientError, WorkflowFailedError
+from ..errors import NotFoundError, StatusError, WorkflowClientError, WorkflowFailedError
 from ..protocol import HandlerData, is_status_completed
 
 if TYPE_CHECKING:
@@ -78,7 +78,22 @@ class ManyRuns:
         return True
 
     async def _begin(self, index: int, item: Any, handler_id: str) -> None:
-        known = None if self._key is None else await self._known(handler_id)
+        """Begin an item, with the patience of a wait: the server may be down for a while."""
+        patience = self._client._end_of(handler_id)
+        look = self._key is not None
+        while True:
+            try:
+                return await self._begin_now(index, item, handler_id, look=look)
+            except DROPS as error:
+                await asleep(patience.look_failed(error))
+            except StatusError as error:
+                if error.status_code not in RETRYABLE:
+                    raise
+                await asleep(patience.unavailable(error.response))
+            look = True  # it may have been started
+
+    async def _begin_now(self, index: int, item: Any, handler_id: str, *, look: bool) -> None:
+        known = await self._known(handler_id) if look else None
         if known is None or known.status in self._rerun:
             self._starting = handler_id
             handler = await self._client._start_run(
@@ -90,7 +105,8 @@ class ManyRuns:
             self._end(index, item, handler_id, handler)
         else:
             wait = self._client._end_of(handler_id)
-            self._crowd.began(Running(index, item, handler_id, wait, is_own=handler is not known))
+            is_own = self._starting is not None
+            self._crowd.began(Running(index, item, handler_id, wait, is_own))
         self._starting = None
 
     async def _known(self, handler_id: str) -> HandlerData | None:
@@ -162,7 +178,8 @@ class ManyRuns:
         ids = [run.handler_id for run in self._crowd.running.values() if run.is_own]
         if self._starting is not None:
             ids.append(self._starting)
-        with suppress(*DROPS):
+        # RuntimeError: the client has been closed before.
+        with suppress(RuntimeError, *DROPS):
             for handler_id in ids:
                 with suppress(WorkflowClientError):
                     await self._client.cancel_handler(handler_id)
