@@ -108,6 +108,41 @@ def test_human_in_the_loop_answers_itself_without_a_terminal(url: str) -> None:
     assert run("human_in_the_loop.py", url).endswith("Hello, Ada\n")
 
 
+def test_handle_leaves_a_run_and_goes_on_with_it(url: str) -> None:
+    printed = run("handle.py", url)
+    for face in printed.split("WorkflowClient")[1:]:
+        numbers = [int(number) for number in re.findall(r"'number': (\d+)", face)]
+        assert numbers == [1, 2, 3, 4, 5, 6]
+        assert "completed: 6 documents" in face
+
+
+def test_function_answers_what_a_workflow_asks(url: str) -> None:
+    assert run("interact.py", url).count("Hello, Ada\n") == 2
+
+
+def test_many_runs_are_run_once_however_often_it_is_started(url: str) -> None:
+    outcomes = [run("many_runs.py", url, "--batch", "test") for _ in range(2)]
+    for printed in outcomes:
+        assert re.findall(r"^  (\d+): ", printed, re.MULTILINE) == [*map(str, range(12))] * 2
+        assert printed.count("there is nothing to index") == 4
+    handlers = httpx.get(f"{url}/handlers", params={"workflow_name": "index"}).json()["handlers"]
+    assert sum(handler["handler_id"].startswith("test-") for handler in handlers) == 24
+
+
+def test_many_runs_broken_off_leave_nothing_running(url: str, tmp_path: Path) -> None:
+    with started("many_runs.py", url, "--batch", "broken") as example:
+
+        def states() -> list[str]:
+            handlers = httpx.get(f"{url}/handlers").json()["handlers"]
+            return [h["status"] for h in handlers if h["handler_id"].startswith("broken-")]
+
+        wait_until(lambda: "running" in states(), within=LONGEST)
+        example.process.send_signal(signal.SIGINT)
+        example.process.wait(LONGEST)
+    assert "Start it again to go on." in "".join(example.lines)
+    assert "running" not in states()
+
+
 def handled(output: Path) -> list[int]:
     return [int(number) for number in re.findall(r"'number': (\d+)", output.read_text())]
 
@@ -217,7 +252,7 @@ def test_service_frees_its_connection_when_the_browser_leaves() -> None:
 # ------------------------------------------------------------------- the README
 
 README: Final = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
-SYNC, ASYNC, STREAM, HUMAN = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+SYNC, ASYNC, STREAM, HUMAN, RUN, ASK, MANY = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.mark.parametrize("program", [SYNC, ASYNC], ids=["sync", "async"])
@@ -235,12 +270,17 @@ def test_streams_of_the_readme_work(url: str, tmp_path: Path) -> None:
         'handler = await client.run_workflow_nowait("human")',
         *HUMAN.splitlines(),
         'print((await client.get_handler(handler.handler_id)).result["output"])',
+        *RUN.splitlines(),
+        'run = await client.start("human")',
+        *ASK.splitlines(),
+        *MANY.splitlines(),
     ]
     body = "\n".join(f"        {line}" for line in lines)
     (tmp_path / "streams.py").write_text(
         "import asyncio, builtins, sys\n"
         f"sys.path.insert(0, {str(EXAMPLES)!r})\n"
         "from llama_agents.client import WorkflowClient\n"
+        "from sample_workflows import IndexDone, IndexStart\n"
         "from sample_workflows import OutEvent, RequestEvent, ResponseEvent\n"
         "builtins.input = lambda prompt: 'Ada'\n"
         "async def main():\n"
@@ -250,7 +290,9 @@ def test_streams_of_the_readme_work(url: str, tmp_path: Path) -> None:
     )
     printed = run(str(tmp_path / "streams.py"))
     assert "IndexDone {'indexed': 20}" in printed
-    assert printed.endswith("Hello, Ada\n")
+    assert printed.count("Hello, Ada\n") == 2
+    assert "5 documents" in printed
+    assert printed.endswith("2 failed\n")
 
 
 # ------------------------------------------------------------------- the demo
