@@ -34,8 +34,9 @@ def progress_bar(title: str) -> Iterator[Callable[[MapProgress], None]]:
 
         def move(now: MapProgress) -> None:
             done = now.completed + now.failed
-            counts = {"running": now.running, "failed": now.failed}
-            bar.update(task, total=now.total, completed=done, **counts)
+            bar.update(
+                task, total=now.total, completed=done, running=now.running, failed=now.failed
+            )
 
         yield move
 

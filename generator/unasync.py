@@ -44,6 +44,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule(r"\bAsyncGenerator\[MapResult, None\]", "Generator[MapResult, None, None]"),
     Rule(r"\bAsyncGenerator\b", "Generator"),
     Rule(r"\| AsyncIterable\[Any\]", ""),
+    Rule(r"\| Awaitable\[Answer\]", ""),
     Rule(r"\bAsyncPool\b", "Pool"),
     Rule(r"\bEventStream\b", "SyncEventStream"),
     Rule(r"\bWorkflowClient\b", "SyncWorkflowClient"),

@@ -23,13 +23,15 @@ pytestmark = pytest.mark.anyio
 
 
 class Person:
-    """Who answers: notes what was asked."""
+    """Who answers: notes what was asked, and what is not to be asked any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, over: str = "") -> None:
         self.asked: list[str] = []
+        self.over = over
 
     async def __call__(self, event: RequestEvent) -> ResponseEvent:
         assert type(event) is RequestEvent
+        assert event.prompt != self.over
         self.asked.append(event.prompt)
         return ResponseEvent(response=f"to {event.prompt}")
 
@@ -95,7 +97,7 @@ async def test_resumed_run_asks_only_what_is_open(
             await run.interact({RequestEvent: first})
         kept = json.loads(json.dumps(begin if early else await run.checkpoint()))
     async with WorkflowClient(base_url=server_url) as client:
-        second = Person()
+        second = Person(over="0")
         result = await (await client.resume(kept)).interact({RequestEvent: second}, OutEvent)
     assert first.asked == ["0", "1"]
     assert second.asked[0] == "1"  # it was asked, and not answered

@@ -23,13 +23,15 @@ from ..support.workflows import OutEvent, RequestEvent, ResponseEvent
 
 
 class Person:
-    """Who answers: notes what was asked."""
+    """Who answers: notes what was asked, and what is not to be asked any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, over: str = "") -> None:
         self.asked: list[str] = []
+        self.over = over
 
     def __call__(self, event: RequestEvent) -> ResponseEvent:
         assert type(event) is RequestEvent
+        assert event.prompt != self.over
         self.asked.append(event.prompt)
         return ResponseEvent(response=f"to {event.prompt}")
 
@@ -93,7 +95,7 @@ def test_resumed_run_asks_only_what_is_open(server_url: str, workflow: str, earl
             run.interact({RequestEvent: first})
         kept = json.loads(json.dumps(begin if early else run.checkpoint()))
     with SyncWorkflowClient(base_url=server_url) as client:
-        second = Person()
+        second = Person(over="0")
         result = (client.resume(kept)).interact({RequestEvent: second}, OutEvent)
     assert first.asked == ["0", "1"]
     assert second.asked[0] == "1"  # it was asked, and not answered

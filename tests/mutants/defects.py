@@ -20,6 +20,10 @@ POOL: Final = "_pool.py"
 OPERATIONS: Final = "_operations.py"
 CLIENT: Final = "_async/client.py"
 STREAM: Final = "_async/stream.py"
+INTERACT: Final = "_interact.py"
+MAP: Final = "_map.py"
+RUN: Final = "_async/run.py"
+MANY: Final = "_async/many.py"
 
 
 @attrs.frozen
@@ -255,8 +259,8 @@ DEFECTS: Final[Sequence[Defect]] = (
     Defect(
         "a server that accepts and drops gets 1 + 3 connections",
         RESUME,
-        "        self._response = response\n        return ReadOn()",
-        "        self._response = response\n        self._budget.failures = 0\n"
+        "        self._latest = self._clock()\n        return ReadOn()",
+        "        self._latest = self._clock()\n        self._budget.failures = 0\n"
         "        return ReadOn()",
         stream="Resuming-a server that sends a heartbeat and drops, for ever",
     ),
@@ -333,8 +337,8 @@ DEFECTS: Final[Sequence[Defect]] = (
     Defect(
         "the client's headers go with every reconnect",
         STREAM,
-        "request = self._machine.request().request(client)",
-        "request = self._machine.request().request(client)\n"
+        "request = machine.request().request(client, machine.timeout(client.timeout))",
+        "request = machine.request().request(client, machine.timeout(client.timeout))\n"
         "        if self._machine.cursor != -1:\n"
         "            request.headers.pop('authorization', None)",
         stream="Resuming-two cuts, and a token in the headers of the client",
@@ -484,7 +488,7 @@ DEFECTS: Final[Sequence[Defect]] = (
     Defect(
         "a run carries the id that the client made",
         CLIENT,
-        "forms = _operations.run_workflow_nowait(workflow_name, run_id, start_event, context)",
+        "forms = _operations.run_workflow_nowait(workflow_name, handler_id, start_event, context)",
         "forms = _operations.run_workflow_nowait("
         "workflow_name, new_handler_id(), start_event, context)",
         call="start: the answer is lost",
@@ -499,7 +503,7 @@ DEFECTS: Final[Sequence[Defect]] = (
     Defect(
         "run_workflow outlives its connection",
         CLIENT,
-        "        return await self._wait(Wait(look, run_id, sources=_SOURCES))",
+        "        return await self._wait(self._end_of(run_id))",
         "        return handler",
         call="run_workflow: no byte within the idle limit",
     ),
@@ -635,5 +639,99 @@ DEFECTS: Final[Sequence[Defect]] = (
         "            client = self.__dict__.setdefault("
         "'only', httpx.AsyncClient(**settings.keywords()))\n",
         tests=("tests/core/test_pool.py::test_client_survives_two_event_loops",) * 2,
+    ),
+    Defect(
+        "a handler that is used again is not taken for the checkpoint's run",
+        "_handle.py",
+        '    if handler.run_id != checkpoint["run_id"]:\n',
+        "    if False:\n",
+        test="tests/{face}/test_run.py::test_checkpoint_of_a_handler_used_again_is_refused",
+    ),
+    Defect(
+        "a request is not asked again after a resume",
+        RUN,
+        "        if had_past:\n",
+        "        if False:\n",
+        test="tests/{face}/test_interact.py::test_resumed_run_asks_only_what_is_open",
+    ),
+    Defect(
+        "a request that was not answered is asked again after a resume",
+        INTERACT,
+        "        return self._open[0].sequence - 1 if self._open else self.last\n",
+        "        return self.last\n",
+        test="tests/{face}/test_interact.py::test_same_handle_goes_on_after_an_error",
+    ),
+    Defect(
+        "which of two requests was answered is not guessed",
+        INTERACT,
+        "        if self._open and (self._steps or self._unclear):\n",
+        "        if False:\n",
+        test="tests/{face}/test_interact.py::"
+        "test_open_requests_of_which_one_was_answered_are_not_guessed",
+    ),
+    Defect(
+        "an unanswered request is an error",
+        INTERACT,
+        "        raise UnansweredRequestError(self._handler_id, [request.envelope], problem)\n",
+        "        return\n",
+        tests=("tests/core/test_interact.py::test_request_may_be_left",) * 2,
+    ),
+    Defect(
+        "an answer that comes too late does not hide how the run ended",
+        RUN,
+        "                with suppress(ConflictError):\n",
+        "                with suppress():\n",
+        test="tests/{face}/test_interact.py::test_failed_run_is_an_error_also_when_it_asks",
+    ),
+    Defect(
+        "no more runs than the limit go on at once",
+        MAP,
+        "        return len(self.running) < self._limit and begun < WINDOW * self._limit\n",
+        "        return begun < WINDOW * self._limit\n",
+        test="tests/{face}/test_map.py::test_no_more_run_than_the_limit_and_the_input_waits",
+    ),
+    Defect(
+        "results come in the order of the input",
+        MAP,
+        "        index = self._given if self._ordered else next(iter(self._ready), None)\n",
+        "        index = next(iter(self._ready), None)\n",
+        test="tests/{face}/test_map.py::test_results_come_in_the_order_of_the_input_or_as_they_end",
+    ),
+    Defect(
+        "what is broken off is cancelled",
+        MANY,
+        "            await ahold_off(self._cancel, CANCELLING)\n",
+        "            pass\n",
+        test="tests/{face}/test_map.py::test_breaking_off_cancels_what_was_started",
+    ),
+    Defect(
+        "what was there before is not cancelled",
+        MANY,
+        "if run.is_own]",
+        "if True]",
+        test="tests/{face}/test_map.py::test_breaking_off_cancels_what_was_started",
+    ),
+    Defect(
+        "what already ran is not run again",
+        MANY,
+        "        known = await self._known(handler_id) if look else None\n",
+        "        known = None\n",
+        test="tests/{face}/test_map.py::test_what_already_ran_is_not_run_again",
+    ),
+    Defect(
+        "many runs outlive a restart of the server",
+        MANY,
+        "                await asleep(patience.look_failed(error))\n",
+        "                raise error\n",
+        test="tests/faults/{face}/test_handles.py::"
+        "test_map_workflow_goes_on_after_the_server_was_killed",
+    ),
+    Defect(
+        "what concerns all items is raised",
+        MAP,
+        "        return error.status_code not in _ABOUT_ALL "
+        "or (error.status_code == 404 and not starting)\n",
+        "        return True\n",
+        test="tests/{face}/test_map.py::test_no_access_is_raised_at_once",
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Generator
 from typing import Any, Literal, assert_type
 
 import httpx
@@ -10,6 +11,7 @@ from llama_agents.client import (
     EventEnvelopeWithMetadata,
     EventStream,
     HandlerData,
+    MapResult,
     SyncEventStream,
     SyncWorkflowClient,
     SyncWorkflowRun,
@@ -18,7 +20,13 @@ from llama_agents.client import (
     WorkflowRun,
 )
 from llama_agents.client.protocol import ResultEnvelope, Status, is_status_completed
-from workflows.events import Event, StartEvent, StopEvent
+from workflows.events import (
+    Event,
+    HumanResponseEvent,
+    InputRequiredEvent,
+    StartEvent,
+    StopEvent,
+)
 
 
 class OutEvent(StopEvent):
@@ -26,6 +34,22 @@ class OutEvent(StopEvent):
 
 
 def takes_an_envelope(envelope: EventEnvelopeWithMetadata) -> None: ...
+
+
+class Request(InputRequiredEvent):
+    prompt: str
+
+
+def answer(event: Request) -> HumanResponseEvent:
+    return HumanResponseEvent.model_validate({"response": event.prompt})
+
+
+async def answer_later(event: Event) -> dict[str, Any] | None:
+    return {"type": "ResponseEvent", "value": {}}
+
+
+def print_it(event: Event) -> str:
+    return str(event)
 
 
 async def asynchronous() -> None:
@@ -68,6 +92,17 @@ async def asynchronous() -> None:
     assert_type(await run.checkpoint(), Checkpoint)
     assert_type(await client.resume({"handler_id": "h", "run_id": "r", "sequence": 1}), WorkflowRun)
     await run.result(Event)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    assert_type(await run.interact({Event: answer_later}, OutEvent), OutEvent)
+    assert_type(await run.interact({Request: answer}, unanswered="leave"), ResultEnvelope)
+    await run.interact({Request: answer}, unanswered="ignore")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await run.interact({Request: print_it})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    runs = client.map_workflow("greet", [StartEvent()], limit=2, key=str, on_progress=print)
+    assert_type(runs, AsyncGenerator[MapResult, None])
+    async for done in runs:
+        assert_type(done.result(OutEvent), OutEvent)
+        assert_type(done.result(), ResultEnvelope)
+        assert_type(done.error, Exception | None)
+    client.map_workflow("greet", [], rerun=["done"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 
 
 def synchronous() -> None:
@@ -84,6 +119,9 @@ def synchronous() -> None:
     assert_type(run, SyncWorkflowRun)
     assert_type(run.result(OutEvent, timeout=5), OutEvent)
     assert_type(run.events(), SyncEventStream)
+    assert_type(run.interact({Request: answer}, OutEvent), OutEvent)
+    run.interact({Request: answer_later})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    assert_type(client.map_workflow("greet", [{}]), Generator[MapResult, None, None])
     with client.get_workflow_events("h") as stream:
         assert_type(stream, SyncEventStream)
         for event in stream:

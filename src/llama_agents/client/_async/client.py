@@ -414,14 +414,9 @@ class WorkflowClient:
         Raises:
             ValueError: An argument is out of range.
         """
-        machine = StreamMachine(
-            handler_id,
-            after_sequence=after_sequence,
-            include_internal=include_internal_events,
-            max_reconnect_attempts=max_reconnect_attempts,
-            sources=_SOURCES,
+        return self._stream(
+            handler_id, after_sequence, include_internal_events, max_reconnect_attempts
         )
-        return EventStream(self._pool, machine)
 
     async def send_event(
         self, handler_id: str, event: Event | dict[str, Any], step: str | None = None
@@ -564,13 +559,20 @@ class WorkflowClient:
         start = Start(forms, look, handler_id, made_here=is_new_id, sources=_SOURCES)
         return await self._exchange(start)
 
-    def _stream(self, handler_id: str, after: int, settle: float | None = None) -> EventStream:
-        """Stream all events, the framework's own included; with ``settle`` those of the past."""
+    def _stream(
+        self,
+        handler_id: str,
+        after_sequence: int | Literal["now"],
+        include_internal: bool,
+        max_reconnect_attempts: int = 3,
+        settle: float | None = None,
+    ) -> EventStream:
+        """Make a stream; with ``settle`` one of the past."""
         machine = StreamMachine(
             handler_id,
-            after_sequence=after,
-            include_internal=True,
-            max_reconnect_attempts=3,
+            after_sequence=after_sequence,
+            include_internal=include_internal,
+            max_reconnect_attempts=max_reconnect_attempts,
             sources=_SOURCES,
             settle=settle,
         )

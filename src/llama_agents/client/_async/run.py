@@ -188,9 +188,11 @@ class WorkflowRun:
         self._stream, self._sequence = None, position
         had_past, self._has_past = self._has_past, True  # until all is done
         if had_past:
-            await self._follow(talk, self._client._stream(self.handler_id, position, SETTLED))
+            await self._follow(
+                talk, self._client._stream(self.handler_id, position, True, settle=SETTLED)
+            )
             talk.present()
-        await self._follow(talk, self._client._stream(self.handler_id, talk.last))
+        await self._follow(talk, self._client._stream(self.handler_id, talk.last, True))
         self._has_past = False
         return await self.result(type)
 

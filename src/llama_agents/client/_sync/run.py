@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -121,7 +121,7 @@ class SyncWorkflowRun:
     @overload
     def interact(
         self,
-        answers: Mapping[type[Event], Callable[[Any], Answer | Awaitable[Answer]]],
+        answers: Mapping[type[Event], Callable[[Any], Answer]],
         type: None = None,
         *,
         unanswered: Unanswered = "error",
@@ -130,7 +130,7 @@ class SyncWorkflowRun:
     @overload
     def interact(
         self,
-        answers: Mapping[type[Event], Callable[[Any], Answer | Awaitable[Answer]]],
+        answers: Mapping[type[Event], Callable[[Any], Answer]],
         type: type[StopT],
         *,
         unanswered: Unanswered = "error",
@@ -189,9 +189,11 @@ class SyncWorkflowRun:
         self._stream, self._sequence = None, position
         had_past, self._has_past = self._has_past, True  # until all is done
         if had_past:
-            self._follow(talk, self._client._stream(self.handler_id, position, SETTLED))
+            self._follow(
+                talk, self._client._stream(self.handler_id, position, True, settle=SETTLED)
+            )
             talk.present()
-        self._follow(talk, self._client._stream(self.handler_id, talk.last))
+        self._follow(talk, self._client._stream(self.handler_id, talk.last, True))
         self._has_past = False
         return self.result(type)
 
