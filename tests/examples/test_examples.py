@@ -18,10 +18,12 @@ from typing import Final
 
 import httpx
 import pytest
+from llama_agents.client.testing import serve
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..support.server import running, sample_server, wait_until
+from ..support.server import wait_until
+from ..support.workflows import sample_workflows
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 LONGEST: Final = 60  # s, for one example
@@ -203,7 +205,7 @@ class OpenStreams:
 def test_service_frees_its_connection_when_the_browser_leaves() -> None:
     """Also where no further event comes that it would fail to write."""
     with (
-        running(sample_server(middleware=[Middleware(OpenStreams)])) as upstream,
+        serve(sample_workflows(), middleware=[Middleware(OpenStreams)]) as upstream,
         started("async_service.py", upstream, "--port", "0") as example,
         httpx.Client(base_url=example.address(), timeout=LONGEST) as browser,
     ):
