@@ -34,6 +34,8 @@ def _refusal(fault: object, attribute: attrs.Attribute[int], value: object) -> N
 class Drop:
     """The connection is reset.
 
+    As with any reset, what a client that reads slowly has not received yet is lost with it.
+
     Attributes:
         after: When: so many events of the stream stand before it, counted from the first, whatever
             connection they came over. 0 is before the first.

@@ -167,17 +167,21 @@ class Playback:
 
     def _stream(self, run: str, events: Sequence[RecordedEvent], after: int) -> Iterator[Step]:
         position = sum(event.sequence <= after for event in events)
+        left = iter(events[position:])
         faults = self._due(position)
-        for event in events[position:]:
+        while True:
             for fault in faults:
                 yield _step(fault)
+                if isinstance(fault, Drop):
+                    return
+            event = next(left, None)
+            if event is None:
+                break
             position += 1
             # Taken before the client has the event: when it has, the test may look.
             faults = self._due(position)
             self._produced[run] = max(self._produced[run], event.sequence)
             yield Write(_frame(event))
-        for fault in faults:
-            yield _step(fault)
         while self._recording.last is None:  # the run goes on, and nothing happens in it
             yield Wait(HEARTBEAT)
             yield Write(b": heartbeat\n\n")

@@ -118,8 +118,6 @@ async def _listening(playback: Playback) -> AsyncIterator[str]:
 async def _serve(
     playback: Playback, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    # What has been written is on its way: a reset must not take earlier events with it.
-    writer.transport.set_write_buffer_limits(high=0)
     try:
         with suppress(ConnectionError):
             while (request := await _request(reader)) is not None:
