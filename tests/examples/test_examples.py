@@ -110,6 +110,15 @@ def test_human_in_the_loop_answers_itself_without_a_terminal(url: str) -> None:
     assert run("human_in_the_loop.py", url).endswith("Hello, Ada\n")
 
 
+def test_recorded_run_is_played_back_with_faults(tmp_path: Path) -> None:
+    kept = tmp_path / "run.jsonl"
+    printed = run("testing_kit.py", "--keep", str(kept))
+    assert "  synchronous: [1, 2, 3, 4, 5, 6, 7, 8], faults that did not happen: 0" in printed
+    assert "  asynchronous: [1, 2, 3, 4, 5, 6, 7, 8], faults that did not happen: 0" in printed
+    assert printed.endswith("Every event came once.\n")
+    assert len(kept.read_text().splitlines()) == 10
+
+
 def handled(output: Path) -> list[int]:
     return [int(number) for number in re.findall(r"'number': (\d+)", output.read_text())]
 
