@@ -74,7 +74,7 @@ def replayed(events: list[OutEvent], mixed: list[Event | EventEnvelopeWithMetada
     replay(Path("run.jsonl"), faults=[Drop(1), Stall(1, 2)])
     replay([1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     replay("run.jsonl", ["drop"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
-    Drop(1, 2)  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
+    Drop(1, 2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 def fixture(serve_workflows: ServeWorkflows, workflow: Workflow) -> None:
