@@ -57,7 +57,7 @@ def told(played: Playback, query: str = "after_sequence=-1", **headers: str) -> 
     [
         ("after_sequence=-1", {}, [1, 2, 3]),
         ("after_sequence=1", {}, [2, 3]),
-        ("after_sequence=now", {}, [1, 2, 3]),
+        ("after_sequence=NOW", {}, [1, 2, 3]),
         ("", {}, [1, 2, 3]),
         ("after_sequence=-1", {"last-event-id": "2"}, [3]),
         ("after_sequence=1", {"last-event-id": "x"}, [2, 3]),
@@ -174,6 +174,7 @@ def test_what_is_no_fault_is_refused() -> None:
         ("POST", "/workflows/any/run-nowait", {}, 200),
         ("POST", "/workflows/any/run", None, 400),
         ("POST", "/workflows/any/run", [], 400),
+        ("POST", "/workflows/any/run", {"handler_id": [1]}, 400),
         ("POST", "/handlers/replayed/cancel", None, 404),
         ("GET", "/workflows", None, 404),
         ("GET", "/", None, 404),

@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 import pytest
 from llama_agents.client import SyncWorkflowClient
-from llama_agents.client.testing import Drop, ReplayServer, Stall, replay
+from llama_agents.client.testing import Drop, ReplayServer, Stall, Unavailable, replay
 from workflows.events import Event, StopEvent
 
 from ..support.workflows import Tick
@@ -122,6 +122,22 @@ def test_end_does_not_wait_for_a_stall() -> None:
         began = time.monotonic()
     with connection:
         assert time.monotonic() - began < 1
+
+
+def test_end_does_not_wait_for_a_client_that_does_not_read() -> None:
+    much = [Tick(n=n, text="x" * 1_000_000) for n in range(20)]
+    with replay(much) as server:
+        connection = connected(server)
+        connection.sendall(f"GET {PATH} HTTP/1.1\r\n\r\n".encode())
+        assert connection.recv(4) == b"HTTP"
+        began = time.monotonic()
+    with connection:
+        assert time.monotonic() - began < 1
+
+
+def test_status_without_a_name_is_answered() -> None:
+    with replay(EVENTS, [Unavailable(599)]) as server:
+        assert httpx.get(server.url + PATH).status_code == 599
 
 
 def test_client_that_leaves_in_a_stall_is_noticed() -> None:

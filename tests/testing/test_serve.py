@@ -81,6 +81,16 @@ def test_end_does_not_wait_for_open_streams() -> None:
         assert time.monotonic() - began < AT_ONCE
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, pytest.fail.Exception])
+def test_what_breaks_off_the_test_is_raised_and_stops_the_server(
+    error: type[BaseException],
+) -> None:
+    with pytest.raises(error, match=r"^why$"), serve({"greet": Greet()}) as url:
+        raise error("why")
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/health")
+
+
 def test_failing_start_raises_its_reason() -> None:
     with (
         pytest.raises(OSError, match="no disk"),

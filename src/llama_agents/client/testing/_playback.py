@@ -11,8 +11,8 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 
 import attrs
-from pydantic import BaseModel
-from pydantic_core import from_json, to_json
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 
 from ..protocol import HandlerData, Status
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
@@ -39,6 +39,20 @@ class Request:
     target: str
     headers: Mapping[str, str] = {}
     body: bytes = b""
+
+
+class _Sending(BaseModel):
+    """The body of an event that is sent."""
+
+    event: EventEnvelopeWithMetadata
+    step: str | None = None
+
+
+class _Start(BaseModel):
+    """The body of a start."""
+
+    handler_id: str | None = None
+    start_event: Any = None
 
 
 @attrs.frozen
@@ -149,7 +163,7 @@ class Playback:
     def _open(
         self, run: str, query: Mapping[str, Sequence[str]], last_event_id: str | None
     ) -> Answer | Iterator[Step]:
-        cursor = query.get("after_sequence", ["now"])[-1]
+        cursor = query.get("after_sequence", ["now"])[-1].lower()
         if last_event_id is not None and _is_number(last_event_id):
             cursor = last_event_id
         if cursor != "now" and not _is_number(cursor):
@@ -208,22 +222,21 @@ class Playback:
 
     def _send(self, run: str, body: bytes) -> Answer:
         try:
-            content = from_json(body)
-            event = EventEnvelopeWithMetadata.model_validate(content["event"])
-        except (ValueError, TypeError, KeyError) as error:
+            content = _Sending.model_validate_json(body)
+        except ValidationError as error:
             return _detail(400, f"Not an event: {error}")
-        self.sent.append(SentEvent(run, event, content.get("step")))
+        self.sent.append(SentEvent(run, content.event, content.step))
         return _json(200, {"status": "sent"})
 
     def _start(self, workflow: str, body: bytes, *, wait: bool) -> Answer:
         try:
-            content = from_json(body)
-            run = content.get("handler_id") or self._recording.handler_id
-        except (ValueError, AttributeError) as error:
+            content = _Start.model_validate_json(body)
+        except ValidationError as error:
             return _detail(400, f"Not a start: {error}")
         if wait and self._recording.last is None:
             return _detail(500, "The recording has no terminal event: its run never completes")
-        self.started.append(StartedRun(run, workflow, content.get("start_event")))
+        run = content.handler_id or self._recording.handler_id
+        self.started.append(StartedRun(run, workflow, content.start_event))
         self._produced[run] = -1
         if not wait:
             return _json(200, self._handler(run, "running"))

@@ -8,7 +8,7 @@ import struct
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
-from http import HTTPStatus
+from http.client import responses
 from typing import TYPE_CHECKING, Final
 
 from anyio.from_thread import start_blocking_portal
@@ -127,6 +127,9 @@ async def _serve(
                     break
                 writer.write(_encoded(answer))
                 await writer.drain()
+    except asyncio.CancelledError:
+        writer.transport.abort()  # what the client has not read is not waited for
+        raise
     finally:
         writer.close()
 
@@ -176,7 +179,7 @@ async def _has_left(reader: asyncio.StreamReader, within: float) -> bool:
 
 
 def _encoded(answer: Answer) -> bytes:
-    lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
+    lines = [f"HTTP/1.1 {answer.status} {responses.get(answer.status, '')}"]
     lines += [f"{name}: {value}" for name, value in answer.headers.items()]
     if answer.status != 204:
         lines.append(f"Content-Length: {len(answer.body)}")
