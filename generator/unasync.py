@@ -17,6 +17,7 @@ import attrs
 
 SOURCES: Final[Mapping[str, str]] = {
     "src/llama_agents/client/_async": "src/llama_agents/client/_sync",
+    "src/llama_agents/client/testing/_async": "src/llama_agents/client/testing/_sync",
     "tests/_async": "tests/_sync",
     "tests/faults/_async": "tests/faults/_sync",
 }
@@ -68,6 +69,7 @@ RULES: Final[Sequence[Rule]] = (
     # words
     Rule(r"\ban asynchronous\b", "a synchronous"),
     Rule(r"\basynchronous\b", "synchronous"),
+    Rule(r"\bAsynchronous\b", "Synchronous"),
     Rule(r"one pool for each event loop it is used in", "one pool for all threads"),
     Rule(r"or when the loop ends", "or when nothing refers to it"),
 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from llama_agents.client.testing import serve
 
-from .support.server import running, sample_server
+from .support.workflows import sample_workflows
 
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    with running(sample_server()) as url:
+    with serve(sample_workflows()) as url:
         yield url

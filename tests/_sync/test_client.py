@@ -23,9 +23,9 @@ from llama_agents.client import (
     WaitTimeoutError,
     WorkflowFailedError,
 )
+from llama_agents.client.testing import serve
 
 from ..support.scripted import Turn, answer, scripted
-from ..support.server import running, sample_server
 from ..support.workflows import (
     Boxed,
     Greet,
@@ -33,6 +33,7 @@ from ..support.workflows import (
     Named,
     OutEvent,
     ResponseEvent,
+    sample_workflows,
 )
 
 RUNNING = (
@@ -212,7 +213,7 @@ def test_start_event_that_does_not_fit_is_refused_with_the_servers_words(
 
 
 def test_context_is_passed_on() -> None:
-    with running(sample_server(accept_context_api=True)) as url:
+    with serve(sample_workflows(), accept_context_api=True) as url:
         with SyncWorkflowClient(base_url=url) as client:
             context = Context(Greet())
             for form in (context, context.to_dict()):

@@ -10,11 +10,13 @@ from typing import Any, Final
 
 import attrs
 import httpx
+from llama_agents.client.testing import serve
 from llama_agents.server import SqliteWorkflowStore, WorkflowServer
+from workflows import Workflow
 from workflows.plugins.basic import BasicRuntime
 
-from ..support.server import running, sample_server, wait_until
-from ..support.workflows import Greet
+from ..support.server import wait_until
+from ..support.workflows import Greet, sample_workflows
 
 
 @attrs.frozen
@@ -46,16 +48,16 @@ class AsleepRuntime(BasicRuntime):
 def servers(folder: Path) -> Iterator[Servers]:
     """Run them."""
     store = str(folder / "store.db")
-    with running(sample_server(workflow_store=SqliteWorkflowStore(store))) as url:
+    with serve(sample_workflows(), workflow_store=SqliteWorkflowStore(store)) as url:
         httpx.post(f"{url}/workflows/typed/run", json={"handler_id": "old"}).raise_for_status()
     changed = WorkflowServer(workflow_store=SqliteWorkflowStore(store))
     changed.add_workflow("typed", Greet())
     asleep = WorkflowServer(runtime=AsleepRuntime())
     with (
-        client_of(sample_server()) as sample,
+        client_of(sample_workflows()) as sample,
         client_of(changed) as changed_client,
         client_of(asleep) as asleep_client,
-        client_of(sample_server()) as unwritable,
+        client_of(sample_workflows()) as unwritable,
     ):
         for workflow, handler_id in (("greet", "done"), ("fail", "failed"), ("greet", "purged")):
             sample.post(f"/workflows/{workflow}/run", json={"handler_id": handler_id})
@@ -67,12 +69,12 @@ def servers(folder: Path) -> Iterator[Servers]:
 
 
 @contextmanager
-def client_of(server: WorkflowServer) -> Iterator[httpx.Client]:
+def client_of(served: Mapping[str, Workflow] | WorkflowServer) -> Iterator[httpx.Client]:
     """Serve, and give an HTTP client."""
     # The server writes a body after a 204, and closes connections after some errors without
     # saying so: a connection that is kept would fail the next request.
     headers = {"Connection": "close"}
-    with running(server) as url, httpx.Client(base_url=url, headers=headers) as client:
+    with serve(served) as url, httpx.Client(base_url=url, headers=headers) as client:
         yield client
 
 

@@ -58,7 +58,9 @@ def test_names_of_the_published_client_are_there(module: str) -> None:
     assert exported >= set(PUBLISHED[module])
 
 
-@pytest.mark.parametrize("module", [*PUBLISHED, "llama_agents.client.errors"])
+@pytest.mark.parametrize(
+    "module", [*PUBLISHED, "llama_agents.client.errors", "llama_agents.client.testing"]
+)
 def test_every_exported_name_exists(module: str) -> None:
     imported = importlib.import_module(module)
     for name in getattr(imported, "__all__", ()):
@@ -86,7 +88,15 @@ def test_old_paths_of_the_framework_lead_here(module: str, name: str) -> None:
     assert getattr(old, name) is getattr(importlib.import_module(new), name)
 
 
-SLOW: Final = ("workflows", "llama_agents.client.bindings", "anyio", "matplotlib", "uvicorn")
+SLOW: Final = (
+    "workflows",
+    "llama_agents.client.bindings",
+    "llama_agents.client.testing",
+    "anyio",
+    "matplotlib",
+    "pytest",
+    "uvicorn",
+)
 
 
 def test_importing_the_client_imports_nothing_slow() -> None:
@@ -96,6 +106,13 @@ def test_importing_the_client_imports_nothing_slow() -> None:
     loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert "llama_agents.client" in loaded
     assert not set(SLOW) & set(loaded)
+
+
+def test_importing_the_test_kit_needs_neither_server_nor_pytest() -> None:
+    program = "import llama_agents.client.testing, sys; print(*sys.modules)"
+    command = [sys.executable, "-c", program]
+    loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert not {"workflows", "llama_agents.server", "pytest", "uvicorn"} & set(loaded)
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
@@ -128,6 +145,7 @@ ALLOWED: Final = {
     "_async": MACHINES | MODELS,
     "_sync": MACHINES | MODELS,
     "client": {"_async", "_sync"},
+    "testing": {"client", "protocol"},
     "__init__": {"client", "_handle", "_map", "errors", "protocol"},
 }
 
@@ -176,9 +194,14 @@ def test_allowed_imports_hold_no_circle() -> None:
     assert len([*graphlib.TopologicalSorter(ALLOWED).static_order()]) == len(ALLOWED)
 
 
-def test_nothing_imports_the_server_or_the_generator() -> None:
-    for path in ROOT.rglob("*.py"):
-        for name in imports(path):
-            assert not name.startswith(
-                ("llama_agents.server", "openapi_python_client", "generator")
-            )
+FOREIGN: Final = ("llama_agents.server", "uvicorn", "pytest", "openapi_python_client", "generator")
+
+
+def test_only_the_test_kit_imports_the_server_and_nothing_the_generator() -> None:
+    found = {
+        (path.relative_to(ROOT).as_posix(), name.rpartition(".")[0] or name)
+        for path in ROOT.rglob("*.py")
+        for name in imports(path)
+        if name.startswith(FOREIGN)
+    }
+    assert found == {("testing/_serve.py", "llama_agents.server"), ("testing/_serve.py", "uvicorn")}

@@ -18,10 +18,12 @@ from typing import Final
 
 import httpx
 import pytest
+from llama_agents.client.testing import serve
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..support.server import running, sample_server, wait_until
+from ..support.server import wait_until
+from ..support.workflows import sample_workflows
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 LONGEST: Final = 60  # s, for one example
@@ -143,6 +145,15 @@ def test_many_runs_broken_off_leave_nothing_running(url: str, tmp_path: Path) ->
     assert "running" not in states()
 
 
+def test_recorded_run_is_played_back_with_faults(tmp_path: Path) -> None:
+    kept = tmp_path / "run.jsonl"
+    printed = run("testing_kit.py", "--keep", str(kept))
+    assert "  synchronous: [1, 2, 3, 4, 5, 6, 7, 8], faults that did not happen: 0" in printed
+    assert "  asynchronous: [1, 2, 3, 4, 5, 6, 7, 8], faults that did not happen: 0" in printed
+    assert printed.endswith("Every event came once.\n")
+    assert len(kept.read_text().splitlines()) == 10
+
+
 def handled(output: Path) -> list[int]:
     return [int(number) for number in re.findall(r"'number': (\d+)", output.read_text())]
 
@@ -238,7 +249,7 @@ class OpenStreams:
 def test_service_frees_its_connection_when_the_browser_leaves() -> None:
     """Also where no further event comes that it would fail to write."""
     with (
-        running(sample_server(middleware=[Middleware(OpenStreams)])) as upstream,
+        serve(sample_workflows(), middleware=[Middleware(OpenStreams)]) as upstream,
         started("async_service.py", upstream, "--port", "0") as example,
         httpx.Client(base_url=example.address(), timeout=LONGEST) as browser,
     ):

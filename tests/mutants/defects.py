@@ -24,6 +24,11 @@ INTERACT: Final = "_interact.py"
 MAP: Final = "_map.py"
 RUN: Final = "_async/run.py"
 MANY: Final = "_async/many.py"
+KIT_FILE: Final = "testing/_recording.py"
+KIT_RECORD: Final = "testing/_async/recording.py"
+KIT_PLAYBACK: Final = "testing/_playback.py"
+KIT_REPLAY: Final = "testing/_replay.py"
+KIT_SERVE: Final = "testing/_serve.py"
 
 
 @attrs.frozen
@@ -733,5 +738,91 @@ DEFECTS: Final[Sequence[Defect]] = (
         "or (error.status_code == 404 and not starting)\n",
         "        return True\n",
         test="tests/{face}/test_map.py::test_no_access_is_raised_at_once",
+    ),
+    # the test kit
+    Defect(
+        "the test kit: an event is in the file before it is seen",
+        KIT_FILE,
+        "            output.flush()\n",
+        "",
+        test="tests/{face}/test_testing.py::test_recording_survives_what_breaks_off_the_test",
+    ),
+    Defect(
+        "the test kit: a recorded stream is closed with its loop",
+        KIT_RECORD,
+        "        await stream.aclose()",
+        "        pass",
+        test="tests/{face}/test_testing.py::test_stream_that_cannot_be_recorded_is_closed",
+    ),
+    Defect(
+        "the test kit: a recording that goes back is refused",
+        KIT_FILE,
+        "if taken and event.sequence < taken[-1].sequence:",
+        "if False:",
+        tests=("tests/testing/test_recording.py::test_broken_line_is_named",) * 2,
+    ),
+    Defect(
+        "the test kit: internal events are for who asks for them",
+        KIT_PLAYBACK,
+        "if internal or not _is_internal(e)",
+        "if True",
+        test="tests/{face}/test_testing.py::test_internal_events_are_played_to_who_asks_for_them",
+    ),
+    Defect(
+        "the test kit: now is behind what was played",
+        KIT_PLAYBACK,
+        "            self._produced[run] = max(self._produced[run], event.sequence)\n",
+        "",
+        test="tests/{face}/test_testing.py::test_now_is_behind_what_was_played",
+    ),
+    Defect(
+        "the test kit: faults come where they are wanted",
+        KIT_PLAYBACK,
+        "fault.after != position",
+        "fault.after > position",
+        test="tests/{face}/test_testing.py::test_fault_that_never_comes_is_pending_and_holds_up_those_behind",
+    ),
+    Defect(
+        "the test kit: faults come as often as they are wanted",
+        KIT_PLAYBACK,
+        "fault.times > 1:",
+        "False:",
+        test="tests/{face}/test_testing.py::test_drops_can_be_too_many",
+    ),
+    Defect(
+        "the test kit: a drop is a reset",
+        KIT_REPLAY,
+        "                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)\n",
+        "",
+        tests=("tests/testing/test_replay.py::test_drop_is_a_reset_behind_the_events_before_it",)
+        * 2,
+    ),
+    Defect(
+        "the test kit: a client that leaves in a stall is noticed",
+        KIT_REPLAY,
+        "if await _has_left(reader, within=seconds):",
+        "if await asyncio.sleep(seconds):",
+        tests=("tests/testing/test_replay.py::test_client_that_leaves_in_a_stall_is_noticed",) * 2,
+    ),
+    Defect(
+        "the test kit: open streams do not hold up the end",
+        KIT_SERVE,
+        "timeout_graceful_shutdown=LONGEST_ANSWER",
+        "timeout_graceful_shutdown=30",
+        tests=("tests/testing/test_serve.py::test_end_does_not_wait_for_open_streams",) * 2,
+    ),
+    Defect(
+        "the test kit: a failing start raises its reason",
+        KIT_SERVE,
+        "                failures.append(error)",
+        "                pass",
+        tests=("tests/testing/test_serve.py::test_failing_start_raises_its_reason",) * 2,
+    ),
+    Defect(
+        "the test kit: a start that never ends is given up",
+        KIT_SERVE,
+        "asyncio.timeout(LONGEST_START)",
+        "asyncio.timeout(None)",
+        tests=("tests/testing/test_serve.py::test_start_that_never_ends_is_given_up",) * 2,
     ),
 )

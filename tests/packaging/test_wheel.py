@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tarfile
@@ -39,7 +40,8 @@ def test_wheel_holds_the_client_and_nothing_else(wheel: zipfile.ZipFile) -> None
         if path.is_file() and path.suffix in (".py", ".typed")
     }
     held = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert held == expected
+    assert held == expected | {"_llama_agents_client_pytest.py"}
+    assert "llama_agents/client/testing/_sync/recording.py" in held
     assert "llama_agents/client/py.typed" in held
     assert "llama_agents/client/bindings/__init__.py" in held
     assert "llama_agents/client/_sync/client.py" in held
@@ -51,9 +53,20 @@ def test_metadata_names_the_distribution_that_the_server_requires(wheel: zipfile
     metadata = Parser().parsestr(wheel.read(name).decode())
     assert (metadata["Name"], metadata["Version"]) == ("llama-agents-client", "0.5.0")
     assert metadata["Requires-Python"] == ">=3.11"
-    required = {line.split(">")[0].split("<")[0] for line in metadata.get_all("Requires-Dist")}
-    assert required == {"anyio", "attrs", "httpx", "llama-index-workflows", "pydantic"}
+    lines = metadata.get_all("Requires-Dist") or []
+    required = {re.split("[<>]", line)[0]: line.partition("; ")[2] for line in lines}
+    always = {name for name, condition in required.items() if not condition}
+    assert always == {"anyio", "attrs", "httpx", "llama-index-workflows", "pydantic"}
+    assert {name: required[name] for name in required.keys() - always} == dict.fromkeys(
+        ("llama-agents-server", "pytest"), "extra == 'testing'"
+    )
     assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
+
+
+def test_pytest_is_told_of_the_plugin(wheel: zipfile.ZipFile) -> None:
+    (name,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+    entries = "[pytest11]\nllama_agents_client = _llama_agents_client_pytest\n"
+    assert wheel.read(name).decode() == entries
 
 
 def test_sdist_holds_the_contract_and_no_generator(built: Path) -> None:
@@ -92,6 +105,10 @@ print("works")
 
 def test_wheel_imports_only_what_it_requires(wheel: zipfile.ZipFile) -> None:
     installed = {"anyio", "attrs", "httpx", "workflows", "pydantic", "pydantic_core"}
+    extra = {
+        "llama_agents/client/testing/_serve.py": {"uvicorn", "llama_agents"},
+        "_llama_agents_client_pytest.py": {"pytest", "llama_agents"},
+    }
     for name in wheel.namelist():
         if name.endswith(".py"):
             for node in ast.walk(ast.parse(wheel.read(name))):
@@ -101,7 +118,8 @@ def test_wheel_imports_only_what_it_requires(wheel: zipfile.ZipFile) -> None:
                     found = {(node.module or "").partition(".")[0]}
                 else:
                     continue
-                assert found - sys.stdlib_module_names <= installed, name
+                found -= sys.stdlib_module_names | extra.get(name, set())
+                assert found <= installed, name
 
 
 def test_wheel_of_the_sdist_is_that_of_the_checkout(wheel: zipfile.ZipFile, tmp_path: Path) -> None:

@@ -1,12 +1,9 @@
-"""The real server on a free loopback port, in a thread."""
+"""The real server with the sample workflows, and what waits for a server."""
 
 from __future__ import annotations
 
-import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -38,27 +35,6 @@ def is_healthy(url: str) -> bool:
         return httpx.get(f"{url}/health").status_code == 200
     except httpx.TransportError:
         return False
-
-
-@contextmanager
-def running(server: WorkflowServer, **uvicorn_options: Any) -> Iterator[str]:
-    """Serve; give the base URL; stop at the end."""
-    import uvicorn  # here and below, as half of the tests do without
-
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        server.app, log_level="critical", timeout_graceful_shutdown=2, ws="none", **uvicorn_options
-    )
-    uvicorn_server = uvicorn.Server(config)
-    thread = threading.Thread(target=uvicorn_server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        wait_until(lambda: uvicorn_server.started)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        uvicorn_server.should_exit = True
-        thread.join()
-        listener.close()
 
 
 def sample_server(**options: Any) -> WorkflowServer:

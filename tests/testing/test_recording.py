@@ -1,0 +1,100 @@
+"""The format of recordings."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import pytest
+from llama_agents.client import EventEnvelopeWithMetadata
+from llama_agents.client.testing import record, replay
+from llama_agents.client.testing._recording import load, writing
+from workflows.events import StopEvent
+
+from ..support.workflows import Tick
+
+HEADER: Final = '{"recording": 1, "handler_id": "h1"}'
+TICK: Final = '{"sequence": 2, "event": {"type": "Tick", "value": {"n": 1}}}'
+STOP: Final = '{"sequence": 5, "event": {"type": "StopEvent", "value": {}}}'
+ENVELOPE: Final = EventEnvelopeWithMetadata(value={"text": "\u2028\x85\n é"}, type="Tick")
+
+
+def test_recording_by_hand_needs_little(tmp_path: Path) -> None:
+    file = tmp_path / "by_hand.jsonl"
+    file.write_text("\n".join([HEADER, TICK, STOP]))
+    recording = load(file)
+    assert recording.handler_id == "h1"
+    assert [event.sequence for event in recording.events] == [2, 5]
+    assert recording.events[0].event.value == {"n": 1}
+    assert recording.last == EventEnvelopeWithMetadata(value={}, type="StopEvent")
+    assert load(str(file)) == recording == load(io.StringIO(file.read_text()))
+
+
+def test_what_was_written_is_read_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "run.jsonl"
+    with writing(file, "h1") as write:
+        write(2, ENVELOPE)
+        write(2, ENVELOPE)  # as a store may have it
+    recording = load(file)
+    assert [(event.sequence, event.event) for event in recording.events] == [(2, ENVELOPE)] * 2
+    assert recording.last is None
+
+
+def test_open_file_stays_open() -> None:
+    file = io.StringIO()
+    with writing(file, "h1") as write:
+        write(1, ENVELOPE)
+    assert file.getvalue().count("\n") == 2
+
+
+def test_events_can_be_given_as_they_are() -> None:
+    recording = load([Tick(n=1), ENVELOPE, StopEvent(result="ok")])
+    assert [event.sequence for event in recording.events] == [1, 2, 3]
+    assert recording.events[0].event.load_event([Tick]) == Tick(n=1)
+    assert recording.last is not None
+    assert recording.last.value == {"result": "ok"}
+
+
+BROKEN: Final = [
+    ([], "line 1: Invalid JSON: EOF"),
+    (["events"], "line 1: Invalid JSON"),
+    ([TICK], "line 1: recording: Field required"),
+    (['{"recording": 2, "handler_id": "h1"}'], "line 1: recording: Input should be 1"),
+    (['{"recording": 1, "handler_id": ""}'], "line 1: handler_id: String should have at least"),
+    ([HEADER, "", TICK], "line 2: Invalid JSON"),
+    ([HEADER, TICK, TICK[:-9]], "line 3: Invalid JSON"),
+    ([HEADER, TICK.replace("2", '"2"')], "line 2: sequence: Input should be a valid integer"),
+    ([HEADER, TICK.replace("2", "-1")], "line 2: sequence: Input should be greater"),
+    ([HEADER, TICK.replace('"type"', '"typ"')], "line 2: event.type: Field required"),
+    ([HEADER, TICK.replace('{"seq', '{"id": 1, "seq')], "line 2: id: Extra inputs"),
+    ([HEADER, STOP.replace("StopEvent", "Tick"), TICK], "line 3: sequence 2 after sequence 5"),
+    ([HEADER, STOP, STOP], "line 3: StopEvent has ended the run before it"),
+]
+
+
+@pytest.mark.parametrize(("lines", "problem"), BROKEN, ids=[problem for _, problem in BROKEN])
+def test_broken_line_is_named(lines: Sequence[str], problem: str, tmp_path: Path) -> None:
+    file = tmp_path / "broken.jsonl"
+    file.write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=r"^\S+broken\.jsonl, " + problem), replay(file):
+        pass
+    with file.open() as opened, pytest.raises(ValueError, match=r"broken\.jsonl, line"):
+        load(opened)
+
+
+def test_events_after_the_last_are_refused() -> None:
+    with pytest.raises(ValueError, match="event 2: StopEvent has ended the run before it"):
+        load([StopEvent(), Tick(n=1)])
+
+
+@pytest.mark.parametrize("source", [7, None, [7], ["run.jsonl"], {"type": "Tick"}], ids=str)
+def test_what_is_no_recording_is_refused(source: object) -> None:
+    with pytest.raises(TypeError, match="not"):
+        load(source)  # type: ignore[arg-type]
+
+
+def test_only_event_streams_are_recorded() -> None:
+    with pytest.raises(TypeError, match="not an event stream"):
+        record([ENVELOPE], "run.jsonl")  # type: ignore[call-overload]
