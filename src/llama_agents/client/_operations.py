@@ -37,8 +37,10 @@ if TYPE_CHECKING:
     from workflows import Context
     from workflows.events import Event, StartEvent
 
+    from ._schemas import Declared
     from .bindings.models import RunWorkflowRequest
     from .protocol import WorkflowGraphResponse
+    from .typed import EventTypes
 
 T = TypeVar("T")
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -141,6 +143,59 @@ def get_workflow_graph(name: str) -> Operation[WorkflowGraphResponse]:
 
     name = _segment("workflow name", name)
     return _operation(binding._get_kwargs(name), _reads(WorkflowGraphResponse))
+
+
+def list_events(name: str) -> Operation[list[Declared]]:
+    """The events of a workflow by their schemas: all of them, but not what they derive from."""
+    from . import _schemas
+
+    def read(answer: WorkflowEventsListResponse) -> list[Declared]:
+        return _schemas.declared_events(answer.events)
+
+    return _described(name, get_workflow_events_schema(name), read)
+
+
+def get_event_types(name: str, listed: list[Declared]) -> Operation[EventTypes]:
+    """The events of a workflow as classes, those that are only listed included."""
+    from . import _schemas, typed
+
+    def read(answer: WorkflowGraphResponse) -> EventTypes:
+        declared = typed.declared_in(answer.graph)
+        return typed.event_types(_schemas.with_additional(declared, listed))
+
+    return _described(name, get_workflow_graph(name), read)
+
+
+def check_start(
+    name: str, start_event: StartEvent | dict[str, Any] | None
+) -> Operation[None]:
+    """Compare a start event with the workflow's schema of it."""
+    from . import typed
+
+    forms = _start_event_forms(start_event)
+
+    def read(answer: WorkflowSchemaResponse) -> None:
+        typed.check_start(answer.start, forms, name)
+
+    return _described(name, get_workflow_schema(name), read)
+
+
+def _described(
+    name: str, operation: Operation[ModelT], read: Callable[[ModelT], T]
+) -> Operation[T]:
+    """The operation with its answer read further; a schema that makes no sense is named."""
+    from ._schemas import SchemaError
+
+    def parse(response: httpx.Response) -> T:
+        answer = operation.parse(response)
+        try:
+            return read(answer)
+        except SchemaError as error:
+            raise InvalidResponseError(
+                response, f"The events of workflow {name!r} make no classes: {error}"
+            ) from error
+
+    return Operation(**{**attrs.asdict(operation, recurse=False), "parse": parse})
 
 
 def run_workflow(
