@@ -33,8 +33,9 @@ _CONSTRAINTS: Final[Mapping[str, tuple[str, ...]]] = {
     "boolean": (),
     "null": (),
 }
+BOUNDS: Final = frozenset({"pattern", *(bound for of in _CONSTRAINTS.values() for bound in of)})
 # Names that the source of the classes uses itself: no nested model is called so.
-_RESERVED: Final = frozenset(
+RESERVED: Final = frozenset(
     "Annotated Any BaseModel ConfigDict EVENTS Enum Field IntEnum Literal Mapping RootModel "
     "SparseModel StrEnum UUID bool bytes date datetime dict float int list object set str time "
     "timedelta tuple type AwareDatetime NaiveDatetime".split()
@@ -458,7 +459,7 @@ def _share(
         The schemas of the events, and those of the nested classes, by class name.
     """
     names = {_print(forms, forms.key): forms.event.name for forms in events}
-    used = {*taken, *_RESERVED, *(forms.event.name for forms in events)}
+    used = {*taken, *RESERVED, *(forms.event.name for forms in events)}
     renamed: list[dict[str, str]] = []
     for forms in events:
         local: dict[str, str] = {forms.key: forms.event.name}

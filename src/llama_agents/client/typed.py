@@ -130,15 +130,15 @@ class EventTypes(Sequence["type[Event]"]):
                 if isinstance(event, types["DocumentIndexed"]):
                     print(event.number)
 
-    Args:
-        described: What the server says of them.
+    Attributes:
+        described: What the server says of them, as data.
 
     Raises:
         SchemaError: It makes no classes.
     """
 
     def __init__(self, described: Described) -> None:
-        self._described = described
+        self.described = described
         self._by_name = _build(described)
 
     @overload
