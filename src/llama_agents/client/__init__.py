@@ -40,6 +40,7 @@ from .protocol import (
     WorkflowsListResponse,
 )
 from .protocol.serializable_events import EventEnvelopeWithMetadata, EventValidationError
+from .typed import EventTypes
 
 if TYPE_CHECKING:
     from .protocol import WorkflowGraphResponse
@@ -60,6 +61,7 @@ __all__ = [
     "ConflictError",
     "EventEnvelopeWithMetadata",
     "EventStream",
+    "EventTypes",
     "EventValidationError",
     "HandlerData",
     "HandlersListResponse",

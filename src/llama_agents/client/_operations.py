@@ -157,18 +157,15 @@ def list_events(name: str) -> Operation[list[Declared]]:
 
 def get_event_types(name: str, listed: list[Declared]) -> Operation[EventTypes]:
     """The events of a workflow as classes, those that are only listed included."""
-    from . import _schemas, typed
+    from . import typed
 
     def read(answer: WorkflowGraphResponse) -> EventTypes:
-        declared = typed.declared_in(answer.graph)
-        return typed.event_types(_schemas.with_additional(declared, listed))
+        return typed.event_types(typed.declared_in(answer.graph, listed))
 
     return _described(name, get_workflow_graph(name), read)
 
 
-def check_start(
-    name: str, start_event: StartEvent | dict[str, Any] | None
-) -> Operation[None]:
+def check_start(name: str, start_event: StartEvent | dict[str, Any] | None) -> Operation[None]:
     """Compare a start event with the workflow's schema of it."""
     from . import typed
 

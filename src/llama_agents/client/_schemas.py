@@ -1,15 +1,13 @@
-"""The events of a workflow as the server's JSON schemas tell them, in one form.
+"""One JSON schema of an event, in one form.
 
-What classes there are, what they derive from, and which nested models they share is decided here,
-once for the classes that are built at run time (`typed`) and for the source that is generated
-(`codegen`). Both get plain data: of a schema only what is known here is kept, references lead only
-to the schema itself, and names are Python's. Pure.
+Of a schema only what is known here is kept, references lead only to the schema itself, and nested
+models and enumerations have names that Python takes: so the two that make classes of it, `typed` at
+run time and `codegen` as source, need not look further. What cannot be understood takes everything;
+what is broken is a `SchemaError`. Pure.
 """
 
 from __future__ import annotations
 
-import graphlib
-import json
 import keyword
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,9 +15,6 @@ from typing import Any, Final
 
 import attrs
 from pydantic_core import SchemaValidator, core_schema
-
-EVENT: Final = "Event"
-OPEN: Final[Mapping[str, Any]] = {}  # the schema of everything
 
 FORMATS: Final = frozenset({"date-time", "date", "time", "duration", "uuid", "binary"})
 SCALARS: Final = (str, bool, int, type(None))  # what a Literal or an Enum is made of
@@ -34,12 +29,6 @@ _CONSTRAINTS: Final[Mapping[str, tuple[str, ...]]] = {
     "null": (),
 }
 BOUNDS: Final = frozenset({"pattern", *(bound for of in _CONSTRAINTS.values() for bound in of)})
-# Names that the source of the classes uses itself: no nested model is called so.
-RESERVED: Final = frozenset(
-    "Annotated Any BaseModel ConfigDict EVENTS Enum Field IntEnum Literal Mapping RootModel "
-    "SparseModel StrEnum UUID bool bytes date datetime dict float int list object set str time "
-    "timedelta tuple type AwareDatetime NaiveDatetime".split()
-)
 _REF: Final = "#/$defs/"
 
 
@@ -60,46 +49,6 @@ class Declared:
     name: str
     ancestors: tuple[str, ...]
     schema: Mapping[str, Any]
-
-
-@attrs.frozen
-class EventShape:
-    """A class of events that is to be made.
-
-    Attributes:
-        name: Its name.
-        bases: Its superclasses: classes of the framework, or events of the same workflow.
-        schema: Its JSON schema in the form of this module, all of its fields included.
-        inherited: The fields that a superclass has in the same way.
-        overridden: The fields that a superclass has in another way.
-    """
-
-    name: str
-    bases: tuple[str, ...]
-    schema: Mapping[str, Any]
-    inherited: frozenset[str] = frozenset()
-    overridden: frozenset[str] = frozenset()
-
-    @property
-    def own(self) -> dict[str, Any]:
-        """The fields that are not inherited."""
-        properties = self.schema["properties"]
-        return {name: field for name, field in properties.items() if name not in self.inherited}
-
-
-@attrs.frozen
-class Described:
-    """All events of a workflow.
-
-    Attributes:
-        names: The names of the events, those of the framework included, in the server's order.
-        events: The classes that are to be made, each after what it derives from.
-        models: The schemas of nested models and enumerations, by class name.
-    """
-
-    names: tuple[str, ...]
-    events: tuple[EventShape, ...]
-    models: Mapping[str, Mapping[str, Any]]
 
 
 def is_enum(schema: Mapping[str, Any]) -> bool:
@@ -141,104 +90,22 @@ def declared_events(listed: Iterable[Mapping[str, Any]]) -> list[Declared]:
     """
     declared = [Declared(_title(schema), (), schema) for schema in listed]
     for event in declared:
-        _Forms(event)
+        Forms(event)
     return declared
 
 
 def _title(schema: Mapping[str, Any]) -> str:
     key = schema.get("$ref")
-    definition = schema.get("$defs", {}).get(class_of(key), {}) if isinstance(key, str) else schema
-    title = definition.get("title") if isinstance(definition, dict) else None
+    definitions = schema.get("$defs")
+    if isinstance(key, str) and isinstance(definitions, dict):
+        schema = definitions.get(class_of(key), schema)
+    title = schema.get("title") if isinstance(schema, dict) else None
     if not isinstance(title, str):
         raise SchemaError("an event has no title")
     return title
 
 
-def with_additional(declared: Sequence[Declared], listed: Sequence[Declared]) -> list[Declared]:
-    """Add events that are listed, but stand in no signature of the workflow's steps.
-
-    Raises:
-        SchemaError: Two different events have one name.
-    """
-    known = [event.schema for event in declared]
-    return [*declared, *(event for event in listed if event.schema not in known)]
-
-
-Fields = Callable[[str], frozenset[str]]
-
-
-def describe(
-    declared: Iterable[Declared], framework: Mapping[str, Sequence[str]], fields: Fields
-) -> Described:
-    """Say which classes the events of a workflow are.
-
-    Args:
-        declared: The events.
-        framework: The framework's own classes, each with the names of its superclasses.
-        fields: The names of the fields that a class of the framework has.
-
-    Raises:
-        SchemaError: A schema describes no event, or two events have one name.
-    """
-    by_name: dict[str, Declared] = {}
-    for event in declared:
-        if not is_class_name(event.name):
-            raise SchemaError(f"{event.name!r} is not the name of a class")
-        if event.name in by_name and event.name not in framework:
-            raise SchemaError(f"two events are called {event.name}")
-        by_name[event.name] = event
-    own = {name: event for name, event in by_name.items() if name not in framework}
-    superclasses = {**framework, **{name: event.ancestors for name, event in own.items()}}
-    bases = {name: _bases(event.ancestors, superclasses) for name, event in own.items()}
-    schemas, models = _share([_Forms(event) for event in own.values()], {*framework, EVENT})
-    shapes: dict[str, EventShape] = {}
-    for name in _in_order(bases):
-        if name in own:
-            shapes[name] = _shape(name, bases[name], schemas[name], shapes, fields)
-    return Described(tuple(by_name), tuple(shapes.values()), models)
-
-
-def _bases(ancestors: Sequence[str], superclasses: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """The nearest ancestors that are known; what one of them derives from comes with it."""
-    known = [name for name in ancestors if name in superclasses]
-    implied = {name for other in known for name in superclasses[other]}
-    return tuple(name for name in known if name not in implied) or (EVENT,)
-
-
-def _in_order(bases: Mapping[str, Sequence[str]]) -> list[str]:
-    try:
-        return [*graphlib.TopologicalSorter(bases).static_order()]
-    except graphlib.CycleError as error:
-        raise SchemaError(f"these events derive from each other: {error.args[1]}") from error
-
-
-def _shape(
-    name: str,
-    bases: tuple[str, ...],
-    schema: Mapping[str, Any],
-    shapes: Mapping[str, EventShape],
-    fields: Fields,
-) -> EventShape:
-    inherited: set[str] = set()
-    overridden: set[str] = set()
-    for base in bases:
-        if base not in shapes:
-            inherited |= fields(base) & schema["properties"].keys()
-            continue
-        for field in schema["properties"].keys() & shapes[base].schema["properties"].keys():
-            same = _field(field, schema) == _field(field, shapes[base].schema)
-            (inherited if same else overridden).add(field)
-    return EventShape(name, bases, schema, frozenset(inherited - overridden), frozenset(overridden))
-
-
-def _field(name: str, schema: Mapping[str, Any]) -> tuple[Any, bool]:
-    return schema["properties"][name], name in schema["required"]
-
-
-# ---------------------------------------------------------------------------- one schema
-
-
-class _Forms:
+class Forms:
     """The schemas of one event and of its nested models, in the form of this module.
 
     Attributes:
@@ -447,68 +314,19 @@ def unused(name: str, used: Iterable[str]) -> str:
     return unused
 
 
-# ---------------------------------------------------------------------------- all of them
-
-
-def _share(
-    events: Sequence[_Forms], taken: Iterable[str]
-) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
-    """Give every class one name: what is the same in two events is one class.
-
-    Returns:
-        The schemas of the events, and those of the nested classes, by class name.
-    """
-    names = {_print(forms, forms.key): forms.event.name for forms in events}
-    used = {*taken, *RESERVED, *(forms.event.name for forms in events)}
-    renamed: list[dict[str, str]] = []
-    for forms in events:
-        local: dict[str, str] = {forms.key: forms.event.name}
-        for key, schema in forms.models.items():
-            if key == forms.key:
-                continue
-            known = names.get(_print(forms, key))
-            if known is None:
-                known = names[_print(forms, key)] = unused(schema["title"], used)
-                used.add(known)
-            local[key] = known
-        renamed.append(local)
-    shapes: dict[str, dict[str, Any]] = {}
-    models: dict[str, dict[str, Any]] = {}
-    for forms, local in zip(events, renamed, strict=True):
-        for key, name in local.items():
-            schema = {**_with_names(forms.models[key], local.__getitem__), "title": name}
-            (shapes if key == forms.key else models).setdefault(name, schema)
-    return shapes, {name: schema for name, schema in models.items() if name not in shapes}
-
-
-def _print(forms: _Forms, key: str) -> str:
-    """All that makes a class, what it refers to included; equal for equal classes."""
-    keys = [key]
-    parts = []
-    for at in keys:  # it grows
-
-        def number(other: str) -> str:
-            if other not in keys:
-                keys.append(other)
-            return str(keys.index(other))
-
-        parts.append(_with_names(forms.models[at], number))
-    return json.dumps(parts)
-
-
-def _with_names(schema: Mapping[str, Any], name: Callable[[str], str]) -> dict[str, Any]:
+def with_names(schema: Mapping[str, Any], name: Callable[[str], str]) -> dict[str, Any]:
     """The schema with each of its references renamed."""
     made = dict(schema)
     if "$ref" in made:
         made["$ref"] = _REF + name(class_of(made["$ref"]))
     for key in ("items", "additionalProperties"):
         if isinstance(made.get(key), dict):
-            made[key] = _with_names(made[key], name)
+            made[key] = with_names(made[key], name)
     for key in ("anyOf", "prefixItems"):
         if key in made:
-            made[key] = [_with_names(one, name) for one in made[key]]
+            made[key] = [with_names(one, name) for one in made[key]]
     if "properties" in made:
         made["properties"] = {
-            field: _with_names(one, name) for field, one in made["properties"].items()
+            field: with_names(one, name) for field, one in made["properties"].items()
         }
     return made

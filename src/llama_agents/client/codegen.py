@@ -4,8 +4,8 @@
 
     python -m llama_agents.client.codegen http://127.0.0.1:8080 index -o events.py
 
-It needs the extra ``codegen``: ``pip install llama-agents-client[codegen]``. The source itself needs
-this client, and nothing else.
+It needs the extra ``codegen``: ``pip install llama-agents-client[codegen]``. The source that it
+writes needs no more than this client.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ from typing import Any, Final
 import httpx
 from pydantic import BaseModel
 
-from . import _schemas
-from ._schemas import BOUNDS, Described, EventShape
+from . import _schemas, _shapes
+from ._schemas import BOUNDS
+from ._shapes import Described, EventShape
 from .client import SyncWorkflowClient
 from .errors import WorkflowClientError, safe_url
 
 # What the source may call; nothing else in it runs when it is imported.
 _CALLS: Final = frozenset({"Field", "ConfigDict", "set", "model_rebuild"})
 _MODULES: Final = frozenset(
-    "__future__ builtins datetime enum typing uuid pydantic workflows.events "
+    "__future__ builtins datetime enum typing uuid pydantic workflows.events "  # noqa: SIM905
     "llama_agents.client.typed".split()
 )
 _NODES: Final = (
@@ -119,7 +120,7 @@ def source(described: Described, title: str) -> str:
     """
     names = [event.name for event in described.events]
     for name in names:
-        if name in _schemas.RESERVED:
+        if name in _shapes.RESERVED:
             raise CodegenError(f"the event {name} is called as something that its source needs")
     text = "from workflows.events import Event\n"
     if names:
@@ -130,8 +131,8 @@ def source(described: Described, title: str) -> str:
 
 def _classes(described: Described) -> str:
     try:
-        from datamodel_code_generator import DataModelType, GenerateConfig, InputFileType, generate
-        from datamodel_code_generator.enums import DefaultValueType
+        from datamodel_code_generator import GenerateConfig, InputFileType, generate
+        from datamodel_code_generator.enums import DataModelType, DefaultValueType
         from datamodel_code_generator.format import DatetimeClassType, Formatter, PythonVersion
     except ImportError as error:
         raise CodegenError(
@@ -181,7 +182,9 @@ def _document(described: Described) -> tuple[dict[str, Any], dict[str, str | lis
             continue
         properties = schema["properties"]
         definitions[name] = _object(schema, properties, enums)
-        if _is_sparse(schema, properties, enums) or not all(map(_schemas.is_field_name, properties)):
+        if _is_sparse(schema, properties, enums) or not all(
+            map(_schemas.is_field_name, properties)
+        ):
             bases[name] = "llama_agents.client.typed.SparseModel"
     made = {event.name for event in described.events}
     for event in described.events:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import datetime
 import enum
+import functools
+import operator
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +24,6 @@ from typing import (
     Literal,
     SupportsIndex,
     TypeVar,
-    Union,
     cast,
     overload,
 )
@@ -37,8 +38,9 @@ from pydantic import (
     model_serializer,
 )
 
-from . import _schemas
-from ._schemas import Declared, Described, EventShape, SchemaError
+from . import _schemas, _shapes
+from ._schemas import Declared, SchemaError
+from ._shapes import Described, EventShape
 from .errors import EventValidationError
 from .protocol.serializable_events import EventEnvelope
 
@@ -160,7 +162,7 @@ class EventTypes(Sequence["type[Event]"]):
         return len(self._by_name)
 
     def __contains__(self, value: object) -> bool:
-        return value in self._by_name.values() or value in self._by_name.keys()
+        return value in ([*self._by_name] if isinstance(value, str) else [*self])
 
     def __repr__(self) -> str:
         return f"EventTypes({', '.join(self._by_name)})"
@@ -171,23 +173,30 @@ class EventTypes(Sequence["type[Event]"]):
         return tuple(self._by_name)
 
 
-def declared_in(graph: WorkflowGraph) -> list[Declared]:
-    """Read the events of a workflow's graph.
+def declared_in(graph: WorkflowGraph, listed: Sequence[Declared]) -> list[Declared]:
+    """Read the events of a workflow's graph, and those that are only listed.
+
+    Args:
+        graph: The graph, which knows the names of the classes and what they derive from.
+        listed: All events by their schemas, also those that stand in no signature of a step.
 
     Raises:
         SchemaError: A node of the graph describes no event.
     """
     from workflows.representation import WorkflowEventNode
 
+    by_title = {event.name: event.schema for event in listed}
     declared = []
     for node in graph.nodes:
         if isinstance(node, WorkflowEventNode):
-            ancestors = tuple(name for name in node.event_types if name != node.event_type)
-            schema = {"title": node.event_type} if node.event_schema is None else node.event_schema
-            declared.append(Declared(node.event_type, ancestors, schema))
+            name = node.event_type
+            schema = node.event_schema or by_title.get(name, {"title": name})
+            ancestors = tuple(other for other in node.event_types if other != name)
+            declared.append(Declared(name, ancestors, schema))
         elif node.node_type == "event":
             raise SchemaError(f"{node.id}: it is described as no event is")
-    return declared
+    known = [event.schema for event in declared]
+    return [*declared, *(event for event in listed if event.schema not in known)]
 
 
 def event_types(declared: Iterable[Declared]) -> EventTypes:
@@ -252,7 +261,7 @@ def _reason(problem: EventValidationError) -> str:
 def _describe(declared: Iterable[Declared]) -> Described:
     from .protocol.event_classes import FRAMEWORK, superclass_names
 
-    return _schemas.describe(
+    return _shapes.describe(
         declared,
         {name: superclass_names(cls) or () for name, cls in FRAMEWORK.items()},
         lambda name: frozenset(FRAMEWORK[name].model_fields) if name in FRAMEWORK else frozenset(),
@@ -271,7 +280,7 @@ def _build(described: Described, *, exact: bool = False) -> dict[str, type[Event
     from .protocol.event_classes import FRAMEWORK
 
     builder = _Builder(described, exact)
-    known: dict[str, type[Event]] = {**FRAMEWORK, _schemas.EVENT: Event}
+    known: dict[str, type[Event]] = {**FRAMEWORK, _shapes.EVENT: Event}
     with warnings.catch_warnings():
         # A field that is named as a method of every event: the server was warned of it.
         warnings.filterwarnings("ignore", "Field name", UserWarning)
@@ -297,9 +306,8 @@ class _Builder:
         self._classes |= {event.__name__: event for event in events}
         for cls in self._classes.values():
             if issubclass(cls, BaseModel):
-                _or_schema_error(
-                    cls.__name__, lambda cls=cls: cls.model_rebuild(_types_namespace=self._classes)
-                )
+                rebuild = functools.partial(cls.model_rebuild, _types_namespace=self._classes)
+                _or_schema_error(cls.__name__, rebuild)
 
     def event(self, shape: EventShape, bases: Sequence[type[Event]]) -> type[Event]:
         """Make a class of events."""
@@ -324,17 +332,14 @@ class _Builder:
         self, schema: Mapping[str, Any], bases: Sequence[type[BaseModel]], fields: dict[str, Any]
     ) -> type[BaseModel]:
         name = schema["title"]
-        make: Callable[..., type[BaseModel]] = create_model
-        return _or_schema_error(
+        make: Callable[..., type[BaseModel]] = functools.partial(
+            create_model,
             name,
-            lambda: make(
-                name,
-                __base__=tuple(bases),
-                __module__=__name__,
-                __doc__=schema.get("description"),
-                **fields,
-            ),
+            __base__=tuple(bases),
+            __module__=__name__,
+            __doc__=schema.get("description"),
         )
+        return _or_schema_error(name, lambda: make(**fields))
 
     def _field(
         self, name: str, schema: Mapping[str, Any], alias: str | None = None
@@ -353,7 +358,7 @@ class _Builder:
             case {"$ref": ref}:
                 return ForwardRef(_schemas.class_of(ref))
             case {"anyOf": kinds}:
-                return Union[tuple(self._type(kind) for kind in kinds)]
+                return functools.reduce(operator.or_, map(self._type, kinds))
             case {"enum": values}:
                 return Literal[tuple(values)]
             case {"format": name}:
@@ -378,7 +383,7 @@ def _constrained(kind: Any, schema: Mapping[str, Any]) -> Any:
 
 def _enumeration(name: str, schema: Mapping[str, Any]) -> type[enum.Enum]:
     members = [*zip(schema["members"], schema["enum"], strict=True)]
-    base = enum.Enum
+    base: type[enum.Enum] = enum.Enum
     for kind, fitting in ((str, enum.StrEnum), (int, enum.IntEnum)):
         if all(type(value) is kind for value in schema["enum"]):
             base = fitting
