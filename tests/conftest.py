@@ -13,3 +13,11 @@ from .support.server import running, sample_server
 def server_url() -> Iterator[str]:
     with running(sample_server()) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def order_url() -> Iterator[str]:
+    from .support.orders import order_server
+
+    with running(order_server()) as url:
+        yield url

@@ -61,7 +61,7 @@ PUBLISHED: Final[dict[str, tuple[dict[str, tuple[Any, ...]], dict[str, tuple[Any
 }
 
 # what ours take besides, by keyword only
-ADDED: Final = dict.fromkeys(("run_workflow", "run_workflow_nowait"), {"validate": (False,)})
+ADDED: Final = {name: {"validate": (False,)} for name in ("run_workflow", "run_workflow_nowait")}
 
 
 def shape(function: Any) -> tuple[dict[str, tuple[Any, ...]], dict[str, tuple[Any, ...]]]:

@@ -187,7 +187,7 @@ def _described(
         answer = operation.parse(response)
         try:
             return read(answer)
-        except SchemaError as error:
+        except (SchemaError, RecursionError) as error:
             raise InvalidResponseError(
                 response, f"The events of workflow {name!r} make no classes: {error}"
             ) from error

@@ -30,6 +30,7 @@ _CONSTRAINTS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 BOUNDS: Final = frozenset({"pattern", *(bound for of in _CONSTRAINTS.values() for bound in of)})
 _REF: Final = "#/$defs/"
+_ROOT: Final = ""  # the key of a schema that has none; a definition of that name is no event's
 
 
 class SchemaError(ValueError):
@@ -71,8 +72,19 @@ def is_field_name(name: str) -> bool:
     return is_class_name(name) and not name.startswith("_")
 
 
-def python_name(name: str) -> str:
-    """Return a name for a field, made of one that cannot be used."""
+def field_names(names: Iterable[str]) -> dict[str, str]:
+    """Return the names of fields in Python, by the names that they have in a schema."""
+    made = {name: name for name in names if is_field_name(name)}
+    return {
+        name: made.get(name) or made.setdefault(name, unused(_python_name(name), made.values()))
+        for name in names
+    }
+
+
+def _python_name(name: str) -> str:
+    """A name that can be used, made of one that cannot."""
+    if keyword.iskeyword(name):
+        return f"{name}_"
     made = re.sub(r"\W", "_", name).strip("_") or "field"
     return made if is_field_name(made) else f"field_{made}"
 
@@ -119,17 +131,14 @@ class Forms:
         definitions = root.get("$defs", {})
         if not isinstance(definitions, dict):
             raise SchemaError(f"{event.name}: its $defs are no object")
-        self._definitions: dict[str, Any] = definitions
-        self.key = class_of(root["$ref"]) if isinstance(root.get("$ref"), str) else event.name
-        if self.key not in definitions or "$ref" not in root:
-            self._definitions = {**definitions, self.key: root}
+        self._definitions: dict[str, Any] = {**definitions, _ROOT: root}
+        refers = isinstance(root.get("$ref"), str) and class_of(root["$ref"]) in definitions
+        self.key = class_of(root["$ref"]) if refers else _ROOT
         self.models: dict[str, dict[str, Any]] = {}
         try:
             self._read_model(self.key)
         except SchemaError as error:
             raise SchemaError(f"{event.name}: {error}") from error
-        except RecursionError as error:
-            raise SchemaError(f"{event.name}: its schema is nested too deeply") from error
         if is_enum(self.models[self.key]):
             raise SchemaError(f"{event.name}: its schema is an enumeration")
 
@@ -139,7 +148,8 @@ class Forms:
         schema = self._definitions[key]
         if not isinstance(schema, dict):
             raise SchemaError(f"{key!r} is no schema")
-        made: dict[str, Any] = {"title": _class_name(schema.get("title"), key)}
+        title = _class_name(schema.get("title"), key or self.event.name)
+        made: dict[str, Any] = {"title": title}
         self.models[key] = made
         description = schema.get("description")
         if isinstance(description, str):
@@ -150,9 +160,9 @@ class Forms:
             return
         properties, required = schema.get("properties", {}), schema.get("required", [])
         if not isinstance(properties, dict) or schema.get("type", "object") != "object":
-            raise SchemaError(f"{key!r} is no object with properties")
+            raise SchemaError(f"{key or 'it'} is no object with properties")
         if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
-            raise SchemaError(f"the required fields of {key!r} are no list of names")
+            raise SchemaError(f"the required fields of {key or 'it'} are no list of names")
         made["type"] = "object"
         made["properties"] = {name: self._property(name, of) for name, of in properties.items()}
         made["required"] = [name for name in properties if name in required]
@@ -292,7 +302,7 @@ def _scalars(values: list[Any]) -> list[Any]:
 def _class_name(title: Any, key: str) -> str:
     if isinstance(title, str) and is_field_name(title):
         return title
-    return python_name(key)
+    return _python_name(key)
 
 
 def _member_names(values: Iterable[Any]) -> list[str]:

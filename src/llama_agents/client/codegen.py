@@ -162,7 +162,10 @@ def _classes(described: Described) -> str:
         use_union_operator=True,
         use_unique_items_as_set=True,
     )
-    made = generate(json.dumps({"$defs": definitions}), config=config)
+    try:
+        made = generate(json.dumps({"$defs": definitions}), config=config)
+    except Exception as error:
+        raise CodegenError(f"datamodel-code-generator makes nothing of it: {error}") from error
     if not isinstance(made, str):
         raise CodegenError("datamodel-code-generator made no source of one module")
     return made.removeprefix("#").replace(_MARK, "")

@@ -291,15 +291,17 @@ def _build(described: Described, *, exact: bool = False) -> dict[str, type[Event
 
 
 class _Builder:
-    """Makes classes of schemas; a reference is a name until `complete`."""
+    """Makes classes of schemas; one that is not made yet goes by its name until `complete`."""
 
     def __init__(self, described: Described, exact: bool) -> None:
         self._exact = exact
         self._classes: dict[str, type] = {}
         for name, schema in described.models.items():
-            self._classes[name] = (
-                _enumeration(name, schema) if _schemas.is_enum(schema) else self._nested(schema)
-            )
+            if _schemas.is_enum(schema):
+                self._classes[name] = _enumeration(name, schema)
+        for name, schema in described.models.items():
+            if name not in self._classes:
+                self._classes[name] = self._nested(schema)
 
     def complete(self, events: Sequence[type[BaseModel]]) -> None:
         """Put the classes in the place of their names."""
@@ -322,10 +324,9 @@ class _Builder:
 
     def _nested(self, schema: Mapping[str, Any]) -> type[BaseModel]:
         fields: dict[str, Any] = {}
-        for name in schema["properties"]:
-            usable = _schemas.is_field_name(name)
-            own_name = name if usable else _schemas.unused(_schemas.python_name(name), fields)
-            fields[own_name] = self._field(name, schema, alias=None if usable else name)
+        for name, field_name in _schemas.field_names(schema["properties"]).items():
+            alias = None if field_name == name else name
+            fields[field_name] = self._field(name, schema, alias)
         return self._class(schema, [_BASES[schema.get("additionalProperties")]], fields)
 
     def _class(
@@ -356,7 +357,8 @@ class _Builder:
     def _type(self, schema: Mapping[str, Any]) -> Any:
         match schema:
             case {"$ref": ref}:
-                return ForwardRef(_schemas.class_of(ref))
+                name = _schemas.class_of(ref)
+                return self._classes.get(name) or ForwardRef(name)
             case {"anyOf": kinds}:
                 return functools.reduce(operator.or_, map(self._type, kinds))
             case {"enum": values}:
