@@ -336,3 +336,16 @@ def test_start_event_without_a_class_name_is_checked() -> None:
         typed.check_start(body, [{}], "w")
     with pytest.raises(EventValidationError, match="Input should be a valid dictionary"):
         typed.check_start(body, [{"value": 5, "type": "Start"}], "w")
+
+
+def test_sparse_events_derive_from_each_other() -> None:
+    left_out = {"properties": {"x": {"type": "integer"}}}
+    types = made(
+        ("A", (), left_out),
+        ("B", ("A", "StopEvent"), {"properties": {"y": {"type": "integer"}}}),
+        ("C", ("D", "A"), {"properties": {"z": {"type": "integer"}}}),
+        ("D", (), {"properties": {}}),
+    )
+    for name in "ABC":
+        assert types[name]().model_dump() == {}
+    assert types["B"](result=1).model_dump() == {"result": 1}

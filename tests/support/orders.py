@@ -180,8 +180,8 @@ class Order(Workflow):
         return OrderDone(approved=ev.approved, order=order, color=ev.color)
 
 
-def order_server() -> WorkflowServer:
+def order_server(**options: Any) -> WorkflowServer:
     """Make a server that offers it."""
-    server = WorkflowServer()
+    server = WorkflowServer(**options)
     server.add_workflow("order", Order(timeout=60), additional_events=[Extra])
     return server

@@ -190,12 +190,16 @@ def _document(described: Described) -> tuple[dict[str, Any], dict[str, str | lis
         ):
             bases[name] = "llama_agents.client.typed.SparseModel"
     made = {event.name for event in described.events}
+    sparse: set[str] = set()
     for event in described.events:
         own = {name: of for name, of in event.own.items() if _schemas.is_field_name(name)}
         definitions[event.name] = _object(event.schema, own, enums)
         inner = [base for base in event.bases if base in made]
         outer = [f"workflows.events.{base}" for base in event.bases if base not in made]
-        if _is_sparse(event.schema, own, enums):
+        if not sparse.isdisjoint(inner):
+            sparse.add(event.name)
+        elif _is_sparse(event.schema, own, enums):
+            sparse.add(event.name)
             outer.insert(0, "llama_agents.client.typed.SparseModel")
         if inner:
             fields = definitions[event.name]

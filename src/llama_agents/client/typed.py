@@ -319,7 +319,9 @@ class _Builder:
             if _schemas.is_field_name(name)  # an event's fields go by their names alone
         }
         sparse = any(_schemas.is_left_to_server(name, shape.schema) for name in fields)
-        made = self._class(shape.schema, [SparseModel, *bases] if sparse else bases, fields)
+        if sparse and not any(issubclass(base, SparseModel) for base in bases):
+            bases = [cast("type[Event]", SparseModel), *bases]
+        made = self._class(shape.schema, bases, fields)
         return cast("type[Event]", made)
 
     def _nested(self, schema: Mapping[str, Any]) -> type[BaseModel]:
