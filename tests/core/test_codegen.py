@@ -115,7 +115,6 @@ CLASHING: Final[dict[str, Any]] = {
     "items": {"type": "array", "items": {"type": "integer"}},
     "copy": {"type": "boolean", "default": True},
     "json": TEXT,
-    "str": {"type": "integer"},
     "date": {"type": "string", "format": "date"},
     "pairs": {
         "type": "array",

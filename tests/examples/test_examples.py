@@ -108,6 +108,15 @@ def test_human_in_the_loop_answers_itself_without_a_terminal(url: str) -> None:
     assert run("human_in_the_loop.py", url).endswith("Hello, Ada\n")
 
 
+def test_typed_events_are_made_of_the_servers_schemas(url: str) -> None:
+    printed = run("typed_events.py", url)
+    assert "The events of 'index': IndexStart, IndexDone, DocumentIndexed\n" in printed
+    assert "3 of 3 documents\nIndexed: 3\n" in printed
+    assert "Not sent, as it should be: " in printed
+    assert "documents: Input should be a valid integer" in printed
+    assert printed.endswith("RequestEvent asks: What is your name?\nThe answer: Hello, Ada\n")
+
+
 def handled(output: Path) -> list[int]:
     return [int(number) for number in re.findall(r"'number': (\d+)", output.read_text())]
 

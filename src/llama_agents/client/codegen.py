@@ -24,7 +24,7 @@ from pydantic import BaseModel
 
 from . import _schemas, _shapes
 from ._schemas import BOUNDS
-from ._shapes import Described, EventShape
+from ._shapes import Described
 from .client import SyncWorkflowClient
 from .errors import WorkflowClientError, safe_url
 
@@ -335,6 +335,8 @@ def _verified(text: str, described: Described) -> str:
     Raises:
         CodegenError: It does not.
     """
+    from workflows.events import StopEvent  # has all that events have
+
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if not isinstance(node, _NODES):
@@ -344,29 +346,30 @@ def _verified(text: str, described: Described) -> str:
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] not in _CALLS:
             raise CodegenError(f"the source would call {ast.unparse(node.func)}")
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    lines = text.splitlines()
+    lines = text.split("\n")  # not splitlines: a text may have other ends of lines in it
+    inherited = dict.fromkeys(classes, frozenset(dir(BaseModel)))
     for event in described.events:
         if event.name not in classes:
             raise CodegenError(f"the source would not have the event {event.name}")
-        for line in _overriding(classes[event.name], event):
-            lines[line - 1] += _IGNORE
+        names = {name for name in event.own if _schemas.is_field_name(name)}
+        missing = names - _fields(classes[event.name]).keys()
+        if missing:
+            raise CodegenError(f"{event.name} would not have the field {min(missing)}")
+        inherited[event.name] = event.overridden | {*dir(StopEvent)}
+    for cls in classes.values():
+        for name, line in _fields(cls).items():
+            if name in inherited[cls.name]:
+                lines[line - 1] += _IGNORE
     return "\n".join(lines)
 
 
-def _overriding(cls: ast.ClassDef, event: EventShape) -> list[int]:
-    """The lines that begin a field which a superclass has otherwise."""
-    from workflows.events import StopEvent
-
-    fields = {
+def _fields(cls: ast.ClassDef) -> dict[str, int]:
+    """The fields of a class, and the lines that they begin in."""
+    return {
         node.target.id: node.lineno
         for node in cls.body
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
     }
-    missing = {name for name in event.own if _schemas.is_field_name(name)} - fields.keys()
-    if missing:
-        raise CodegenError(f"{event.name} would not have the field {min(missing)}")
-    other = event.overridden | {*dir(StopEvent)}
-    return sorted(line for name, line in fields.items() if name in other)
 
 
 if __name__ == "__main__":
