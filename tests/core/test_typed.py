@@ -100,7 +100,7 @@ BOUNDS = [
     ({"type": "string", "pattern": "^a+$"}, ["aa"], ["b"]),
     ({"type": "array", "minItems": 1, "maxItems": 2}, [[1]], [[], [1, 2, 3]]),
     ({"type": "array", "items": {"type": "integer", "minimum": 1}}, [[1]], [[0]]),
-    ({"type": "integer", "minimum": "broken"}, [0], []),
+    ({"type": "integer", "minimum": "broken", "multipleOf": 0}, [0, 7], []),
 ]
 
 
@@ -294,6 +294,17 @@ def test_field_is_overridden_as_the_schema_says() -> None:
 def test_events_that_cannot_be_classes_are_an_error(events: Any) -> None:
     with pytest.raises(SchemaError):
         made(*events)
+
+
+def test_schema_that_grows_without_end_is_refused() -> None:
+    twice = {
+        f"A{at}": {"type": "array", "prefixItems": [{"$ref": f"#/$defs/A{at + 1}"}] * 2}
+        | {"minItems": 2, "maxItems": 2}
+        for at in range(60)
+    }
+    body = {"$defs": {**twice, "A60": {}}, "properties": {"a": {"$ref": "#/$defs/A0"}}}
+    with pytest.raises(SchemaError, match="more than 20000 types"):
+        made(("E", (), body))
 
 
 # ------------------------------------------------------------------- the registry

@@ -17,6 +17,7 @@ import attrs
 from pydantic_core import SchemaValidator, core_schema
 
 FORMATS: Final = frozenset({"date-time", "date", "time", "duration", "uuid", "binary"})
+MOST_TYPES: Final = 20_000  # in one event; types that are made of each other can be without end
 SCALARS: Final = (str, bool, int, type(None))  # what a Literal or an Enum is made of
 
 _CONSTRAINTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -135,6 +136,7 @@ class Forms:
         refers = isinstance(root.get("$ref"), str) and class_of(root["$ref"]) in definitions
         self.key = class_of(root["$ref"]) if refers else _ROOT
         self.models: dict[str, dict[str, Any]] = {}
+        self._types = 0
         try:
             self._read_model(self.key)
         except SchemaError as error:
@@ -183,6 +185,9 @@ class Forms:
 
     def _type(self, schema: Any, inside: tuple[str, ...]) -> dict[str, Any]:
         """The form of a type. What is not known here is open: it takes everything."""
+        self._types += 1
+        if self._types > MOST_TYPES:
+            raise SchemaError(f"its schema has more than {MOST_TYPES} types")
         if isinstance(schema, bool):
             return {}
         if not isinstance(schema, dict):
@@ -241,7 +246,7 @@ class Forms:
         made: dict[str, Any] = {"type": name}
         for bound in _CONSTRAINTS[name]:
             limit = schema.get(bound)
-            if isinstance(limit, (int, float)) and not isinstance(limit, bool):
+            if _is_bound(bound, limit):
                 made[bound] = limit
         if name == "string":
             return _string(made, schema)
@@ -264,6 +269,12 @@ class Forms:
         if schema.get("uniqueItems") is True:
             made["uniqueItems"] = True
         return made
+
+
+def _is_bound(bound: str, limit: Any) -> bool:
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)):
+        return False
+    return bound != "multipleOf" or limit > 0
 
 
 def _string(made: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -315,6 +326,7 @@ def _member_names(values: Iterable[Any]) -> list[str]:
 
 
 def unused(name: str, used: Iterable[str]) -> str:
+    """Return the name, with a number at its end if it is used."""
     taken = {*used}
     number = 1
     unused = name
