@@ -228,15 +228,18 @@ def test_nested_models_that_differ_further_down_are_two() -> None:
     assert field_class(types, "A") is not field_class(types, "B")
 
 
+UNFIT = ["E", "StopEvent", "Any", "copy", "model_config"]
+
+
 def test_nested_model_is_named_as_no_event_and_no_type() -> None:
     body = {
-        "$defs": {name: {"title": name, "properties": {}} for name in ("E", "StopEvent", "Any")},
-        "properties": {name: {"$ref": f"#/$defs/{name}"} for name in ("E", "StopEvent", "Any")},
-        "required": ["E", "StopEvent", "Any"],
+        "$defs": {name: {"title": name, "properties": {}} for name in UNFIT},
+        "properties": {f"of_{name}": {"$ref": f"#/$defs/{name}"} for name in UNFIT},
+        "required": [f"of_{name}" for name in UNFIT],
     }
     event = made(("E", (), body))["E"]
     names = [field.annotation.__name__ for field in event.model_fields.values() if field.annotation]
-    assert names == ["E2", "StopEvent2", "Any2"]
+    assert names == [f"{name}2" for name in UNFIT]
 
 
 def test_event_that_refers_to_itself_is_one_class() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
+from pydantic import BaseModel
 
 from ._schemas import Declared, Forms, SchemaError, is_class_name, unused, with_names
 
@@ -147,7 +148,8 @@ def _share(
         The schemas of the events, and those of the nested classes, by class name.
     """
     names = {_print(forms, forms.key): forms.event.name for forms in events}
-    used = {*taken, *RESERVED, *(forms.event.name for forms in events)}
+    # Within a model, what every model has would stand for a class of its name.
+    used = {*taken, *RESERVED, *dir(BaseModel), *(forms.event.name for forms in events)}
     renamed: list[dict[str, str]] = []
     for forms in events:
         local: dict[str, str] = {forms.key: forms.event.name}

@@ -57,7 +57,7 @@ _PLAIN: Final[Mapping[str, Any]] = {
     "integer": int,
     "number": float,
     "boolean": bool,
-    "null": None,
+    "null": type(None),
 }
 _OF_FORMAT: Final[Mapping[str, Any]] = {
     "date-time": datetime.datetime,
