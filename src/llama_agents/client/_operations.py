@@ -18,6 +18,8 @@ import httpx
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
+from . import typed
+from ._schemas import Declared, SchemaError, declared_events
 from .errors import InvalidResponseError, WorkflowFailedError, status_error
 from .protocol import (
     CancelHandlerResponse,
@@ -32,15 +34,14 @@ from .protocol import (
     is_status_completed,
 )
 from .protocol.serializable_events import EventEnvelope
+from .typed import EventTypes
 
 if TYPE_CHECKING:
     from workflows import Context
     from workflows.events import Event, StartEvent
 
-    from ._schemas import Declared
     from .bindings.models import RunWorkflowRequest
     from .protocol import WorkflowGraphResponse
-    from .typed import EventTypes
 
 T = TypeVar("T")
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -147,17 +148,15 @@ def get_workflow_graph(name: str) -> Operation[WorkflowGraphResponse]:
 
 def list_events(name: str) -> Operation[list[Declared]]:
     """The events of a workflow by their schemas: all of them, but not what they derive from."""
-    from . import _schemas
 
     def read(answer: WorkflowEventsListResponse) -> list[Declared]:
-        return _schemas.declared_events(answer.events)
+        return declared_events(answer.events)
 
     return _described(name, get_workflow_events_schema(name), read)
 
 
 def get_event_types(name: str, listed: list[Declared]) -> Operation[EventTypes]:
     """The events of a workflow as classes, those that are only listed included."""
-    from . import typed
 
     def read(answer: WorkflowGraphResponse) -> EventTypes:
         return typed.event_types(typed.declared_in(answer.graph, listed))
@@ -167,8 +166,6 @@ def get_event_types(name: str, listed: list[Declared]) -> Operation[EventTypes]:
 
 def check_start(name: str, start_event: StartEvent | dict[str, Any] | None) -> Operation[None]:
     """Compare a start event with the workflow's schema of it."""
-    from . import typed
-
     forms = _start_event_forms(start_event)
 
     def read(answer: WorkflowSchemaResponse) -> None:
@@ -181,7 +178,6 @@ def _described(
     name: str, operation: Operation[ModelT], read: Callable[[ModelT], T]
 ) -> Operation[T]:
     """The operation with its answer read further; a schema that makes no sense is named."""
-    from ._schemas import SchemaError
 
     def parse(response: httpx.Response) -> T:
         answer = operation.parse(response)
@@ -192,7 +188,8 @@ def _described(
                 response, f"The events of workflow {name!r} make no classes: {error}"
             ) from error
 
-    return Operation(**{**attrs.asdict(operation, recurse=False), "parse": parse})
+    undescribed: Operation[Any] = operation
+    return attrs.evolve(undescribed, parse=parse)
 
 
 def run_workflow(

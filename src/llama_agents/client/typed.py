@@ -53,11 +53,8 @@ __all__ = ["EventTypes", "SparseModel"]
 T = TypeVar("T")
 
 _PLAIN: Final[Mapping[str, Any]] = {
-    "string": str,
-    "integer": int,
-    "number": float,
-    "boolean": bool,
-    "null": type(None),
+    **{"string": str, "boolean": bool, "null": type(None)},
+    **{"integer": int, "number": float},
 }
 _OF_FORMAT: Final[Mapping[str, Any]] = {
     "date-time": datetime.datetime,
@@ -67,7 +64,7 @@ _OF_FORMAT: Final[Mapping[str, Any]] = {
     "uuid": uuid.UUID,
     "binary": bytes,
 }
-_CONSTRAINTS: Final[Mapping[str, str]] = {
+_CONSTRAINTS: Final = {
     "minimum": "ge",
     "maximum": "le",
     "exclusiveMinimum": "gt",
@@ -170,7 +167,7 @@ class EventTypes(Sequence["type[Event]"]):
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the events."""
-        return tuple(self._by_name)
+        return self.described.names
 
 
 def declared_in(graph: WorkflowGraph, listed: Sequence[Declared]) -> list[Declared]:
@@ -211,7 +208,7 @@ def event_types(declared: Iterable[Declared]) -> EventTypes:
 def check_start(
     schema: Mapping[str, Any], forms: Sequence[Mapping[str, Any]], workflow_name: str
 ) -> None:
-    """Check a start event, in the ways in which it would be sent, as the server will.
+    """Check a start event, in the ways in which it would be sent, as the server will do.
 
     An envelope that names another class than the schema's is left to the server: it alone knows
     which classes it takes for the workflow's own.
@@ -388,9 +385,9 @@ def _constrained(kind: Any, schema: Mapping[str, Any]) -> Any:
 def _enumeration(name: str, schema: Mapping[str, Any]) -> type[enum.Enum]:
     members = [*zip(schema["members"], schema["enum"], strict=True)]
     base: type[enum.Enum] = enum.Enum
-    for kind, fitting in ((str, enum.StrEnum), (int, enum.IntEnum)):
-        if all(type(value) is kind for value in schema["enum"]):
-            base = fitting
+    kinds = {type(value) for value in schema["enum"]}
+    if kinds in ({str}, {int}):
+        base = enum.StrEnum if kinds == {str} else enum.IntEnum
     made = cast("type[enum.Enum]", cast(Any, base)(name, members, module=__name__))
     made.__doc__ = schema.get("description")
     return made
