@@ -7,6 +7,8 @@ class on the other. A client can do without it: ``event.type`` and ``event.value
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Final
 
 from workflows import Context, Workflow, step
 from workflows.events import Event, HumanResponseEvent, InputRequiredEvent, StartEvent, StopEvent
@@ -97,6 +99,11 @@ class HumanInTheLoop(Workflow):
     async def greet(self, ev: ResponseEvent) -> OutEvent:
         """Greet who answered."""
         return OutEvent(output=f"Hello, {ev.response}")
+
+
+# Events that are only written to the stream stand in no signature of a step: the server has to be
+# told of them, to tell its clients.
+ONLY_STREAMED: Final[Mapping[str, list[type[Event]]]] = {"index": [DocumentIndexed]}
 
 
 def sample_workflows() -> dict[str, Workflow]:

@@ -14,14 +14,14 @@ from contextlib import suppress
 
 from llama_agents.server import SqliteWorkflowStore, WorkflowServer
 
-from sample_workflows import sample_workflows
+from sample_workflows import ONLY_STREAMED, sample_workflows
 
 
 def make_server(store: str | None = None) -> WorkflowServer:
     """Make the server, with a SQLite file or the memory to keep its runs in."""
     server = WorkflowServer(workflow_store=SqliteWorkflowStore(store) if store else None)
     for name, workflow in sample_workflows().items():
-        server.add_workflow(name, workflow)
+        server.add_workflow(name, workflow, additional_events=list(ONLY_STREAMED.get(name, ())))
     return server
 
 

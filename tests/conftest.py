@@ -7,10 +7,18 @@ from collections.abc import Iterator
 import pytest
 from llama_agents.client.testing import serve
 
-from .support.workflows import sample_workflows
+from .support.server import sample_server
 
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    with serve(sample_workflows()) as url:
+    with serve(sample_server()) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def order_url() -> Iterator[str]:
+    from .support.orders import order_server
+
+    with serve(order_server()) as url:
         yield url

@@ -154,6 +154,15 @@ def test_recorded_run_is_played_back_with_faults(tmp_path: Path) -> None:
     assert len(kept.read_text().splitlines()) == 10
 
 
+def test_typed_events_are_made_of_the_servers_schemas(url: str) -> None:
+    printed = run("typed_events.py", url)
+    assert "The events of 'index': IndexStart, IndexDone, DocumentIndexed\n" in printed
+    assert "3 of 3 documents\nIndexed: 3\n" in printed
+    assert "Not sent, as it should be: " in printed
+    assert "documents: Input should be a valid integer" in printed
+    assert printed.endswith("RequestEvent asks: What is your name?\nThe answer: Hello, Ada\n")
+
+
 def handled(output: Path) -> list[int]:
     return [int(number) for number in re.findall(r"'number': (\d+)", output.read_text())]
 
@@ -348,3 +357,38 @@ def test_demo_takes_an_exception_for_a_difference(demo: ModuleType) -> None:
         check.expected = "same"
         raise RuntimeError("no")
     assert (check.ok, check.seen) == (False, "RuntimeError: no")
+
+
+# ------------------------------------------------------------------- the page on typed events
+
+PAGE: Final = (EXAMPLES.parent / "docs" / "typed-events.md").read_text(encoding="utf-8")
+
+
+def test_programs_of_the_page_on_typed_events_work(url: str, tmp_path: Path) -> None:
+    at_run_time, with_source, checked = (
+        block.replace("http://127.0.0.1:8080", url)
+        for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    )
+    body = "".join(f"    {line}\n" for line in at_run_time.splitlines())
+    (tmp_path / "first.py").write_text(
+        f"import asyncio\nasync def main():\n{body}asyncio.run(main())\n"
+    )
+    printed = run(str(tmp_path / "first.py"))
+    assert "3 of 3\n" in printed
+
+    (command,) = re.findall(r"python (-m llama_agents\.client\.codegen .*)", PAGE)
+    arguments = command.replace("http://127.0.0.1:8080", url).split()
+    subprocess.run([sys.executable, *arguments], cwd=tmp_path, check=True, timeout=LONGEST)
+    (tmp_path / "second.py").write_text(with_source)
+    assert run(str(tmp_path / "second.py")) == printed + "3\n"
+
+    call, *comment = checked.splitlines()
+    (tmp_path / "third.py").write_text(
+        "from llama_agents.client import EventValidationError, SyncWorkflowClient\n"
+        f"client = SyncWorkflowClient(base_url={url!r})\n"
+        f"try:\n    {call}\n"
+        "except EventValidationError as error:\n    print('EventValidationError:', error)\n"
+        "client.close()\n"
+    )
+    expected = " ".join(line.lstrip("# ") for line in comment)
+    assert run(str(tmp_path / "third.py")) == f"{expected}\n"

@@ -18,6 +18,10 @@ START: Final = "_start.py"
 WAIT: Final = "_wait.py"
 POOL: Final = "_pool.py"
 OPERATIONS: Final = "_operations.py"
+SCHEMAS: Final = "_schemas.py"
+SHAPES: Final = "_shapes.py"
+TYPED: Final = "typed.py"
+CODEGEN: Final = "codegen.py"
 CLIENT: Final = "_async/client.py"
 STREAM: Final = "_async/stream.py"
 INTERACT: Final = "_interact.py"
@@ -824,5 +828,63 @@ DEFECTS: Final[Sequence[Defect]] = (
         "asyncio.timeout(LONGEST_START)",
         "asyncio.timeout(None)",
         tests=("tests/testing/test_serve.py::test_start_that_never_ends_is_given_up",) * 2,
+    ),
+    # typed events
+    Defect(
+        "a start event is compared with the schema before it is sent",
+        TYPED,
+        "    if problem is not None:",
+        "    if False:",
+        test="tests/{face}/test_typed.py::test_start_event_that_does_not_fit_is_not_sent",
+    ),
+    Defect(
+        "a broken schema is an error with the answer in it",
+        OPERATIONS,
+        "        except (SchemaError, RecursionError) as error:",
+        "        except ZeroDivisionError as error:",
+        test="tests/{face}/test_typed.py::test_broken_schema_is_an_error_that_holds_the_answer",
+    ),
+    Defect(
+        "an event has the superclasses that it has on the server",
+        SHAPES,
+        " or (EVENT,)",
+        "[:0] or (EVENT,)",
+        test="tests/{face}/test_typed.py::test_classes_have_the_bases_and_names_of_the_server",
+    ),
+    Defect(
+        "a nested model that events share is one class",
+        SHAPES,
+        "            known = names.get(_print(forms, key))\n",
+        "            known = None\n",
+        test="tests/{face}/test_typed.py::test_run_is_made_of_built_classes_alone",
+    ),
+    Defect(
+        "nested models of one name that differ are two classes",
+        SHAPES,
+        "    return json.dumps(parts)",
+        "    return json.dumps(parts[0]['title'])",
+        tests=("tests/core/test_typed.py::test_same_nested_model_is_one_class",) * 2,
+    ),
+    Defect(
+        "what only the server knows is left out",
+        TYPED,
+        "if value is not None or field.is_required() or field.default is not None:",
+        "if True:",
+        tests=("tests/core/test_typed.py::test_what_only_the_server_knows_is_left_out",) * 2,
+    ),
+    Defect(
+        "a schema cannot grow without end",
+        SCHEMAS,
+        "MOST_TYPES: Final = 20_000",
+        "MOST_TYPES: Final = 30_000",
+        tests=("tests/core/test_typed.py::test_schema_that_grows_without_end_is_refused",) * 2,
+    ),
+    Defect(
+        "generated source does nothing but define classes",
+        CODEGEN,
+        "        if not isinstance(node, _NODES):",
+        "        if False:",
+        tests=("tests/core/test_codegen.py::test_source_that_does_more_than_define_is_refused",)
+        * 2,
     ),
 )

@@ -57,9 +57,11 @@ def test_metadata_names_the_distribution_that_the_server_requires(wheel: zipfile
     required = {re.split("[<>]", line)[0]: line.partition("; ")[2] for line in lines}
     always = {name for name, condition in required.items() if not condition}
     assert always == {"anyio", "attrs", "httpx", "llama-index-workflows", "pydantic"}
-    assert {name: required[name] for name in required.keys() - always} == dict.fromkeys(
-        ("llama-agents-server", "pytest"), "extra == 'testing'"
-    )
+    assert {name: required[name] for name in required.keys() - always} == {
+        "datamodel-code-generator": "extra == 'codegen'",
+        "llama-agents-server": "extra == 'testing'",
+        "pytest": "extra == 'testing'",
+    }
     assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
 
 
@@ -107,6 +109,7 @@ def test_wheel_imports_only_what_it_requires(wheel: zipfile.ZipFile) -> None:
     installed = {"anyio", "attrs", "httpx", "workflows", "pydantic", "pydantic_core"}
     extra = {
         "llama_agents/client/testing/_serve.py": {"uvicorn", "llama_agents"},
+        "llama_agents/client/codegen.py": {"datamodel_code_generator"},
         "_llama_agents_client_pytest.py": {"pytest", "llama_agents"},
     }
     for name in wheel.namelist():

@@ -10,6 +10,7 @@ from llama_agents.client import (
     Checkpoint,
     EventEnvelopeWithMetadata,
     EventStream,
+    EventTypes,
     HandlerData,
     MapResult,
     SyncEventStream,
@@ -91,6 +92,18 @@ async def asynchronous() -> None:
     assert_type(await run.status(), Status)
     assert_type(await run.checkpoint(), Checkpoint)
     assert_type(await client.resume({"handler_id": "h", "run_id": "r", "sequence": 1}), WorkflowRun)
+    types = await client.get_event_types("human")
+    assert_type(types, EventTypes)
+    assert_type(types["OutEvent"], type[Event])
+    assert_type(types[0], type[Event])
+    assert_type(types[1:], tuple[type[Event], ...])
+    for cls in types:
+        assert_type(cls, type[Event])
+    if handler.result is not None:
+        assert_type(handler.result.load_event(types), Event)
+    await client.start("human", {}, validate=True)
+    await client.run_workflow("human", validate="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await client.run_workflow_nowait("human", None, None, None, True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await run.result(Event)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType, reportCallIssue]
     assert_type(await run.interact({Event: answer_later}, OutEvent), OutEvent)
     assert_type(await run.interact({Request: answer}, unanswered="leave"), ResultEnvelope)
@@ -115,6 +128,8 @@ def synchronous() -> None:
         assert_type(error.handler, HandlerData)
         assert_type(error.response, httpx.Response)
         assert_type(error.detail, str | None)
+    assert_type(client.get_event_types("human"), EventTypes)
+    assert_type(client.run_workflow("greet", start_event={}, validate=True), HandlerData)
     run = client.run("h")
     assert_type(run, SyncWorkflowRun)
     assert_type(run.result(OutEvent, timeout=5), OutEvent)

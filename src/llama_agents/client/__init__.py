@@ -42,6 +42,7 @@ from .protocol import (
     WorkflowsListResponse,
 )
 from .protocol.serializable_events import EventEnvelopeWithMetadata, EventValidationError
+from .typed import EventTypes
 
 if TYPE_CHECKING:
     from .protocol import WorkflowGraphResponse
@@ -62,6 +63,7 @@ __all__ = [
     "ConflictError",
     "EventEnvelopeWithMetadata",
     "EventStream",
+    "EventTypes",
     "EventValidationError",
     "HandlerData",
     "HandlersListResponse",

@@ -18,6 +18,8 @@ import httpx
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
+from . import typed
+from ._schemas import Declared, SchemaError, declared_events
 from .errors import InvalidResponseError, WorkflowFailedError, status_error
 from .protocol import (
     CancelHandlerResponse,
@@ -32,6 +34,7 @@ from .protocol import (
     is_status_completed,
 )
 from .protocol.serializable_events import EventEnvelope
+from .typed import EventTypes
 
 if TYPE_CHECKING:
     from workflows import Context
@@ -141,6 +144,52 @@ def get_workflow_graph(name: str) -> Operation[WorkflowGraphResponse]:
 
     name = _segment("workflow name", name)
     return _operation(binding._get_kwargs(name), _reads(WorkflowGraphResponse))
+
+
+def list_events(name: str) -> Operation[list[Declared]]:
+    """The events of a workflow by their schemas: all of them, but not what they derive from."""
+
+    def read(answer: WorkflowEventsListResponse) -> list[Declared]:
+        return declared_events(answer.events)
+
+    return _described(name, get_workflow_events_schema(name), read)
+
+
+def get_event_types(name: str, listed: list[Declared]) -> Operation[EventTypes]:
+    """The events of a workflow as classes, those that are only listed included."""
+
+    def read(answer: WorkflowGraphResponse) -> EventTypes:
+        return typed.event_types(typed.declared_in(answer.graph, listed))
+
+    return _described(name, get_workflow_graph(name), read)
+
+
+def check_start(name: str, start_event: StartEvent | dict[str, Any] | None) -> Operation[None]:
+    """Compare a start event with the workflow's schema of it."""
+    forms = _start_event_forms(start_event)
+
+    def read(answer: WorkflowSchemaResponse) -> None:
+        typed.check_start(answer.start, forms, name)
+
+    return _described(name, get_workflow_schema(name), read)
+
+
+def _described(
+    name: str, operation: Operation[ModelT], read: Callable[[ModelT], T]
+) -> Operation[T]:
+    """The operation with its answer read further; a schema that makes no sense is named."""
+
+    def parse(response: httpx.Response) -> T:
+        answer = operation.parse(response)
+        try:
+            return read(answer)
+        except (SchemaError, RecursionError) as error:
+            raise InvalidResponseError(
+                response, f"The events of workflow {name!r} make no classes: {error}"
+            ) from error
+
+    undescribed: Operation[Any] = operation
+    return attrs.evolve(undescribed, parse=parse)
 
 
 def run_workflow(

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from workflows.events import Event, StartEvent
 
     from ..protocol import WorkflowGraphResponse
+    from ..typed import EventTypes
 
 T = TypeVar("T")
 
@@ -187,12 +188,31 @@ class WorkflowClient:
         """
         return await self._send(_operations.get_workflow_graph(workflow_name))
 
+    async def get_event_types(self, workflow_name: str) -> EventTypes:
+        """Make classes of a workflow's events, of the schemas that the server has of them.
+
+        Args:
+            workflow_name: The name of the workflow.
+
+        Returns:
+            The classes: a registry for ``load_event``, which gives each by its name too.
+
+        Raises:
+            NotFoundError: There is no such workflow.
+            ServerError: An event of the workflow has no schema.
+            InvalidResponseError: The schemas make no classes.
+        """
+        listed = await self._send(_operations.list_events(workflow_name))
+        return await self._send(_operations.get_event_types(workflow_name, listed))
+
     async def run_workflow(
         self,
         workflow_name: str,
         handler_id: str | None = None,
         start_event: StartEvent | dict[str, Any] | None = None,
         context: Context | dict[str, Any] | None = None,
+        *,
+        validate: bool = False,
     ) -> HandlerData:
         """Run a workflow and wait until it has completed, however long that takes.
 
@@ -207,6 +227,7 @@ class WorkflowClient:
                 to an event without fields.
             context: The state of an earlier run to go on from. Servers refuse it unless they were
                 made with ``accept_context_api=True``.
+            validate: Whether to compare the start event with the workflow's schema first.
 
         Returns:
             The completed run, its result included.
@@ -218,8 +239,11 @@ class WorkflowClient:
             StatusError: 400, the server does not take the start event or the context.
             InvalidResponseError: The answer was lost, and it cannot be told whether the run that
                 was found is this one or an earlier one of that name.
+            EventValidationError: The start event does not fit the schema; nothing was sent.
             ValueError: An argument cannot be sent; nothing was.
         """
+        if validate:
+            await self._send(_operations.check_start(workflow_name, start_event))
         run_id = handler_id if handler_id is not None else new_handler_id()
         forms = _operations.run_workflow(workflow_name, run_id, start_event, context)
         look = _operations.get_run(run_id)
@@ -236,6 +260,8 @@ class WorkflowClient:
         handler_id: str | None = None,
         start_event: StartEvent | dict[str, Any] | None = None,
         context: Context | dict[str, Any] | None = None,
+        *,
+        validate: bool = False,
     ) -> HandlerData:
         """Start a workflow and return at once.
 
@@ -249,6 +275,7 @@ class WorkflowClient:
                 to an event without fields.
             context: The state of an earlier run to go on from. Servers refuse it unless they were
                 made with ``accept_context_api=True``.
+            validate: Whether to compare the start event with the workflow's schema first.
 
         Returns:
             The run as it begins; its ``handler_id`` is what the other methods take.
@@ -259,8 +286,11 @@ class WorkflowClient:
             StatusError: 400, the server does not take the start event or the context.
             InvalidResponseError: The answer was lost, and it cannot be told whether the run that
                 was found is this one or an earlier one of that name.
+            EventValidationError: The start event does not fit the schema; nothing was sent.
             ValueError: An argument cannot be sent; nothing was.
         """
+        if validate:
+            await self._send(_operations.check_start(workflow_name, start_event))
         run_id = handler_id if handler_id is not None else new_handler_id()
         return await self._start_run(
             workflow_name, run_id, start_event, context, is_new_id=handler_id is None
@@ -273,6 +303,7 @@ class WorkflowClient:
         *,
         handler_id: str | None = None,
         context: Context | dict[str, Any] | None = None,
+        validate: bool = False,
     ) -> WorkflowRun:
         """Start a workflow, and get a handle on the run.
 
@@ -282,6 +313,7 @@ class WorkflowClient:
                 to an event without fields.
             handler_id: A name for the run. Defaults to a new one.
             context: The state of an earlier run to go on from.
+            validate: Whether to compare the start event with the workflow's schema first.
 
         Returns:
             The run.
@@ -290,7 +322,9 @@ class WorkflowClient:
             WorkflowClientError: As ``run_workflow_nowait``.
             ValueError: An argument cannot be sent; nothing was.
         """
-        handler = await self.run_workflow_nowait(workflow_name, handler_id, start_event, context)
+        handler = await self.run_workflow_nowait(
+            workflow_name, handler_id, start_event, context, validate=validate
+        )
         return WorkflowRun(self, handler.handler_id, run_id=handler.run_id, is_new=True)
 
     def run(self, handler_id: str) -> WorkflowRun:

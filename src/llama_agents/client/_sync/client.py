@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from workflows.events import Event, StartEvent
 
     from ..protocol import WorkflowGraphResponse
+    from ..typed import EventTypes
 
 T = TypeVar("T")
 
@@ -188,12 +189,31 @@ class SyncWorkflowClient:
         """
         return self._send(_operations.get_workflow_graph(workflow_name))
 
+    def get_event_types(self, workflow_name: str) -> EventTypes:
+        """Make classes of a workflow's events, of the schemas that the server has of them.
+
+        Args:
+            workflow_name: The name of the workflow.
+
+        Returns:
+            The classes: a registry for ``load_event``, which gives each by its name too.
+
+        Raises:
+            NotFoundError: There is no such workflow.
+            ServerError: An event of the workflow has no schema.
+            InvalidResponseError: The schemas make no classes.
+        """
+        listed = self._send(_operations.list_events(workflow_name))
+        return self._send(_operations.get_event_types(workflow_name, listed))
+
     def run_workflow(
         self,
         workflow_name: str,
         handler_id: str | None = None,
         start_event: StartEvent | dict[str, Any] | None = None,
         context: Context | dict[str, Any] | None = None,
+        *,
+        validate: bool = False,
     ) -> HandlerData:
         """Run a workflow and wait until it has completed, however long that takes.
 
@@ -208,6 +228,7 @@ class SyncWorkflowClient:
                 to an event without fields.
             context: The state of an earlier run to go on from. Servers refuse it unless they were
                 made with ``accept_context_api=True``.
+            validate: Whether to compare the start event with the workflow's schema first.
 
         Returns:
             The completed run, its result included.
@@ -219,8 +240,11 @@ class SyncWorkflowClient:
             StatusError: 400, the server does not take the start event or the context.
             InvalidResponseError: The answer was lost, and it cannot be told whether the run that
                 was found is this one or an earlier one of that name.
+            EventValidationError: The start event does not fit the schema; nothing was sent.
             ValueError: An argument cannot be sent; nothing was.
         """
+        if validate:
+            self._send(_operations.check_start(workflow_name, start_event))
         run_id = handler_id if handler_id is not None else new_handler_id()
         forms = _operations.run_workflow(workflow_name, run_id, start_event, context)
         look = _operations.get_run(run_id)
@@ -237,6 +261,8 @@ class SyncWorkflowClient:
         handler_id: str | None = None,
         start_event: StartEvent | dict[str, Any] | None = None,
         context: Context | dict[str, Any] | None = None,
+        *,
+        validate: bool = False,
     ) -> HandlerData:
         """Start a workflow and return at once.
 
@@ -250,6 +276,7 @@ class SyncWorkflowClient:
                 to an event without fields.
             context: The state of an earlier run to go on from. Servers refuse it unless they were
                 made with ``accept_context_api=True``.
+            validate: Whether to compare the start event with the workflow's schema first.
 
         Returns:
             The run as it begins; its ``handler_id`` is what the other methods take.
@@ -260,8 +287,11 @@ class SyncWorkflowClient:
             StatusError: 400, the server does not take the start event or the context.
             InvalidResponseError: The answer was lost, and it cannot be told whether the run that
                 was found is this one or an earlier one of that name.
+            EventValidationError: The start event does not fit the schema; nothing was sent.
             ValueError: An argument cannot be sent; nothing was.
         """
+        if validate:
+            self._send(_operations.check_start(workflow_name, start_event))
         run_id = handler_id if handler_id is not None else new_handler_id()
         return self._start_run(
             workflow_name, run_id, start_event, context, is_new_id=handler_id is None
@@ -274,6 +304,7 @@ class SyncWorkflowClient:
         *,
         handler_id: str | None = None,
         context: Context | dict[str, Any] | None = None,
+        validate: bool = False,
     ) -> SyncWorkflowRun:
         """Start a workflow, and get a handle on the run.
 
@@ -283,6 +314,7 @@ class SyncWorkflowClient:
                 to an event without fields.
             handler_id: A name for the run. Defaults to a new one.
             context: The state of an earlier run to go on from.
+            validate: Whether to compare the start event with the workflow's schema first.
 
         Returns:
             The run.
@@ -291,7 +323,9 @@ class SyncWorkflowClient:
             WorkflowClientError: As ``run_workflow_nowait``.
             ValueError: An argument cannot be sent; nothing was.
         """
-        handler = self.run_workflow_nowait(workflow_name, handler_id, start_event, context)
+        handler = self.run_workflow_nowait(
+            workflow_name, handler_id, start_event, context, validate=validate
+        )
         return SyncWorkflowRun(self, handler.handler_id, run_id=handler.run_id, is_new=True)
 
     def run(self, handler_id: str) -> SyncWorkflowRun:

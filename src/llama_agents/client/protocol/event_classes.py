@@ -34,7 +34,7 @@ _INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
 
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
-_FRAMEWORK: Final[Mapping[str, type[Event]]] = {
+FRAMEWORK: Final[Mapping[str, type[Event]]] = {
     name: cls
     for name, cls in vars(framework).items()
     if isinstance(cls, type) and issubclass(cls, Event) and cls.__module__ == framework.__name__
@@ -150,10 +150,10 @@ def load(
     event_class = registered(registry).find(name, qualified_name) if registry else None
     if (
         event_class is None
-        and name in _FRAMEWORK
+        and name in FRAMEWORK
         and qualified_name in (None, f"{framework.__name__}.{name}")
     ):
-        event_class = _FRAMEWORK[name]
+        event_class = FRAMEWORK[name]
     if event_class is None and not registry:
         event_class = find_by_name(qualified_name, allow_import)
     if event_class is None:

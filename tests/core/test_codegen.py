@@ -1,0 +1,266 @@
+"""The source that is generated of a workflow's events: what it is, and that it works."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import pytest
+from llama_agents.client import SyncWorkflowClient, codegen, typed
+from llama_agents.client._schemas import Declared
+from llama_agents.client.codegen import CodegenError
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from ..support import orders
+from ..support.ports import free_port
+from ..support.server import running
+
+COMMITTED: Final = Path(__file__).parents[1] / "typing" / "order_events.py"
+MODULE: Final = (sys.executable, "-m", "llama_agents.client.codegen")
+
+
+def run(*arguments: str, command: tuple[str, ...] = MODULE) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*command, *arguments], capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def source_of(*events: tuple[str, tuple[str, ...], Any]) -> str:
+    described = typed.event_types([Declared(*event) for event in events]).described
+    return codegen.source(described, "# generated\n")
+
+
+def imported(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # where pydantic looks the names of annotations up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def generated(order_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The source of the workflow of orders."""
+    path = tmp_path_factory.mktemp("generated") / "generated_orders.py"
+    done = run(order_url, "order", "-o", str(path))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    yield path
+    sys.modules.pop(path.stem, None)
+
+
+def test_source_is_the_one_that_type_checkers_see(generated: Path) -> None:
+    """Mypy and pyright check the committed copy in strict mode."""
+    text = re.sub(r"http://\S+", "http://127.0.0.1:8080", generated.read_text())
+    assert text == COMMITTED.read_text(), "run the command in its head, with the server of orders"
+
+
+def test_source_is_the_same_each_time(order_url: str, generated: Path) -> None:
+    assert run(order_url, "order").stdout == generated.read_text()
+    assert f"\n#     python -m llama_agents.client.codegen {order_url} order\n" in (
+        generated.read_text()
+    )
+
+
+def test_run_is_made_of_generated_classes_alone(order_url: str, generated: Path) -> None:
+    events: Any = imported(generated)
+    with SyncWorkflowClient(base_url=order_url) as client:
+        strict = events.Strict(kind_of="a", from_="b")
+        start = events.OrderStart(
+            customer="Ada", address=events.Address(street="Here"), strict=strict, tags=["x"]
+        )
+        done = client.start("order", start, validate=True)
+        seen = []
+        for envelope in done.events():
+            event = envelope.load_event(events.EVENTS)
+            seen.append(type(event))
+            if isinstance(event, events.Approval):
+                color = events.Color.DARK_BLUE
+                done.send(events.Decision(approved=True, color=color, address=event.address))
+        result = done.result(events.OrderDone)
+    assert [cls.__name__ for cls in seen] == [
+        *("Progress", "PartDone", "PaidPart", "Extra", "Approval", "OrderDone")
+    ]
+    assert issubclass(events.PaidPart, events.PartDone)
+    assert result.color is events.Color.DARK_BLUE
+    order = orders.OrderStart.model_validate(result.order)
+    assert order.strict == orders.Strict.model_validate({"kind-of": "a", "from": "b"})
+    assert (order.tags, order.pair) == (["x"], (1, "one"))
+
+
+def test_generated_classes_are_those_of_run_time(order_url: str, generated: Path) -> None:
+    events: Any = imported(generated)
+    with SyncWorkflowClient(base_url=order_url) as client:
+        types = client.get_event_types("order")
+    assert {cls.__name__ for cls in events.EVENTS} == {*types.names}
+    for cls in events.EVENTS:
+        theirs = types[cls.__name__]
+        assert [base.__name__ for base in cls.__mro__] == [base.__name__ for base in theirs.__mro__]
+        assert cls.model_fields.keys() == theirs.model_fields.keys()
+        assert cls.__doc__.strip() == theirs.__doc__
+
+
+TEXT: Final[dict[str, Any]] = {"type": "string"}
+CLASHING: Final[dict[str, Any]] = {
+    "items": {"type": "array", "items": {"type": "integer"}},
+    "copy": {"type": "boolean", "default": True},
+    "json": TEXT,
+    "date": {"type": "string", "format": "date"},
+    "pairs": {
+        "type": "array",
+        "items": {
+            "type": "array",
+            "prefixItems": [TEXT, {"type": "integer"}],
+            "minItems": 2,
+            "maxItems": 2,
+        },
+    },
+    "many": {"type": "array", "items": {**TEXT, "minLength": 1}, "minItems": 1},
+    "some": {"anyOf": [{**TEXT, "minLength": 1}, {"type": "integer", "minimum": 1}]},
+    "of": {"type": "object", "additionalProperties": {"enum": ["a", "b"]}},
+    "a-b": TEXT,
+    "nested": {"$ref": "#/$defs/Nested"},
+    "open": {},
+}
+NESTED: Final = {"Nested": {"properties": {"copy": TEXT, "class": TEXT, "json": TEXT}}}
+HOSTILE: Final = [
+    '"""\nimport os; os.environ["GENERATED"] = "1"\n"""',
+    "\\",
+    "'''",
+    "{{ 1/0 }}",
+    '"""\\',
+    "a\nb\r\u2028c",
+    '__import__("os").abort()',
+]
+
+
+@pytest.mark.filterwarnings("ignore:Field name:UserWarning")  # as the server itself was warned
+def test_clashing_and_hostile_names_and_texts_are_only_text(tmp_path: Path) -> None:
+    schema = {"$defs": NESTED, "properties": CLASHING, "required": [*CLASHING]}
+    kinds = {"kind": {"const": "a", "default": "a"}, "more": TEXT}
+    texts = {f"f{at}": {**TEXT, "description": text, "default": text, "pattern": text}
+             for at, text in enumerate(HOSTILE)}  # fmt: skip
+    nested = {
+        "Evil": {"enum": HOSTILE, "description": HOSTILE[0], "title": HOSTILE[0]},
+        "Worse": {"properties": dict.fromkeys(HOSTILE, TEXT), "description": HOSTILE[0]},
+    }
+    refs = {name.lower(): {"$ref": f"#/$defs/{name}"} for name in nested}
+    elsewhere = {
+        "customBasePath": "os.PathLike",
+        "customTypePath": "os.PathLike",
+        "x-python-type": "os.PathLike",
+        "x-python-import": {"module": "os", "name": "PathLike"},
+    }
+    text = source_of(
+        ("Clashing", (), schema),
+        ("Base", (), {"properties": {"kind": TEXT, "items": TEXT}, "required": ["kind"]}),
+        ("Child", ("Base", "StopEvent"), {"properties": {**kinds, "items": {}}}),
+        ("Hostile", (), {"properties": texts, "description": HOSTILE[0], **elsewhere}),
+        ("Nested", (), {"$defs": nested, "properties": refs, "required": [*refs]}),
+        ("Typed", (), {"properties": {"f": {**TEXT, **elsewhere}}}),
+    )
+    (tmp_path / "hostile_events.py").write_text(text, encoding="utf-8")
+    events: Any = imported(tmp_path / "hostile_events.py")
+    assert "PathLike" not in text
+    assert "GENERATED" not in __import__("os").environ
+    fields = set(CLASHING) - {"a-b"}
+    assert events.Clashing.model_fields.keys() == fields
+    assert issubclass(events.Child, events.Base)
+    assert [member.value for member in events.Evil] == HOSTILE
+    assert [field.default for field in events.Hostile.model_fields.values()] == HOSTILE
+    value = dict.fromkeys(HOSTILE, "x")
+    assert events.Worse.model_validate(value).model_dump() == value
+    command = (sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"))
+    checked = run(str(tmp_path / "hostile_events.py"), command=command)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("import os", "have a Import"),
+        ("from os import path", "import os"),
+        ("class E(print()): ...", "call print"),
+        ("class E:\n    x: int = (lambda: 1)()", "call lambda"),
+        ("class Other: ...", "not have the event E"),
+        ("class E: ...", "not have the field x"),
+    ],
+)
+def test_source_that_does_more_than_define_is_refused(text: str, problem: str) -> None:
+    types = typed.event_types([Declared("E", (), {"properties": {"x": {}}})])
+    with pytest.raises(CodegenError, match=problem):
+        codegen._verified(text, types.described)
+
+
+def test_event_that_is_named_as_a_type_of_the_source_is_refused() -> None:
+    with pytest.raises(CodegenError, match="the event Field is called"):
+        source_of(("Field", (), {}))
+
+
+def test_workflow_of_plain_events_has_an_empty_registry(server_url: str) -> None:
+    done = run(server_url, "greet")
+    assert done.stdout.endswith(
+        "from workflows.events import Event\n\n\nEVENTS: tuple[type[Event], ...] = ()\n"
+    )
+
+
+# ------------------------------------------------------------------- the command
+
+
+def failed(done: subprocess.CompletedProcess[str], status: int = 1) -> str:
+    """The one line that a command that failed has printed."""
+    assert (done.returncode, done.stdout) == (status, "")
+    lines = done.stderr.splitlines()
+    assert "Traceback" not in done.stderr
+    return lines[-1] if status == 2 else "".join(lines[:1]) if len(lines) == 1 else str(lines)
+
+
+def test_failures_are_one_line(order_url: str, server_url: str, tmp_path: Path) -> None:
+    assert failed(run(order_url, "nobody")).startswith("error: 404 Not Found for GET http://")
+    assert failed(run(server_url, "opaque")).startswith("error: 500 Internal Server Error")
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    assert failed(run(nowhere, "order")).startswith("error: ")
+    assert "base_url" in failed(run("no url", "order"))
+    assert "is not 'NAME: VALUE'" in failed(run(order_url, "order", "--header", "nothing"))
+    unwritable = str(tmp_path / "no" / "folder.py")
+    assert "No such file" in failed(run(order_url, "order", "-o", unwritable))
+    assert "required: WORKFLOW" in failed(run(order_url), 2)
+
+
+def test_missing_extra_is_named(order_url: str) -> None:
+    program = (
+        "import sys; sys.modules['datamodel_code_generator'] = None;"
+        "from llama_agents.client.codegen import main; sys.exit(main())"
+    )
+    line = failed(run(order_url, "order", command=(sys.executable, "-c", program)))
+    assert line.endswith("is not installed: pip install 'llama-agents-client[codegen]'")
+
+
+class Token(BaseHTTPMiddleware):
+    """Lets nobody in without the token."""
+
+    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
+        if request.headers.get("authorization") != "Bearer secret":
+            return PlainTextResponse("no", status_code=401)
+        return await call_next(request)
+
+
+def test_headers_are_sent_and_not_written_down() -> None:
+    with running(orders.order_server(middleware=[Middleware(Token)])) as url:
+        assert "401" in failed(run(url, "order"))
+        done = run(url, "order", "--header", "Authorization: Bearer secret")
+        url_with_user = url.replace("http://", "http://user:password@")
+        named = run(url_with_user, "order", "--header", "Authorization: Bearer secret")
+    assert done.returncode == 0
+    assert "secret" not in done.stdout
+    assert "password" not in named.stdout + named.stderr
