@@ -68,6 +68,8 @@ URLS = []
 def test_two_servers(serve_workflows):
     URLS.append(serve_workflows({"one": Greet()}))
     URLS.append(serve_workflows({"two": Greet()}, idle_timeout=5))
+    with pytest.raises(TypeError, match="nonsense"):
+        serve_workflows({}, nonsense=5)
     names = [httpx.get(f"{url}/workflows").json()["workflows"] for url in URLS]
     assert names == [["one"], ["two"]]
 

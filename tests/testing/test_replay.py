@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -22,10 +24,13 @@ PATH: Final = "/events/replayed?after_sequence=-1"
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left() -> Iterator[None]:
+def _nothing_is_left(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     assert set(threading.enumerate()) <= before
+    gc.collect()  # asyncio logs what a task has raised when nothing refers to it any more
+    logged = [*caplog.get_records("call"), *caplog.records]
+    assert [record.getMessage() for record in logged if record.name == "asyncio"] == []
 
 
 def connected(server: ReplayServer) -> socket.socket:
@@ -133,6 +138,16 @@ def test_end_does_not_wait_for_a_client_that_does_not_read() -> None:
         began = time.monotonic()
     with connection:
         assert time.monotonic() - began < 1
+
+
+def test_client_that_breaks_off_is_nothing_special() -> None:
+    much = [Tick(n=n, text="x" * 1_000_000) for n in range(20)]
+    with replay(much) as server:
+        with connected(server) as connection:
+            connection.sendall(f"GET {PATH} HTTP/1.1\r\n\r\n".encode())
+            assert connection.recv(4) == b"HTTP"
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert httpx.get(f"{server.url}/health").status_code == 200
 
 
 def test_status_without_a_name_is_answered() -> None:
