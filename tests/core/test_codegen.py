@@ -15,6 +15,7 @@ import pytest
 from llama_agents.client import SyncWorkflowClient, codegen, typed
 from llama_agents.client._schemas import Declared
 from llama_agents.client.codegen import CodegenError
+from llama_agents.client.testing import serve
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
@@ -22,7 +23,6 @@ from starlette.responses import PlainTextResponse, Response
 
 from ..support import orders
 from ..support.ports import free_port
-from ..support.server import running
 
 COMMITTED: Final = Path(__file__).parents[1] / "typing" / "order_events.py"
 MODULE: Final = (sys.executable, "-m", "llama_agents.client.codegen")
@@ -256,7 +256,7 @@ class Token(BaseHTTPMiddleware):
 
 
 def test_headers_are_sent_and_not_written_down() -> None:
-    with running(orders.order_server(middleware=[Middleware(Token)])) as url:
+    with serve(orders.order_server(middleware=[Middleware(Token)])) as url:
         assert "401" in failed(run(url, "order"))
         done = run(url, "order", "--header", "Authorization: Bearer secret")
         url_with_user = url.replace("http://", "http://user:password@")

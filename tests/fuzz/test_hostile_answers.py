@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -27,6 +26,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from llama_agents.client import (
     EventValidationError,
+    MapResult,
     StreamDisconnectedError,
     SyncWorkflowClient,
     WaitTimeoutError,
@@ -34,9 +34,11 @@ from llama_agents.client import (
     WorkflowClientError,
 )
 from llama_agents.client._async import client as async_client
+from llama_agents.client._async import many as async_many
 from llama_agents.client._async import stream as async_stream
 from llama_agents.client._retry import Sources
 from llama_agents.client._sync import client as sync_client
+from llama_agents.client._sync import many as sync_many
 from llama_agents.client._sync import stream as sync_stream
 from pydantic import BaseModel
 
@@ -72,6 +74,7 @@ USES = [
     Use("run_workflow_nowait", "run_workflow_nowait", ("w",)),
     Use("run_workflow_nowait", "run_workflow_nowait", ("w", "h1")),
     Use("start", "get_workflow_schema", ("w",), {"validate": True}),
+    Use("map_workflow", "get_handler", ("w", [{}]), {"key": lambda _: "h1"}),
     Use("send_event", "send_event", ("h1", EVENT)),
     Use("get_handlers", "list_handlers"),
     Use("get_handler", "get_handler", ("h1",)),
@@ -82,6 +85,7 @@ USES = [
     Use("get_workflow_events", "stream_events", ("h1",), {"after_sequence": "now"}),
 ]
 
+MANY = {"get_workflow_events", "map_workflow"}  # they give many values
 HANDLES = {"run", "resume"}  # they read what get_handler reads, or nothing, and give no model
 
 
@@ -308,14 +312,15 @@ class Clock:
 def no_pauses() -> Iterator[None]:
     clock = Clock()
     sources = Sources(lambda: clock.now, lambda: 1.7e9 + clock.now, lambda: 0.5)
-    asleep, asleep_sync = SimpleNamespace(sleep=clock.asleep), SimpleNamespace(sleep=clock.sleep)
     with (
         patch.object(async_client, "_SOURCES", sources),
         patch.object(sync_client, "_SOURCES", sources),
-        patch.object(async_client, "anyio", asleep),
-        patch.object(async_stream, "anyio", asleep),
-        patch.object(sync_client, "time", asleep_sync),
-        patch.object(sync_stream, "time", asleep_sync),
+        patch.object(async_client, "asleep", clock.asleep),
+        patch.object(async_many, "asleep", clock.asleep),
+        patch.object(async_stream, "asleep", clock.asleep),
+        patch.object(sync_client, "sleep", clock.sleep),
+        patch.object(sync_many, "sleep", clock.sleep),
+        patch.object(sync_stream, "sleep", clock.sleep),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
@@ -343,15 +348,13 @@ def call_sync(use: Use, answers: Sequence[Answer]) -> Any:
         result = getattr(SyncWorkflowClient(httpx_client=inner), use.method)(
             *use.args, **use.options
         )
-        return list(result) if use.operation == "stream_events" else result
+        return list(result) if use.method in MANY else result
 
 
 async def call_async(use: Use, answers: Sequence[Answer]) -> Any:
     async with httpx.AsyncClient(transport=transport(answers), base_url="http://test") as inner:
         result = getattr(WorkflowClient(httpx_client=inner), use.method)(*use.args, **use.options)
-        return (
-            [event async for event in result] if use.operation == "stream_events" else await result
-        )
+        return [value async for value in result] if use.method in MANY else await result
 
 
 def outcome(act: Any, answers: Sequence[Answer]) -> Any:
@@ -381,6 +384,12 @@ def use_error(error: WorkflowClientError) -> None:
 
 
 def use_value(value: Any) -> None:
+    if isinstance(value, MapResult):
+        assert repr(value)
+        if value.error is not None:
+            assert isinstance(value.error, WorkflowClientError)
+            return use_error(value.error)
+        value = value.handler
     assert isinstance(value, BaseModel)
     assert repr(value)
     assert str(value)
