@@ -92,6 +92,7 @@ SLOW: Final = (
     "workflows",
     "llama_agents.client.bindings",
     "llama_agents.client.testing",
+    "llama_agents.client.typed",
     "anyio",
     "matplotlib",
     "pytest",

@@ -42,10 +42,10 @@ from .protocol import (
     WorkflowsListResponse,
 )
 from .protocol.serializable_events import EventEnvelopeWithMetadata, EventValidationError
-from .typed import EventTypes
 
 if TYPE_CHECKING:
     from .protocol import WorkflowGraphResponse
+    from .typed import EventTypes
 else:  # not for type checkers: it would hide misspelled names
 
     def __getattr__(name: str) -> Any:
@@ -53,6 +53,10 @@ else:  # not for type checkers: it would hide misspelled names
             from .protocol import WorkflowGraphResponse
 
             return WorkflowGraphResponse
+        if name == "EventTypes":
+            from .typed import EventTypes
+
+            return EventTypes
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -18,8 +18,6 @@ import httpx
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
-from . import typed
-from ._schemas import Declared, SchemaError, declared_events
 from .errors import InvalidResponseError, WorkflowFailedError, status_error
 from .protocol import (
     CancelHandlerResponse,
@@ -34,14 +32,15 @@ from .protocol import (
     is_status_completed,
 )
 from .protocol.serializable_events import EventEnvelope
-from .typed import EventTypes
 
 if TYPE_CHECKING:
     from workflows import Context
     from workflows.events import Event, StartEvent
 
+    from ._schemas import Declared
     from .bindings.models import RunWorkflowRequest
     from .protocol import WorkflowGraphResponse
+    from .typed import EventTypes
 
 T = TypeVar("T")
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -148,6 +147,7 @@ def get_workflow_graph(name: str) -> Operation[WorkflowGraphResponse]:
 
 def list_events(name: str) -> Operation[list[Declared]]:
     """The events of a workflow by their schemas: all of them, but not what they derive from."""
+    from ._schemas import declared_events
 
     def read(answer: WorkflowEventsListResponse) -> list[Declared]:
         return declared_events(answer.events)
@@ -157,6 +157,7 @@ def list_events(name: str) -> Operation[list[Declared]]:
 
 def get_event_types(name: str, listed: list[Declared]) -> Operation[EventTypes]:
     """The events of a workflow as classes, those that are only listed included."""
+    from . import typed
 
     def read(answer: WorkflowGraphResponse) -> EventTypes:
         return typed.event_types(typed.declared_in(answer.graph, listed))
@@ -166,6 +167,8 @@ def get_event_types(name: str, listed: list[Declared]) -> Operation[EventTypes]:
 
 def check_start(name: str, start_event: StartEvent | dict[str, Any] | None) -> Operation[None]:
     """Compare a start event with the workflow's schema of it."""
+    from . import typed
+
     forms = _start_event_forms(start_event)
 
     def read(answer: WorkflowSchemaResponse) -> None:
@@ -178,6 +181,7 @@ def _described(
     name: str, operation: Operation[ModelT], read: Callable[[ModelT], T]
 ) -> Operation[T]:
     """The operation with its answer read further; a schema that makes no sense is named."""
+    from ._schemas import SchemaError
 
     def parse(response: httpx.Response) -> T:
         answer = operation.parse(response)
