@@ -32,7 +32,9 @@ def main() -> None:
         found += print_goals(growth.goals(curves))
     if not lab.quick:
         write_page(options.write, lab, found, curves)
-    print(f"{sum(goal.reached for goal in found)} of {len(found)} goals are reached.")
+    verdicts = [goal.verdict for goal in found]
+    reached = verdicts.count("reached")
+    print(f"{reached} of {reached + verdicts.count('missed')} goals are reached.")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,13 @@ class Goal:
     at_least: float | None = None
 
     @property
+    def verdict(self) -> str:
+        """Whether it is reached, in a word."""
+        if self.at_most is None and self.at_least is None:
+            return "to compare"
+        return "reached" if self.reached else "missed"
+
+    @property
     def reached(self) -> bool:
         """Whether it is."""
         if self.at_most is not None:
@@ -170,7 +177,7 @@ def runs(lab: Laboratory) -> Iterator[Goal]:
 def memory(lab: Laboratory) -> Iterator[Goal]:
     """A consumer slower than the server."""
     events = 100_000 if lab.quick else 1_000_000
-    found = lab.measure("memory", events=events, looks=50 if lab.quick else 200)
+    found = lab.measure("memory", events=events, looks=50, pause=1 if lab.quick else 3)
     ours, published = found.ours("highest"), found.published("highest")
     yield Goal(
         f"memory for {events:,} events, with a slower consumer",

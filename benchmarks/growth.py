@@ -99,6 +99,7 @@ def handlers(lab: Laboratory) -> Curve:
         who = clients(lab, "handlers", number)
         found = lab.measure("listing", clients=who, rounds=1 if lab.quick else 3, handlers=number)
         curve.add("this client", found.ours("seconds") / number * 1e6)
+        curve.add("without garbage collection", found.ours("collector_off") / number * 1e6)
         if "published" in who:
             curve.add("published client", found.published("seconds") / number * 1e6)
     return curve

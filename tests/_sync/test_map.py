@@ -17,6 +17,7 @@ from llama_agents.client import (
     StatusError,
     SyncWorkflowClient,
     WorkflowFailedError,
+    _start,
 )
 from llama_agents.client._start import new_handler_id
 
@@ -241,6 +242,53 @@ def test_bad_arguments_are_refused_at_once(
 ) -> None:
     with pytest.raises(error):
         SyncWorkflowClient(base_url="http://127.0.0.1:9").map_workflow("greet", starts, **options)
+
+
+def reported(run_id: str, status: str) -> dict[str, Any]:
+    return {
+        "handler_id": "h1",
+        "workflow_name": "w",
+        "run_id": run_id,
+        "status": status,
+        "started_at": "2026-01-01T00:00:00+00:00",
+    }
+
+
+def test_run_that_fails_at_once_is_a_failure() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        status = 500 if request.method == "GET" else 200
+        return httpx.Response(status, json=reported("r1", "failed"))
+
+    with httpx.Client(transport=httpx.MockTransport(answer), base_url="http://test") as inner:
+        (result,) = [
+            result for result in SyncWorkflowClient(httpx_client=inner).map_workflow("w", [{}])
+        ]
+    assert isinstance(result.error, WorkflowFailedError)
+
+
+def test_run_that_takes_the_place_of_another_is_started_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its start and all looks for it are lost, until the machine of the start gives up."""
+    monkeypatch.setattr(_start, "LOST_BUDGET", 0)
+    requests: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request.method)
+        if requests == ["GET"]:
+            return httpx.Response(200, json=reported("old", "completed"))
+        if len(requests) == 2:
+            raise httpx.ReadError("lost")
+        return httpx.Response(200, json=reported("new", "completed"))
+
+    with httpx.Client(transport=httpx.MockTransport(answer), base_url="http://test") as inner:
+        runs = SyncWorkflowClient(httpx_client=inner).map_workflow(
+            "w", [{}], key=lambda start: "h1", rerun=["completed"]
+        )
+        (result,) = [result for result in runs]
+    assert result.handler is not None
+    assert result.handler.run_id == "new"
+    assert requests == ["GET", "POST", "GET"]
 
 
 def test_no_items_no_results() -> None:

@@ -34,7 +34,7 @@ SCRIPTS: Final = [
     (["wait", "--repeat", "1"], {"late"}),
     (["runs", "--runs", "3"], {"blocked", "seconds"}),
     (["memory", "--events", "1000"], {"highest", "over_time"}),
-    (["listing", "--handlers", "10", "--repeat", "1"], {"seconds"}),
+    (["listing", "--handlers", "10", "--repeat", "1"], {"seconds", "collector_off"}),
 ]
 
 

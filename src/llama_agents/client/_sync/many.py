@@ -13,7 +13,7 @@ from .._retry import DROPS, RETRYABLE
 from .._start import new_handler_id
 from .._tasks import call, hold_off, sleep
 from ..errors import NotFoundError, StatusError, WorkflowClientError, WorkflowFailedError
-from ..protocol import HandlerData, is_status_completed
+from ..protocol import HandlerData
 
 if TYPE_CHECKING:
     from .client import SyncWorkflowClient
@@ -44,6 +44,7 @@ class ManyRuns:
         self._rerun = rerun
         self._on_progress = on_progress
         self._starting: str | None = None  # the run whose start is under way
+        self._replaced: str | None = None  # the id of the run that it takes the place of
 
     def results(self) -> Generator[MapResult, None, None]:
         """Give the results; cancel what goes on when that is broken off."""
@@ -95,43 +96,48 @@ class ManyRuns:
 
     def _begin_now(self, index: int, item: Any, handler_id: str, *, look: bool) -> None:
         known = self._known(handler_id) if look else None
-        if known is None or known.status in self._rerun:
+        handler = known.handler if isinstance(known, WorkflowFailedError) else known
+        if handler is None or self._is_replaced(handler):
+            self._replaced = None if handler is None else handler.run_id
             self._starting = handler_id
-            handler = self._client._start_run(
-                self._workflow_name, handler_id, item, is_new_id=known is None
+            known = self._client._start_run(
+                self._workflow_name, handler_id, item, is_new_id=handler is None
             )
-        else:
-            handler = known
-        if is_status_completed(handler.status):
-            self._end(index, item, handler_id, handler)
-        else:
+        if isinstance(known, WorkflowFailedError):
+            raise known
+        assert known is not None
+        if known.status == "completed":
+            self._end(index, item, handler_id, known)
+        else:  # a look will tell, also why it failed
             wait = self._client._end_of(handler_id)
             is_own = self._starting is not None
             self._crowd.began(Running(index, item, handler_id, wait, is_own))
         self._starting = None
 
-    def _known(self, handler_id: str) -> HandlerData | None:
-        """Return the run that an item has already.
+    def _is_replaced(self, handler: HandlerData) -> bool:
+        """Whether a run is to be run again: not the one that has taken its place by now."""
+        is_old = self._starting is None or handler.run_id == self._replaced
+        return is_old and handler.status in self._rerun
+
+    def _known(self, handler_id: str) -> HandlerData | WorkflowFailedError | None:
+        """Return the run that an item has already, or how it failed.
 
         Raises:
-            WorkflowFailedError: It failed, and is not to be run again.
             ValueError: It is one of another workflow.
         """
-        failure = None
+        known: HandlerData | WorkflowFailedError
         try:
-            handler = self._client._send(_operations.get_run(handler_id))
+            known = handler = self._client._send(_operations.get_run(handler_id))
         except NotFoundError:
             return None
         except WorkflowFailedError as error:
-            failure, handler = error, error.handler
+            known, handler = error, error.handler
         if handler.workflow_name != self._workflow_name:
             raise ValueError(
                 f"the key {handler_id!r} names a run of {handler.workflow_name!r}, "
                 f"not of {self._workflow_name!r}"
             )
-        if failure is not None and handler.status not in self._rerun:
-            raise failure
-        return handler
+        return known
 
     def _look(self) -> None:
         """Look at each run that goes on; pause if none has ended."""
