@@ -33,17 +33,21 @@ COLOURS: Final = {
 }
 
 
-LIMITS: Final = """\
-## What sets the limits
-
-- **Importing**: httpx and pydantic with one model are most of it; the row "its libraries alone" is what is left without this client.
-- **A stream**: reading and parsing is native code, and the rules of server-sent events are Python. Cutting the bytes into lines and
-  fields, with nothing done to them, is the row "its bytes cut into fields, too".
-- **`load_event`**: `model_validate` of the event's class is most of it.
-- **A long list**: Python's garbage collector looks at all handlers again and again while they are made. The line "without garbage
-  collection" is flat. A library does not switch it off for the program that it is in.
-- **Where a figure is close to its goal**, the machine decides: other runs have it on the other side.
-""".splitlines()
+LIMITS: Final = (
+    "## What sets the limits",
+    "",
+    '- **Importing**: httpx and pydantic with one model are most of it; the row "its libraries '
+    'alone" is what is left without this client.',
+    "- **A stream**: reading and parsing is native code, and the rules of server-sent events are "
+    'Python. Cutting the bytes into lines and fields, with nothing done to them, is the row "its '
+    'bytes cut into fields, too".',
+    "- **`load_event`**: `model_validate` of the event's class is most of it.",
+    "- **A long list**: Python's garbage collector looks at all handlers again and again while "
+    'they are made. The line "without garbage collection" is flat. A library does not switch it '
+    "off for the program that it is in.",
+    "- **Where a figure is close to its goal**, the machine decides: other runs have it on the "
+    "other side.",
+)
 
 
 def print_goals(found: Iterable[Goal]) -> list[Goal]:
@@ -101,7 +105,7 @@ def _numbers(curve: Curve) -> list[str]:
     rows = [f"| {curve.measure}, by {curve.unit} | {' | '.join(heads)} |"]
     rows.append("|---|" + "---|" * len(heads))
     for line, costs in curve.costs.items():
-        cells = [f"{cost:.3g}" for cost in costs]
+        cells = [f"{cost:,.0f}" if cost >= 1000 else f"{cost:.3g}" for cost in costs]
         cells += ["not measured"] * (len(heads) - len(cells))
         rows.append(f"| {line} | {' | '.join(cells)} |")
     return rows
