@@ -112,5 +112,11 @@ def test_request_may_be_left() -> None:
     machine = talk(other, past=False, unanswered="leave")
     assert due(machine) == []
     assert machine.position == 0
+
+
+@pytest.mark.parametrize("types", [["InputRequiredEvent"], ["Mine", "InputRequiredEvent"]])
+def test_request_that_nothing_answers_is_an_error(types: list[str]) -> None:
     with pytest.raises(UnansweredRequestError, match="Other: no function"):
-        talk(other, past=False).due()
+        talk(("Other", {}, types), past=False).due()
+    with pytest.raises(UnansweredRequestError, match="InputRequiredEvent: no function"):
+        talk(("InputRequiredEvent", {}, None), past=False).due()

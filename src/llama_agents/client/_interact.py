@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SETTLED: Final = 1.0  # s of silence until all that a run has produced so far is taken to be here
 
+INPUT: Final = "InputRequiredEvent"
+
 Unanswered = Literal["error", "leave"]
 
 
@@ -102,7 +104,7 @@ class Interaction:
     def take(self, sequence: int, envelope: EventEnvelopeWithMetadata) -> None:
         """Take the next event of the run, the framework's own ones included."""
         self.last = sequence
-        names = [envelope.type, *(envelope.types or ())]
+        names = _names(envelope)
         if envelope.is_terminal:
             self._open.clear()
         elif envelope.type == "WorkflowIdleEvent":
@@ -148,9 +150,7 @@ class Interaction:
         Raises:
             UnansweredRequestError: It waits for input, and is not to be left.
         """
-        if self._unanswered == "leave" or "InputRequiredEvent" not in (
-            request.envelope.types or ()
-        ):
+        if self._unanswered == "leave" or INPUT not in _names(request.envelope):
             self._open.remove(request)
             return
         problem = (
@@ -166,7 +166,7 @@ class Interaction:
                 event_class, function = self._functions[name]
                 self._open.append(Request(sequence, envelope, event_class, function))
                 return
-        if "InputRequiredEvent" in names:
+        if INPUT in names:
             self._open.append(Request(sequence, envelope, None, None))
 
     def _went_on(self, envelope: EventEnvelopeWithMetadata) -> None:
@@ -193,6 +193,10 @@ class Interaction:
     def _is_own(self, name: Any) -> bool:
         """Whether a step of the run has given events of this name."""
         return any(output.endswith(f".{name}'>") for output in self._outputs)
+
+
+def _names(envelope: EventEnvelopeWithMetadata) -> list[str]:
+    return [envelope.type, *(envelope.types or ())]
 
 
 def _by_name(
