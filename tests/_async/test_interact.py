@@ -73,6 +73,13 @@ async def test_answer_may_be_made_at_once_and_be_an_envelope(server_url: str) ->
         assert result["output"] == "Hello, Ada"
 
 
+async def test_handle_that_stands_at_now_answers_what_is_open(server_url: str) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        run = await client.start("human")
+        run.events(after_sequence="now")
+        assert (await run.interact({RequestEvent: Person()}, OutEvent)).output.startswith("Hello")
+
+
 async def test_nearest_class_answers(server_url: str) -> None:
     def far(event: Event) -> None:
         raise AssertionError(event)

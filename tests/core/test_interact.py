@@ -107,6 +107,14 @@ def test_answer_is_seen_to_be_taken_without_a_pause_of_the_run() -> None:
     assert machine.position == 1
 
 
+def test_function_takes_a_subclass_that_is_not_loaded_as_its_own_class() -> None:
+    request = talk(LOUD, past=False).due()
+    assert request is not None
+    event = request.answer()
+    assert type(event) is RequestEvent
+    assert event.prompt == "?"
+
+
 def test_request_may_be_left() -> None:
     other = ("Other", {}, ["InputRequiredEvent"])
     machine = talk(other, past=False, unanswered="leave")

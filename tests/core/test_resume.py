@@ -543,3 +543,62 @@ def test_pauses_double_with_jitter_up_to_a_limit(
 
 def test_default_budget_outlasts_a_restart_of_a_second_and_a_half() -> None:
     assert sum(backoff(failures, lambda: 0.0) for failures in (1, 2, 3)) > 1.5
+
+
+# ------------------------------------------------------------------- streams of the past
+
+
+def of_the_past(clock: list[float]) -> StreamMachine:
+    """A machine that takes a second of silence for the end."""
+    return StreamMachine(
+        "h1",
+        after_sequence=-1,
+        include_internal=True,
+        max_reconnect_attempts=3,
+        sources=Sources(clock=lambda: clock[0], wall_clock=lambda: NOW, random=lambda: 0.5),
+        settle=1.0,
+    )
+
+
+def test_silence_ends_a_stream_of_the_past_and_no_other() -> None:
+    silent = httpx.ReadTimeout("silence")
+    past, live = of_the_past([0.0]), machine()
+    for m in (past, live):
+        open_stream(m)
+        deliver(m, frame(1))
+    assert past.closed(silent) == Done()
+    assert past.finished
+    assert live.closed(silent) == Again(0.0)
+    assert not live.finished
+
+
+def test_heartbeats_are_silence_to_a_stream_of_the_past() -> None:
+    clock = [5.0]
+    m = of_the_past(clock)
+    open_stream(m)
+    clock[0] = 5.9
+    deliver(m, frame(1), b": heartbeat\n\n")
+    clock[0] = 6.8
+    deliver(m, b": heartbeat\n\n")
+    assert not m.finished
+    clock[0] = 6.9
+    deliver(m, b": heartbeat\n\n")
+    assert m.finished
+
+
+def test_slow_head_gives_a_stream_of_the_past_more_time() -> None:
+    m = of_the_past([0.0])
+    client = httpx.Timeout(connect=10.0, read=45.0, write=45.0, pool=None)
+    limits = []
+    for _ in range(3):
+        m.request()
+        timeout = m.timeout(client)
+        assert timeout is not None
+        assert (timeout.connect, timeout.write, timeout.pool) == (10.0, 45.0, None)
+        limits.append(timeout.read)
+        assert isinstance(m.closed(httpx.ReadTimeout("no head")), Again)
+    assert limits == [1.0, 2.0, 4.0]
+    assert machine().timeout(client) is None
+    impatient = of_the_past([0.0]).timeout(httpx.Timeout(0.5))
+    assert impatient is not None
+    assert impatient.read == 0.5

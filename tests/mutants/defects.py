@@ -743,6 +743,22 @@ DEFECTS: Final[Sequence[Defect]] = (
         "        return True\n",
         test="tests/{face}/test_map.py::test_no_access_is_raised_at_once",
     ),
+    Defect(
+        "silence ends the reading of the past",
+        RESUME,
+        "            if self._settle is not None:\n                self.finished = True\n                return Done()\n",
+        "",
+        tests=("tests/core/test_resume.py::test_silence_ends_a_stream_of_the_past_and_no_other",)
+        * 2,
+    ),
+    Defect(
+        "heartbeats do not keep the reading of the past going",
+        RESUME,
+        "            self.finished = True  # heartbeats are silence, too\n",
+        "            pass\n",
+        tests=("tests/core/test_resume.py::test_heartbeats_are_silence_to_a_stream_of_the_past",)
+        * 2,
+    ),
     # the test kit
     Defect(
         "the test kit: an event is in the file before it is seen",

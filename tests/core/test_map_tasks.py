@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import anyio
+import anyio.lowlevel
 import pytest
 from llama_agents.client import WorkflowClient
 from llama_agents.client._start import new_handler_id
@@ -54,6 +57,17 @@ async def test_break_of_a_loop_cancels_when_python_drops_the_iterator(server_url
         with anyio.fail_after(10):
             while not await left():
                 await anyio.sleep(0.01)
+
+
+async def test_input_may_be_asynchronous(server_url: str) -> None:
+    async def starts() -> AsyncIterator[dict[str, int]]:
+        for n in range(5):
+            await anyio.lowlevel.checkpoint()
+            yield {"n": n}
+
+    async with WorkflowClient(base_url=server_url) as client:
+        results = [result async for result in client.map_workflow("echo", starts(), limit=2)]
+    assert [result.result()["result"] for result in results] == [{"n": n} for n in range(5)]
 
 
 @pytest.fixture
