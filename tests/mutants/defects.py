@@ -746,7 +746,8 @@ DEFECTS: Final[Sequence[Defect]] = (
     Defect(
         "silence ends the reading of the past",
         RESUME,
-        "            if self._settle is not None:\n                self.finished = True\n                return Done()\n",
+        "            if self._settle is not None:\n                self.finished = True\n"
+        "                return Done()\n",
         "",
         tests=("tests/core/test_resume.py::test_silence_ends_a_stream_of_the_past_and_no_other",)
         * 2,
