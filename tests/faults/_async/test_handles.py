@@ -71,8 +71,8 @@ async def test_request_is_answered_once_through_a_restart(
     assert asked == ["0", "1", *["1"] * resumed, "2"][: most + resumed]
     if workflow == "interview":
         assert result.output == ANSWERS
-        who = "asked by another process" if resumed else "asked"
-        fault = f"interact: SIGKILL of the server while a person is {who}"
+        what = "the server and the end of the client" if resumed else "the server"
+        fault = f"interact: SIGKILL of {what} while a person is asked"
         end = f"{len(asked)} questions, {len(QUESTIONS)} answers"
         ledger.note(PLAIN_CALLS, fault, FACE, Row(Calls(len(counting.requests), 1, end), cost))
     # Else the server, restored, gives a step that has waited twice its last answer twice.
