@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import statistics
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from starlette.middleware import Middleware
 
 from ..support.workflows import Greet, Human
 
+DELAYED_ACK: Final = 0.04  # s, the least of Linux
 AT_ONCE: Final = 2.0  # s; a stream that is waited for lasts as long as its run
 
 
@@ -51,6 +53,17 @@ def test_server_is_served_as_it_is() -> None:
     server.add_workflow("mine", Greet())
     with serve(server) as url, SyncWorkflowClient(base_url=url) as client:
         assert client.list_workflows().workflows == ["mine"]
+
+
+def test_answers_do_not_wait_for_the_client_to_acknowledge() -> None:
+    """A body that follows its head in a segment of its own does, unless Nagle's algorithm is off."""
+    seconds = []
+    with serve({"greet": Greet()}) as url, httpx.Client(base_url=url) as client:
+        for _ in range(21):
+            begin = time.perf_counter()
+            client.get("/health")
+            seconds.append(time.perf_counter() - begin)
+    assert statistics.median(seconds) < DELAYED_ACK
 
 
 def test_servers_run_side_by_side() -> None:

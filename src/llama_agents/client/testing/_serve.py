@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -110,12 +109,14 @@ async def _listening(app: Callable[..., Any]) -> AsyncIterator[str]:
 
     async def run() -> None:
         with suppress(SystemExit):  # in a task it would end the thread's loop
-            await server.serve(sockets=[listener])
+            await server.serve()
         if not server.started:
             raise failures[0] if failures else RuntimeError("the workflow server did not start")
 
     config = uvicorn.Config(
         watched,
+        host="127.0.0.1",
+        port=0,  # a free one
         lifespan="on",
         ws="none",
         log_config=None,
@@ -123,16 +124,15 @@ async def _listening(app: Callable[..., Any]) -> AsyncIterator[str]:
         timeout_graceful_shutdown=LONGEST_ANSWER,
     )
     server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        serving = asyncio.create_task(run())
-        try:
-            await _start(server, serving)
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            if not server.started:
-                serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
+    serving = asyncio.create_task(run())
+    try:
+        await _start(server, serving)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        if not server.started:
+            serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
 
 
 async def _start(server: uvicorn.Server, serving: asyncio.Task[None]) -> None:
