@@ -55,6 +55,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule(r"\baread\b", "read"),
     Rule(r"\bafree\b", "free"),
     Rule(r"\bacall\b", "call"),
+    Rule(r"\baeach\b", "each"),
     Rule(r"\bahold_off\b", "hold_off"),
     Rule(r"\baitems\b", "items"),
     Rule(r"\banext\b", "next"),

@@ -172,6 +172,68 @@ def test_what_already_ran_is_not_run_again(server_url: str) -> None:
             assert result.handler.run_id == before[result.handler.handler_id].run_id
 
 
+def test_items_of_one_key_have_one_run(server_url: str) -> None:
+    prefix = new_handler_id()
+    starts = [{"n": n} for n in (0, 0, 1, 0, 1)]
+    with SyncWorkflowClient(base_url=server_url) as client:
+        seen = [r for r in client.map_workflow("count", starts, key=naming(prefix))]
+        assert [(r.index, r.error) for r in seen] == [(n, None) for n in range(5)]
+        assert [r.handler_id for r in seen] == [f"{prefix}-{start['n']}" for start in starts]
+        assert len({r.handler.run_id for r in seen if r.handler}) == 2
+
+
+def in_turn_from(answers: list[Any]) -> httpx.MockTransport:
+    """Give each answer once: a status of the run, a status code, or an exception."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        now = answers.pop(0)
+        if isinstance(now, Exception):
+            raise now
+        if isinstance(now, int):
+            return httpx.Response(now, headers={"retry-after": "0"})
+        return httpx.Response(200, json=reported("r1", now))
+
+    return httpx.MockTransport(answer)
+
+
+DOWN = httpx.ConnectError("down")
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [DOWN, 503, 503, 503, 503, "completed"],  # the start
+        ["running", DOWN, 503, DOWN, "completed"],  # the looks
+    ],
+)
+def test_server_that_is_down_for_a_while_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, answers: list[Any]
+) -> None:
+    monkeypatch.setattr(_start, "CALL_BUDGET", 0)
+    left = list(answers)
+    with httpx.Client(transport=in_turn_from(left), base_url="http://test") as inner:
+        (result,) = [r for r in SyncWorkflowClient(httpx_client=inner).map_workflow("w", [{}])]
+    assert result.error is None
+    assert left == []
+
+
+def test_start_that_was_cut_off_is_cancelled_when_it_arrives() -> None:
+    cancels = [404, 404, 200]
+    begun: list[MapProgress] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/cancel"):
+            return httpx.Response(cancels.pop(0), json={"status": "cancelled"})
+        raise KeyboardInterrupt
+
+    with httpx.Client(transport=httpx.MockTransport(answer), base_url="http://test") as inner:
+        client = SyncWorkflowClient(httpx_client=inner)
+        with pytest.raises(KeyboardInterrupt):
+            [r for r in client.map_workflow("w", [{}], on_progress=begun.append)]
+    assert cancels == []
+    assert begun == []
+
+
 def test_cancelled_runs_are_run_again_and_failed_ones_if_asked(server_url: str) -> None:
     prefix = new_handler_id()
     with SyncWorkflowClient(base_url=server_url) as client:

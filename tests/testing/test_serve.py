@@ -56,7 +56,7 @@ def test_server_is_served_as_it_is() -> None:
 
 
 def test_answers_do_not_wait_for_the_client_to_acknowledge() -> None:
-    """A body that follows its head in a segment of its own does, unless Nagle's algorithm is off."""
+    """A body in a segment of its own does, unless Nagle's algorithm is off."""
     seconds = []
     with serve({"greet": Greet()}) as url, httpx.Client(base_url=url) as client:
         for _ in range(21):

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     StopT = TypeVar("StopT", bound=StopEvent)
 
-FIRST_LOOK: Final = 0.01  # s, the pause between two rounds of looks when something has just ended
-LATEST_LOOK: Final = 1.0  # s, the longest one
-SLOWNESS: Final = 0.1  # of the time that nothing has ended: so much later than it could be is fine
+FIRST_LOOK: Final = 0.01  # s, the least time between two looks at a run
+LOOK_COST: Final = 0.001  # s for each run that goes on, if that is more: 1000 looks a second
+SLOWNESS: Final = 0.1  # of the time that a run has taken: its end may be noticed so much later
+LATEST_LOOK: Final = 1.0  # s, and not more
 WINDOW: Final = 4  # times the limit: so many items may be begun and not given out yet
 STATUSES: Final = frozenset({"completed", "failed", "cancelled"})
 
@@ -95,29 +96,38 @@ class MapProgress:
 
 
 @attrs.define(eq=False)
-class Running:
-    """A run that goes on.
+class Item:
+    """An item of the input whose run is being started, or goes on.
 
     Attributes:
         index: The item's place in the input.
         start_event: The item.
         handler_id: The run.
-        wait: Reads what a look at it gives.
+        wait: Reads what a look at it gives, once it goes on.
+        since: When it was first seen to go on, by the clock of the crowd.
+        due: When to look at it.
         is_own: Whether it was started here, and is to be cancelled with the rest.
+        replaced: The id of the run that it takes the place of.
+        has_failed: Whether its start has failed with an error that concerns all items.
     """
 
     index: int
-    start_event: StartEvent | Mapping[str, Any]
+    start_event: Any
     handler_id: str
-    wait: Wait
-    is_own: bool
+    wait: Wait | None = None
+    since: float = 0.0
+    due: float = 0.0
+    is_own: bool = False
+    replaced: str | None = None
+    has_failed: bool = False
 
 
 class Crowd:
     """The runs of one ``map_workflow``.
 
     Attributes:
-        running: The runs that go on, oldest first.
+        starting: The items whose runs are being started.
+        running: Those whose runs go on, oldest first.
     """
 
     def __init__(
@@ -125,51 +135,77 @@ class Crowd:
     ) -> None:
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
             raise ValueError(f"limit must be an integer of at least 1, not {limit!r}")
-        self.running: dict[int, Running] = {}
+        self.starting: dict[int, Item] = {}
+        self.running: dict[int, Item] = {}
         self._limit = limit
         self._ordered = ordered
         self._total = total
         self._clock = clock
         self._ready: dict[int, MapResult] = {}
+        self._taken = 0
         self._started = 0
         self._given = 0
         self._failed = 0
-        self._changed = clock()
 
     @property
     def has_room(self) -> bool:
         """Whether another item may be begun."""
-        begun = len(self.running) + len(self._ready)
-        return len(self.running) < self._limit and begun < WINDOW * self._limit
+        going = len(self.starting) + len(self.running)
+        return going < self._limit and going + len(self._ready) < WINDOW * self._limit
 
     def next_index(self) -> int:
         """Count the next item of the input; return its place."""
-        self._started += 1
-        return self._started - 1
+        self._taken += 1
+        return self._taken - 1
 
-    def began(self, run: Running) -> None:
-        """Take a run that goes on."""
-        self.running[run.index] = run
-        self._changed = self._clock()
+    def starts(self, item: Item) -> None:
+        """Take an item whose run is to be started."""
+        self.starting[item.index] = item
+
+    def began(self, item: Item) -> None:
+        """Take an item whose run goes on."""
+        self._started += self.starting.pop(item.index, None) is not None
+        self.running[item.index] = item
+        item.since = self._clock()
+        self.goes_on(item)
+
+    def goes_on(self, item: Item) -> None:
+        """Take an item whose run goes on still."""
+        now = self._clock()
+        pause = min(SLOWNESS * (now - item.since), LATEST_LOOK)
+        item.due = now + max(pause, FIRST_LOOK, LOOK_COST * len(self.running))
 
     def ended(self, result: MapResult) -> None:
         """Take the result of an item."""
+        self._started += self.starting.pop(result.index, None) is not None
         self.running.pop(result.index, None)
         self._ready[result.index] = result
         self._failed += result.error is not None
-        self._changed = self._clock()
+
+    @property
+    def has_result(self) -> bool:
+        """Whether there is a result to be given out by now."""
+        return self._next in self._ready
 
     def next_result(self) -> MapResult | None:
         """Return the next result to be given out, if there is one by now."""
-        index = self._given if self._ordered else next(iter(self._ready), None)
-        result = None if index is None else self._ready.pop(index, None)
+        result = self._ready.pop(self._next, None)
         self._given += result is not None
         return result
 
+    @property
+    def _next(self) -> int:
+        return self._given if self._ordered else next(iter(self._ready), -1)
+
     def pause(self) -> float:
-        """Return the pause before the next round of looks, in seconds."""
-        quiet = self._clock() - self._changed
-        return min(max(SLOWNESS * quiet, FIRST_LOOK), LATEST_LOOK)
+        """Return the seconds until the next look at a run."""
+        first = min(item.due for item in self.running.values())
+        return max(0.0, first - self._clock())
+
+    def due(self) -> list[Item]:
+        """Return the items to look at now."""
+        now = self._clock()
+        return [item for item in self.running.values() if item.due <= now]
 
     def progress(self) -> MapProgress:
         """Return how far it is."""

@@ -10,15 +10,17 @@ import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from time import sleep
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 __all__ = [
     "acall",
+    "aeach",
     "ahold_off",
     "aitems",
     "asleep",
     "call",
     "current_loop",
+    "each",
     "hold_off",
     "items",
     "shielded",
@@ -26,6 +28,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+AT_ONCE: Final = 32  # calls of `aeach`, at most
 
 
 async def asleep(seconds: float) -> None:
@@ -86,3 +90,47 @@ async def aitems(source: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
 def items(source: Iterable[T]) -> Iterator[T]:
     """Iterate."""
     return iter(source)
+
+
+async def aeach(
+    function: Callable[[T], Awaitable[None]], take: Callable[[], T | Awaitable[T | None] | None]
+) -> None:
+    """Call a function for each item that is there to take, until None, for some items at once.
+
+    The first error ends the calls that are under way.
+    """
+    import anyio
+
+    errors: list[BaseException] = []
+    room = anyio.Semaphore(AT_ONCE)
+
+    async def guarded(step: Awaitable[None]) -> None:
+        try:
+            await step
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:  # a group of tasks would wrap it
+            errors.append(error)
+            tasks.cancel_scope.cancel()
+
+    async def act(item: T) -> None:
+        try:
+            await guarded(function(item))
+        finally:
+            room.release()
+
+    async def take_all() -> None:
+        while (item := await acall(take)) is not None:
+            await room.acquire()
+            tasks.start_soon(act, item)
+
+    async with anyio.create_task_group() as tasks:
+        await guarded(take_all())
+    if errors:
+        raise errors[0]
+
+
+def each(function: Callable[[T], None], take: Callable[[], T | None]) -> None:
+    """Call a function for each item that is there to take, until None, one after the other."""
+    while (item := take()) is not None:
+        function(item)

@@ -397,7 +397,7 @@ class WorkflowClient:
                 again. Defaults to new ids.
             rerun: With ``key``, in which statuses a known run that has ended is run again
                 nevertheless: ``"cancelled"`` (the default), ``"failed"``, ``"completed"``.
-            on_progress: Is called whenever a run was begun or has ended.
+            on_progress: Is called when runs were begun or have ended; one call after another.
 
         Returns:
             The results, one for each item. Nothing is sent before the first is asked for.

@@ -5,21 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import _operations
-from .._map import Crowd, MapResult, Running, is_about_item
+from .._map import Crowd, Item, MapResult, is_about_item
 from .._retry import DROPS, RETRYABLE
 from .._start import new_handler_id
-from .._tasks import call, hold_off, sleep
+from .._tasks import call, each, hold_off, sleep
 from ..errors import NotFoundError, StatusError, WorkflowClientError, WorkflowFailedError
 from ..protocol import HandlerData
 
 if TYPE_CHECKING:
     from .client import SyncWorkflowClient
 
-END: Final = object()
+END: Final[Any] = object()
 CANCELLING: Final = 10.0  # s, at most, for cancelling what was started
+UNTIL_KNOWN: Final = (0.05, 0.25, 1.0)  # s, for a start that was cut off to arrive
 
 
 class ManyRuns:
@@ -43,18 +45,24 @@ class ManyRuns:
         self._key = key
         self._rerun = rerun
         self._on_progress = on_progress
-        self._starting: str | None = None  # the run whose start is under way
-        self._replaced: str | None = None  # the id of the run that it takes the place of
+        self._has_more = True
+        self._held: Item | None = None  # until another of the same name has been started
+        self._names: set[str] = set()  # of what is started side by side
+        self._reported = crowd.progress()
+        self._needed_pause = 0.0
+        self._is_down = False
 
     def results(self) -> Generator[MapResult, None, None]:
         """Give the results; cancel what goes on when that is broken off."""
-        crowd, more = self._crowd, True
+        crowd = self._crowd
         try:
             while True:
                 if (result := crowd.next_result()) is not None:
                     yield result
-                elif more and crowd.has_room:
-                    more = self._begin_next()
+                elif self._has_more and crowd.has_room:
+                    self._names.clear()
+                    each(self._begin, self._take)
+                    self._report()
                 elif crowd.running:
                     self._look()
                 else:
@@ -62,30 +70,43 @@ class ManyRuns:
         finally:
             hold_off(self._cancel, CANCELLING)
 
-    def _begin_next(self) -> bool:
-        """Begin the next item; return whether there was one."""
-        item = next(self._source, END)
-        if item is END:
-            return False
-        index = self._crowd.next_index()
-        handler_id = new_handler_id() if self._key is None else self._key(item)
+    def _take(self) -> Item | None:
+        """Take the next item of the input, if there is room for it."""
+        self._report()
+        item, self._held = self._held, None
+        if item is None:
+            if not self._crowd.has_room or self._crowd.has_result:
+                return None
+            start_event = next(self._source, END)
+            if start_event is END:
+                self._has_more = False
+                return None
+            handler_id = new_handler_id() if self._key is None else self._key(start_event)
+            item = Item(self._crowd.next_index(), start_event, handler_id)
+        if item.handler_id in self._names:
+            self._held = item
+            return None
+        self._names.add(item.handler_id)
+        self._crowd.starts(item)
+        return item
+
+    def _begin(self, item: Item) -> None:
+        """Begin an item; one that cannot be begun has an error for its result."""
         try:
-            self._begin(index, item, handler_id)
+            self._begin_patiently(item)
         except Exception as error:
             if not is_about_item(error, starting=True):
+                item.has_failed = True
                 raise
-            self._starting = None
-            self._end(index, item, handler_id, error)
-        self._report()
-        return True
+            self._end(item, error)
 
-    def _begin(self, index: int, item: Any, handler_id: str) -> None:
+    def _begin_patiently(self, item: Item) -> None:
         """Begin an item, with the patience of a wait: the server may be down for a while."""
-        patience = self._client._end_of(handler_id)
+        patience = self._client._end_of(item.handler_id)
         look = self._key is not None
         while True:
             try:
-                return self._begin_now(index, item, handler_id, look=look)
+                return self._begin_now(item, look=look)
             except DROPS as error:
                 sleep(patience.look_failed(error))
             except StatusError as error:
@@ -94,29 +115,27 @@ class ManyRuns:
                 sleep(patience.unavailable(error.response))
             look = True  # it may have been started
 
-    def _begin_now(self, index: int, item: Any, handler_id: str, *, look: bool) -> None:
-        known = self._known(handler_id) if look else None
+    def _begin_now(self, item: Item, *, look: bool) -> None:
+        known = self._known(item.handler_id) if look else None
         handler = known.handler if isinstance(known, WorkflowFailedError) else known
-        if handler is None or self._is_replaced(handler):
-            self._replaced = None if handler is None else handler.run_id
-            self._starting = handler_id
+        if handler is None or self._is_replaced(item, handler):
+            item.replaced = None if handler is None else handler.run_id
+            item.is_own = True
             known = self._client._start_run(
-                self._workflow_name, handler_id, item, is_new_id=handler is None
+                self._workflow_name, item.handler_id, item.start_event, is_new_id=handler is None
             )
         if isinstance(known, WorkflowFailedError):
             raise known
         assert known is not None
         if known.status == "completed":
-            self._end(index, item, handler_id, known)
+            self._end(item, known)
         else:  # a look will tell, also why it failed
-            wait = self._client._end_of(handler_id)
-            is_own = self._starting is not None
-            self._crowd.began(Running(index, item, handler_id, wait, is_own))
-        self._starting = None
+            item.wait = self._client._end_of(item.handler_id)
+            self._crowd.began(item)
 
-    def _is_replaced(self, handler: HandlerData) -> bool:
+    def _is_replaced(self, item: Item, handler: HandlerData) -> bool:
         """Whether a run is to be run again: not the one that has taken its place by now."""
-        is_old = self._starting is None or handler.run_id == self._replaced
+        is_old = not item.is_own or handler.run_id == item.replaced
         return is_old and handler.status in self._rerun
 
     def _known(self, handler_id: str) -> HandlerData | WorkflowFailedError | None:
@@ -140,53 +159,70 @@ class ManyRuns:
         return known
 
     def _look(self) -> None:
-        """Look at each run that goes on; pause if none has ended."""
-        pause = self._crowd.pause()
-        for run in tuple(self._crowd.running.values()):
-            try:
-                response = self._client._request(run.wait.look, run.wait)
-            except DROPS as error:
-                # What is true of one is true of all: no need to try them, too.
-                sleep(max(pause, run.wait.look_failed(error)))
-                return
-            try:
-                outcome = run.wait.looked(response)
-            except WorkflowClientError as error:
-                if not is_about_item(error, starting=False):
-                    raise
-                self._end(run.index, run.start_event, run.handler_id, error)
-            else:
-                if isinstance(outcome, HandlerData):
-                    self._end(run.index, run.start_event, run.handler_id, outcome)
-                else:
-                    pause = max(pause, outcome)
-                    continue
-            pause = 0.0
-            self._report()
-        sleep(pause)
+        """Look at the runs that go on, when it is time."""
+        sleep(max(self._needed_pause, self._crowd.pause()))
+        self._needed_pause, self._is_down = 0.0, False
+        each(self._look_at, partial(next, iter(self._crowd.due()), None))
+        self._report()
 
-    def _end(
-        self, index: int, item: Any, handler_id: str, outcome: HandlerData | Exception
-    ) -> None:
+    def _look_at(self, item: Item) -> None:
+        if self._is_down:  # what is true of one is true of all
+            return
+        assert item.wait is not None
+        try:
+            response = self._client._request(item.wait.look, item.wait)
+        except DROPS as error:
+            self._is_down = True
+            self._needed_pause = max(self._needed_pause, item.wait.look_failed(error))
+            return
+        try:
+            outcome = item.wait.looked(response)
+        except WorkflowClientError as error:
+            if not is_about_item(error, starting=False):
+                raise
+            self._end(item, error)
+        else:
+            if isinstance(outcome, HandlerData):
+                self._end(item, outcome)
+            else:
+                self._crowd.goes_on(item)
+                self._needed_pause = max(self._needed_pause, outcome)
+
+    def _end(self, item: Item, outcome: HandlerData | Exception) -> None:
         handler, error = None, None
         if isinstance(outcome, HandlerData):
             handler = outcome
         else:
             error = outcome
             handler = getattr(error, "handler", None)
-        self._crowd.ended(MapResult(index, item, handler_id, handler, error))
+        self._crowd.ended(MapResult(item.index, item.start_event, item.handler_id, handler, error))
 
     def _report(self) -> None:
-        if self._on_progress is not None:
-            call(self._on_progress, self._crowd.progress())
+        progress = self._crowd.progress()
+        if self._on_progress is not None and progress != self._reported:
+            self._reported = progress
+            call(self._on_progress, progress)
 
     def _cancel(self) -> None:
         """Cancel what was started here and goes on."""
-        ids = [run.handler_id for run in self._crowd.running.values() if run.is_own]
-        if self._starting is not None:
-            ids.append(self._starting)
+        crowd = self._crowd
+        runs = [*crowd.starting.values(), *crowd.running.values()]
         # RuntimeError: the client has been closed before.
         with suppress(RuntimeError, *DROPS):
-            for handler_id in ids:
-                with suppress(WorkflowClientError):
-                    self._client.cancel_handler(handler_id)
+            each(self._cancel_run, partial(next, iter(runs), None))
+
+    def _cancel_run(self, item: Item) -> None:
+        if not item.is_own:
+            return
+        was_cut_off = item.index in self._crowd.starting and not item.has_failed
+        pauses = iter(UNTIL_KNOWN if was_cut_off else ())
+        while True:
+            try:
+                self._client.cancel_handler(item.handler_id)
+            except NotFoundError:
+                if (pause := next(pauses, None)) is not None:
+                    sleep(pause)
+                    continue
+            except WorkflowClientError:
+                pass
+            return
