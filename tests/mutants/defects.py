@@ -683,7 +683,7 @@ DEFECTS: Final[Sequence[Defect]] = (
         INTERACT,
         "        raise UnansweredRequestError(self._handler_id, [request.envelope], problem)\n",
         "        return\n",
-        tests=("tests/core/test_interact.py::test_request_may_be_left",) * 2,
+        tests=("tests/core/test_interact.py::test_request_that_nothing_answers_is_an_error",) * 2,
     ),
     Defect(
         "an answer that comes too late does not hide how the run ended",
