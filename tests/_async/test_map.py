@@ -185,6 +185,59 @@ async def test_items_of_one_key_have_one_run(server_url: str) -> None:
         assert len({r.handler.run_id for r in seen if r.handler}) == 2
 
 
+async def test_lost_cancellation_does_not_stop_the_others() -> None:
+    cancelled: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/cancel"):
+            cancelled.append(request.url.path.split("/")[-2])
+            if cancelled == ["h0"]:
+                raise httpx.ReadError("lost")
+            if len(cancelled) == 2:
+                return httpx.Response(503, headers={"retry-after": "0"})
+        if request.method == "GET":
+            return httpx.Response(404)
+        return httpx.Response(200, json=reported("r1", "running"))
+
+    async with httpx.AsyncClient(
+        transport=httpx.MockTransport(answer), base_url="http://test"
+    ) as inner:
+        starts = [{"n": n} for n in range(4)]
+        results = WorkflowClient(httpx_client=inner).map_workflow(
+            "w", starts, key=lambda start: f"h{start['n']}", on_progress=stop_at(4)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            [result async for result in results]
+    assert sorted(cancelled) == ["h0", "h1", "h1", "h2", "h3"]
+
+
+async def test_items_that_are_known_do_not_hold_up_a_run_that_has_ended() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        is_first = request.method == "POST" and b'"n":0' in request.content
+        return httpx.Response(200, json=reported("r1", "running" if is_first else "completed"))
+
+    async with httpx.AsyncClient(
+        transport=httpx.MockTransport(answer), base_url="http://test"
+    ) as inner:
+        results = WorkflowClient(httpx_client=inner).map_workflow(
+            "w", ({"n": n} for n in range(5000)), ordered=False
+        )
+        async for result in results:
+            if result.index == 0:
+                break
+            assert result.index < 2000
+        await results.aclose()
+
+
+async def test_key_that_is_no_text_is_an_error_of_its_item() -> None:
+    results = WorkflowClient(base_url="http://127.0.0.1:9").map_workflow(
+        "w",
+        [{}, {}],
+        key=lambda start: ["a"],  # type: ignore[arg-type, return-value]
+    )
+    assert [type(result.error) async for result in results] == [TypeError, TypeError]
+
+
 def in_turn_from(answers: list[Any]) -> httpx.MockTransport:
     """Give each answer once: a status of the run, a status code, or an exception."""
 

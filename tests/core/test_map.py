@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+import os
+import signal
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +18,7 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
+import trio
 from llama_agents.client import MapProgress, WorkflowClient
 from llama_agents.client._map import Crowd, Item
 from llama_agents.client._start import new_handler_id
@@ -217,7 +223,7 @@ async def test_error_of_one_start_ends_the_others_and_is_raised_as_it_is() -> No
     async def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/cancel"):
             cancelled.append(request.url.path.split("/")[2])
-            return httpx.Response(200, json={"status": "cancelled"})
+            return httpx.Response(404, json={})
         if request.method == "GET":
             return httpx.Response(404, json={})
         if b'"n":3' in request.content:
@@ -230,6 +236,7 @@ async def test_error_of_one_start_ends_the_others_and_is_raised_as_it_is() -> No
         with anyio.fail_after(IN_TIME), pytest.raises(httpx.HTTPStatusError, match="401"):
             [r async for r in client.map_workflow("w", starts, key=lambda s: f"h{s['n']}")]
     assert {"h0", "h1", "h2"} <= set(cancelled) <= {"h0", "h1", "h2", "h3", "h4"}
+    assert len(cancelled) == len(set(cancelled)), "what is refused does not arrive later"
 
 
 async def test_progress_is_told_by_one_call_after_another() -> None:
@@ -289,6 +296,66 @@ async def test_first_error_is_raised_as_it_is(where: str, error: type[BaseExcept
 
     with anyio.fail_after(IN_TIME), pytest.raises(error):
         await aeach(function, take)
+
+
+async def test_task_that_is_cancelled_by_others_is_no_end() -> None:
+    """As a transport can be, that waits for a task of its own."""
+    items = iter([1, 2, 3])
+
+    async def function(item: int) -> None:
+        if item == 2:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await aeach(function, lambda: next(items, None))
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+async def test_input_may_hold_a_group_of_tasks_open() -> None:
+    async def starts() -> AsyncIterator[dict[str, Any]]:
+        send, receive = anyio.create_memory_object_stream[dict[str, Any]]()
+
+        async def produce() -> None:
+            async with send:
+                for n in range(10):
+                    await send.send({"n": n})
+
+        async with anyio.create_task_group() as tasks, receive:
+            tasks.start_soon(produce)
+            async for start in receive:
+                yield start
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        status = "running" if request.method == "POST" else "completed"
+        return httpx.Response(200, json=handler(status))
+
+    async with in_memory(answer) as client:
+        results = client.map_workflow("w", starts(), limit=4)
+        assert [result.index async for result in results] == list(range(10))
+
+
+def test_interrupt_of_trio_is_raised_as_it_is() -> None:
+    waiting = threading.Event()
+
+    def interrupt() -> None:
+        waiting.wait(IN_TIME)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    async def function(item: int) -> None:
+        waiting.set()
+        await anyio.sleep_forever()
+
+    async def main() -> None:
+        with anyio.fail_after(IN_TIME):
+            await aeach(function, partial(next, iter([1]), None))
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            trio.run(main)
+    finally:
+        thread.join()
 
 
 def handler(status: str) -> dict[str, Any]:

@@ -756,6 +756,60 @@ DEFECTS: Final[Sequence[Defect]] = (
         tests=("tests/core/test_map.py::test_first_error_is_raised_as_it_is",) * 2,
     ),
     Defect(
+        "a task that was cancelled by others is not taken for one that is done",
+        "_tasks.py",
+        "            cancelled.append(error)\n",
+        "",
+        tests=("tests/core/test_map.py::test_task_that_is_cancelled_by_others_is_no_end",) * 2,
+    ),
+    Defect(
+        "an interrupt is raised as it is",
+        "_tasks.py",
+        "        raise group.exceptions[0] from None\n",
+        "        raise\n",
+        tests=("tests/core/test_map.py::test_interrupt_of_trio_is_raised_as_it_is",) * 2,
+    ),
+    Defect(
+        "the input of many runs may hold cancel scopes open",
+        MANY,
+        "        if self._awaits_input:\n",
+        "        if False:\n",
+        tests=("tests/core/test_map.py::test_input_may_hold_a_group_of_tasks_open",) * 2,
+    ),
+    Defect(
+        "a cancellation that is lost does not stop the others",
+        MANY,
+        "            except (WorkflowClientError, *DROPS):\n                return\n",
+        "            except WorkflowClientError:\n                return\n",
+        test="tests/{face}/test_map.py::test_lost_cancellation_does_not_stop_the_others",
+    ),
+    Defect(
+        "a cancellation waits for a server that is busy",
+        MANY,
+        "                if pause is None or not (is_early or error.status_code in RETRYABLE):\n",
+        "                if pause is None or not is_early:\n",
+        test="tests/{face}/test_map.py::test_lost_cancellation_does_not_stop_the_others",
+    ),
+    Defect(
+        "a start that is refused is not waited for",
+        MANY,
+        "self._is_refused = isinstance(error, StatusError) and error.status_code < 429",
+        "pass",
+        tests=(
+            "tests/core/test_map.py::"
+            "test_error_of_one_start_ends_the_others_and_is_raised_as_it_is",
+        )
+        * 2,
+    ),
+    Defect(
+        "what is begun does not hold up a run that has ended",
+        MANY,
+        "(has_looked or crowd.pause() > 0)",
+        "True",
+        test="tests/{face}/test_map.py::"
+        "test_items_that_are_known_do_not_hold_up_a_run_that_has_ended",
+    ),
+    Defect(
         "a run is looked at the more seldom the longer it goes on",
         MAP,
         "        pause = min(SLOWNESS * (now - item.since), LATEST_LOOK)\n",

@@ -5,6 +5,7 @@ Pure.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
@@ -108,7 +109,6 @@ class Item:
         due: When to look at it.
         is_own: Whether it was started here, and is to be cancelled with the rest.
         replaced: The id of the run that it takes the place of.
-        has_failed: Whether its start has failed with an error that concerns all items.
     """
 
     index: int
@@ -119,7 +119,6 @@ class Item:
     due: float = 0.0
     is_own: bool = False
     replaced: str | None = None
-    has_failed: bool = False
 
 
 class Crowd:
@@ -146,6 +145,7 @@ class Crowd:
         self._started = 0
         self._given = 0
         self._failed = 0
+        self._rest = -math.inf
 
     @property
     def has_room(self) -> bool:
@@ -197,10 +197,14 @@ class Crowd:
     def _next(self) -> int:
         return self._given if self._ordered else next(iter(self._ready), -1)
 
+    def rests(self, seconds: float) -> None:
+        """Look at no run for so long."""
+        self._rest = max(self._rest, self._clock() + seconds)
+
     def pause(self) -> float:
         """Return the seconds until the next look at a run."""
-        first = min(item.due for item in self.running.values())
-        return max(0.0, first - self._clock())
+        first = min((item.due for item in self.running.values()), default=math.inf)
+        return max(0.0, first - self._clock(), self._rest - self._clock())
 
     def due(self) -> list[Item]:
         """Return the items to look at now."""
@@ -237,6 +241,11 @@ def check_statuses(statuses: Iterable[Status]) -> frozenset[str]:
             f"rerun must name statuses of ended runs ({', '.join(sorted(STATUSES))}), not {known!r}"
         )
     return known
+
+
+def is_asynchronous(source: object) -> bool:
+    """Whether the next item of an input is awaited."""
+    return isinstance(source, AsyncIterable)
 
 
 def length(source: object) -> int | None:

@@ -102,12 +102,14 @@ async def aeach(
     import anyio
 
     errors: list[BaseException] = []
+    cancelled: list[BaseException] = []
     room = anyio.Semaphore(AT_ONCE)
 
     async def guarded(step: Awaitable[None]) -> None:
         try:
             await step
-        except anyio.get_cancelled_exc_class():
+        except anyio.get_cancelled_exc_class() as error:
+            cancelled.append(error)
             raise
         except BaseException as error:  # a group of tasks would wrap it
             errors.append(error)
@@ -124,10 +126,14 @@ async def aeach(
             await room.acquire()
             tasks.start_soon(act, item)
 
-    async with anyio.create_task_group() as tasks:
-        await guarded(take_all())
-    if errors:
-        raise errors[0]
+    try:
+        async with anyio.create_task_group() as tasks:
+            await guarded(take_all())
+    except BaseExceptionGroup as group:  # trio interrupts where the group waits for its tasks
+        raise group.exceptions[0] from None
+    # A group keeps to itself that a task was cancelled, also by nobody here.
+    for error in (*errors, *cancelled):
+        raise error
 
 
 def each(function: Callable[[T], None], take: Callable[[], T | None]) -> None:

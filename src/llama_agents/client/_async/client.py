@@ -14,7 +14,14 @@ import httpx
 from .. import _operations
 from .._connection import afree, aread, asend, hang_up
 from .._handle import read_checkpoint, refuse_another_run
-from .._map import Crowd, MapProgress, MapResult, check_statuses, length
+from .._map import (
+    Crowd,
+    MapProgress,
+    MapResult,
+    check_statuses,
+    is_asynchronous,
+    length,
+)
 from .._operations import Operation
 from .._pool import AsyncPool, own_settings
 from .._resume import StreamMachine
@@ -414,6 +421,7 @@ class WorkflowClient:
             workflow_name,
             aitems(start_events),
             crowd,
+            awaits_input=is_asynchronous(start_events),
             key=key,
             rerun=check_statuses(rerun),
             on_progress=on_progress,

@@ -15,7 +15,14 @@ import httpx
 from .. import _operations
 from .._connection import free, hang_up, read, send
 from .._handle import read_checkpoint, refuse_another_run
-from .._map import Crowd, MapProgress, MapResult, check_statuses, length
+from .._map import (
+    Crowd,
+    MapProgress,
+    MapResult,
+    check_statuses,
+    is_asynchronous,
+    length,
+)
 from .._operations import Operation
 from .._pool import Pool, own_settings
 from .._resume import StreamMachine
@@ -415,6 +422,7 @@ class SyncWorkflowClient:
             workflow_name,
             items(start_events),
             crowd,
+            awaits_input=is_asynchronous(start_events),
             key=key,
             rerun=check_statuses(rerun),
             on_progress=on_progress,

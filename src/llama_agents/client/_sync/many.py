@@ -8,9 +8,11 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import httpx
+
 from .. import _operations
 from .._map import Crowd, Item, MapResult, is_about_item
-from .._retry import DROPS, RETRYABLE
+from .._retry import DROPS, NEVER_SENT, RETRYABLE
 from .._start import new_handler_id
 from .._tasks import call, each, hold_off, sleep
 from ..errors import NotFoundError, StatusError, WorkflowClientError, WorkflowFailedError
@@ -34,6 +36,7 @@ class ManyRuns:
         source: Iterator[Any],
         crowd: Crowd,
         *,
+        awaits_input: bool,
         key: Callable[[Any], str] | None,
         rerun: frozenset[str],
         on_progress: Callable[[Any], Any] | None,
@@ -41,34 +44,47 @@ class ManyRuns:
         self._client = client
         self._workflow_name = workflow_name
         self._source = source
+        self._awaits_input = awaits_input
         self._crowd = crowd
         self._key = key
         self._rerun = rerun
         self._on_progress = on_progress
         self._has_more = True
         self._held: Item | None = None  # until another of the same name has been started
-        self._names: set[str] = set()  # of what is started side by side
+        self._names: list[str] = []  # of what is started side by side
         self._reported = crowd.progress()
-        self._needed_pause = 0.0
+        self._is_refused = False  # what concerns all items
         self._is_down = False
 
     def results(self) -> Generator[MapResult, None, None]:
         """Give the results; cancel what goes on when that is broken off."""
-        crowd = self._crowd
+        crowd, has_looked = self._crowd, False
         try:
             while True:
                 if (result := crowd.next_result()) is not None:
                     yield result
-                elif self._has_more and crowd.has_room:
-                    self._names.clear()
-                    each(self._begin, self._take)
-                    self._report()
+                elif self._has_more and crowd.has_room and (has_looked or crowd.pause() > 0):
+                    has_looked = False
+                    self._begin_more()
                 elif crowd.running:
+                    has_looked = True
                     self._look()
                 else:
+                    assert not crowd.starting
                     return
         finally:
             hold_off(self._cancel, CANCELLING)
+
+    def _begin_more(self) -> None:
+        """Begin items of the input, as there is room."""
+        self._names.clear()
+        if self._awaits_input:
+            # Not in a group of tasks: cancel scopes that the input holds open would outlive it.
+            if (item := self._take()) is not None:
+                self._begin(item)
+        else:
+            each(self._begin, self._take)
+        self._report()
 
     def _take(self) -> Item | None:
         """Take the next item of the input, if there is room for it."""
@@ -86,7 +102,7 @@ class ManyRuns:
         if item.handler_id in self._names:
             self._held = item
             return None
-        self._names.add(item.handler_id)
+        self._names.append(item.handler_id)
         self._crowd.starts(item)
         return item
 
@@ -96,7 +112,7 @@ class ManyRuns:
             self._begin_patiently(item)
         except Exception as error:
             if not is_about_item(error, starting=True):
-                item.has_failed = True
+                self._is_refused = isinstance(error, StatusError) and error.status_code < 429
                 raise
             self._end(item, error)
 
@@ -160,8 +176,8 @@ class ManyRuns:
 
     def _look(self) -> None:
         """Look at the runs that go on, when it is time."""
-        sleep(max(self._needed_pause, self._crowd.pause()))
-        self._needed_pause, self._is_down = 0.0, False
+        sleep(self._crowd.pause())
+        self._is_down = False
         each(self._look_at, partial(next, iter(self._crowd.due()), None))
         self._report()
 
@@ -173,7 +189,7 @@ class ManyRuns:
             response = self._client._request(item.wait.look, item.wait)
         except DROPS as error:
             self._is_down = True
-            self._needed_pause = max(self._needed_pause, item.wait.look_failed(error))
+            self._crowd.rests(item.wait.look_failed(error))
             return
         try:
             outcome = item.wait.looked(response)
@@ -186,7 +202,7 @@ class ManyRuns:
                 self._end(item, outcome)
             else:
                 self._crowd.goes_on(item)
-                self._needed_pause = max(self._needed_pause, outcome)
+                self._crowd.rests(outcome)
 
     def _end(self, item: Item, outcome: HandlerData | Exception) -> None:
         handler, error = None, None
@@ -207,22 +223,24 @@ class ManyRuns:
         """Cancel what was started here and goes on."""
         crowd = self._crowd
         runs = [*crowd.starting.values(), *crowd.running.values()]
-        # RuntimeError: the client has been closed before.
-        with suppress(RuntimeError, *DROPS):
+        self._is_down = False
+        with suppress(RuntimeError):  # the client has been closed before
             each(self._cancel_run, partial(next, iter(runs), None))
 
     def _cancel_run(self, item: Item) -> None:
-        if not item.is_own:
-            return
-        was_cut_off = item.index in self._crowd.starting and not item.has_failed
-        pauses = iter(UNTIL_KNOWN if was_cut_off else ())
-        while True:
+        may_arrive = item.index in self._crowd.starting and not self._is_refused
+        pauses = iter(UNTIL_KNOWN)
+        while item.is_own and not self._is_down:
             try:
                 self._client.cancel_handler(item.handler_id)
-            except NotFoundError:
-                if (pause := next(pauses, None)) is not None:
-                    sleep(pause)
-                    continue
-            except WorkflowClientError:
-                pass
-            return
+                return
+            except StatusError as error:
+                is_early = may_arrive and isinstance(error, NotFoundError)
+                pause = next(pauses, None)
+                if pause is None or not (is_early or error.status_code in RETRYABLE):
+                    return
+                sleep(pause)
+            except (httpx.TimeoutException, *NEVER_SENT):
+                self._is_down = True
+            except (WorkflowClientError, *DROPS):
+                return
