@@ -845,7 +845,7 @@ DEFECTS: Final[Sequence[Defect]] = (
     Defect(
         "many runs: a look waits for a server that is down",
         MANY,
-        "            self._needed_pause = max(self._needed_pause, item.wait.look_failed(error))\n",
+        "            self._crowd.rests(item.wait.look_failed(error))\n",
         "            raise error\n",
         test="tests/{face}/test_map.py::test_server_that_is_down_for_a_while_is_waited_for",
     ),
