@@ -267,7 +267,8 @@ READING: Final = (
 CUTS: Final = (
     Stream("clean end of the body after 2 of 6 events", proxied(Fault(events=2, end="polite"))),
     Stream("clean end inside an event", proxied(Fault(events=2, tail=30, end="polite"))),
-    Stream("FIN after 2 of 6 events", proxied(Fault(events=2, end="fin"))),
+    # Without pauses the others are there by now: whoever asks for new ones has lost them.
+    Stream("FIN after 2 of 6 events", proxied(Fault(events=2, end="fin"), pause=0)),
     Stream("FIN inside an event", proxied(Fault(events=2, tail=30, end="fin"))),
     Stream("reset before the first event", proxied(Fault(events=0))),
     Stream("reset after 2 of 6 events", proxied(Fault(events=2))),

@@ -749,10 +749,10 @@ DEFECTS: Final[Sequence[Defect]] = (
         tests=("tests/core/test_map.py::test_runs_are_started_and_looked_at_side_by_side",) * 2,
     ),
     Defect(
-        "one error of calls that are made side by side is raised as it is",
+        "an error of one of the calls that are made side by side is raised",
         "_tasks.py",
-        "        except BaseException as error:  # a group of tasks would wrap it\n",
-        "        except OSError as error:\n",
+        "            errors.append(error)\n",
+        "",
         tests=("tests/core/test_map.py::test_first_error_is_raised_as_it_is",) * 2,
     ),
     Defect(

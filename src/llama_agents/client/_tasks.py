@@ -111,7 +111,7 @@ async def aeach(
         except anyio.get_cancelled_exc_class() as error:
             cancelled.append(error)
             raise
-        except BaseException as error:  # a group of tasks would wrap it
+        except BaseException as error:  # an interrupt would stop the event loop of asyncio
             errors.append(error)
             tasks.cancel_scope.cancel()
 
