@@ -730,7 +730,8 @@ DEFECTS: Final[Sequence[Defect]] = (
     Defect(
         "items of one key have one run",
         MANY,
-        "        if item.handler_id in self._names:\n",
+        "        if any(item.handler_id == other.handler_id "
+        "for other in self._crowd.starting.values()):\n",
         "        if False:\n",
         tests=("tests/core/test_map.py::test_items_of_one_key_are_not_started_side_by_side",) * 2,
     ),
@@ -793,8 +794,8 @@ DEFECTS: Final[Sequence[Defect]] = (
     Defect(
         "a start that is refused is not waited for",
         MANY,
-        "self._is_refused = isinstance(error, StatusError) and error.status_code < 429",
-        "pass",
+        "isinstance(error, StatusError) and error.status_code not in RETRYABLE\n",
+        "False\n",
         tests=(
             "tests/core/test_map.py::"
             "test_error_of_one_start_ends_the_others_and_is_raised_as_it_is",

@@ -79,17 +79,19 @@ def refuse_another_run(checkpoint: Checkpoint, handler: HandlerData) -> None:
         )
 
 
-def typed_result(handler: HandlerData, event_class: type[StopT]) -> StopT:
-    """Make the stop event of a completed run.
+def result_of(handler: HandlerData, event_class: type[StopT] | None) -> Any:
+    """Return the result of a completed run: its stop event of a class, or as it came.
 
     Raises:
         EventValidationError: The run ended with an event of another class, or with fields that do
             not fit.
         TypeError: It is no class of stop events.
     """
+    result = handler.result
+    if event_class is None:
+        return result
     from workflows.events import StopEvent
 
-    result = handler.result
     if not (isinstance(event_class, type) and issubclass(event_class, StopEvent)):
         raise TypeError(f"a result is a StopEvent class, not {event_class!r}")
     if result is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 import attrs
 from pydantic import BaseModel
 
-from ._handle import typed_result
+from ._handle import result_of
 from ._wait import Wait
 from .errors import StatusError, WorkflowFailedError
 from .protocol import HandlerData, ResultEnvelope, Status
@@ -74,7 +74,7 @@ class MapResult:
         if self.error is not None:
             raise self.error
         assert self.handler is not None
-        return self.handler.result if type is None else typed_result(self.handler, type)
+        return result_of(self.handler, type)
 
 
 @attrs.frozen
@@ -142,7 +142,6 @@ class Crowd:
         self._clock = clock
         self._ready: dict[int, MapResult] = {}
         self._taken = 0
-        self._started = 0
         self._given = 0
         self._failed = 0
         self._rest = -math.inf
@@ -164,7 +163,7 @@ class Crowd:
 
     def began(self, item: Item) -> None:
         """Take an item whose run goes on."""
-        self._started += self.starting.pop(item.index, None) is not None
+        self.starting.pop(item.index, None)
         self.running[item.index] = item
         item.since = self._clock()
         self.goes_on(item)
@@ -177,7 +176,7 @@ class Crowd:
 
     def ended(self, result: MapResult) -> None:
         """Take the result of an item."""
-        self._started += self.starting.pop(result.index, None) is not None
+        self.starting.pop(result.index, None)
         self.running.pop(result.index, None)
         self._ready[result.index] = result
         self._failed += result.error is not None
@@ -213,9 +212,9 @@ class Crowd:
 
     def progress(self) -> MapProgress:
         """Return how far it is."""
-        ended = self._started - len(self.running)
+        running, ended = len(self.running), self._given + len(self._ready)
         return MapProgress(
-            self._total, self._started, len(self.running), ended - self._failed, self._failed
+            self._total, running + ended, running, ended - self._failed, self._failed
         )
 
 

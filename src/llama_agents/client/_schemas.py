@@ -58,6 +58,14 @@ def is_enum(schema: Mapping[str, Any]) -> bool:
     return "enum" in schema
 
 
+def enum_type(schema: Mapping[str, Any]) -> str | None:
+    """Return the type of all values of an enumeration, ``string`` or ``integer``, if one has it."""
+    kinds = {type(value) for value in schema["enum"]}
+    if kinds == {str}:
+        return "string"
+    return "integer" if kinds == {int} else None
+
+
 def is_left_to_server(name: str, schema: Mapping[str, Any]) -> bool:
     """Whether a field may be left out, and only the server knows what it then is."""
     return name not in schema["required"] and "default" not in schema["properties"][name]

@@ -14,7 +14,15 @@ from typing import Any, Final
 import attrs
 from pydantic import BaseModel
 
-from ._schemas import Declared, Forms, SchemaError, is_class_name, unused, with_names
+from ._schemas import (
+    Declared,
+    Forms,
+    SchemaError,
+    is_class_name,
+    is_field_name,
+    unused,
+    with_names,
+)
 
 EVENT: Final = "Event"
 # Names that the source of the classes uses itself: no nested model is called so.
@@ -45,9 +53,12 @@ class EventShape:
 
     @property
     def own(self) -> dict[str, Any]:
-        """The fields that are not inherited."""
-        properties = self.schema["properties"]
-        return {name: field for name, field in properties.items() if name not in self.inherited}
+        """The fields that are not inherited; an event's fields go by their names alone."""
+        return {
+            name: field
+            for name, field in self.schema["properties"].items()
+            if name not in self.inherited and is_field_name(name)
+        }
 
 
 @attrs.frozen

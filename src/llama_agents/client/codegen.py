@@ -192,7 +192,7 @@ def _document(described: Described) -> tuple[dict[str, Any], dict[str, str | lis
     made = {event.name for event in described.events}
     sparse: set[str] = set()
     for event in described.events:
-        own = {name: of for name, of in event.own.items() if _schemas.is_field_name(name)}
+        own = event.own
         definitions[event.name] = _object(event.schema, own, enums)
         inner = [base for base in event.bases if base in made]
         outer = [f"workflows.events.{base}" for base in event.bases if base not in made]
@@ -214,9 +214,9 @@ def _document(described: Described) -> tuple[dict[str, Any], dict[str, str | lis
 
 def _enumeration(schema: Mapping[str, Any]) -> dict[str, Any]:
     made = {key: value for key, value in schema.items() if key != "members"}
-    kinds = {type(value) for value in schema["enum"]}
-    if kinds in ({str}, {int}):
-        made["type"] = "string" if kinds == {str} else "integer"
+    kind = _schemas.enum_type(schema)
+    if kind is not None:
+        made["type"] = kind
     return {**made, "x-enum-varnames": schema["members"]}
 
 
@@ -351,8 +351,7 @@ def _verified(text: str, described: Described) -> str:
     for event in described.events:
         if event.name not in classes:
             raise CodegenError(f"the source would not have the event {event.name}")
-        names = {name for name in event.own if _schemas.is_field_name(name)}
-        missing = names - _fields(classes[event.name]).keys()
+        missing = event.own.keys() - _fields(classes[event.name]).keys()
         if missing:
             raise CodegenError(f"{event.name} would not have the field {min(missing)}")
         inherited[event.name] = event.overridden | {*dir(StopEvent)}

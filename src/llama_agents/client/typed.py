@@ -310,11 +310,7 @@ class _Builder:
 
     def event(self, shape: EventShape, bases: Sequence[type[Event]]) -> type[Event]:
         """Make a class of events."""
-        fields = {
-            name: self._field(name, shape.schema)
-            for name in shape.own
-            if _schemas.is_field_name(name)  # an event's fields go by their names alone
-        }
+        fields = {name: self._field(name, shape.schema) for name in shape.own}
         sparse = any(_schemas.is_left_to_server(name, shape.schema) for name in fields)
         if sparse and not any(issubclass(base, SparseModel) for base in bases):
             bases = [cast("type[Event]", SparseModel), *bases]
@@ -384,11 +380,9 @@ def _constrained(kind: Any, schema: Mapping[str, Any]) -> Any:
 
 def _enumeration(name: str, schema: Mapping[str, Any]) -> type[enum.Enum]:
     members = [*zip(schema["members"], schema["enum"], strict=True)]
-    base: type[enum.Enum] = enum.Enum
-    kinds = {type(value) for value in schema["enum"]}
-    if kinds in ({str}, {int}):
-        base = enum.StrEnum if kinds == {str} else enum.IntEnum
-    made = cast("type[enum.Enum]", cast(Any, base)(name, members, module=__name__))
+    bases = {"string": enum.StrEnum, "integer": enum.IntEnum}
+    base: Any = bases.get(_schemas.enum_type(schema) or "", enum.Enum)
+    made = cast("type[enum.Enum]", base(name, members, module=__name__))
     made.__doc__ = schema.get("description")
     return made
 

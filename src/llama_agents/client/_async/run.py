@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from .._handle import Checkpoint, take_checkpoint, typed_result
+from .._handle import Checkpoint, result_of, take_checkpoint
 from .._interact import SETTLED, Interaction, Unanswered
 from .._tasks import acall
 from ..errors import ConflictError
@@ -115,7 +115,7 @@ class WorkflowRun:
             NotFoundError: There is no such run.
         """
         handler = await self._client._wait(self._client._end_of(self.handler_id, timeout))
-        return handler.result if type is None else typed_result(handler, type)
+        return result_of(handler, type)
 
     @overload
     async def interact(

@@ -51,7 +51,6 @@ class ManyRuns:
         self._on_progress = on_progress
         self._has_more = True
         self._held: Item | None = None  # until another of the same name has been started
-        self._names: list[str] = []  # of what is started side by side
         self._reported = crowd.progress()
         self._is_refused = False  # what concerns all items
         self._is_down = False
@@ -77,7 +76,6 @@ class ManyRuns:
 
     def _begin_more(self) -> None:
         """Begin items of the input, as there is room."""
-        self._names.clear()
         if self._awaits_input:
             # Not in a group of tasks: cancel scopes that the input holds open would outlive it.
             if (item := self._take()) is not None:
@@ -99,10 +97,9 @@ class ManyRuns:
                 return None
             handler_id = new_handler_id() if self._key is None else self._key(start_event)
             item = Item(self._crowd.next_index(), start_event, handler_id)
-        if item.handler_id in self._names:
+        if any(item.handler_id == other.handler_id for other in self._crowd.starting.values()):
             self._held = item
             return None
-        self._names.append(item.handler_id)
         self._crowd.starts(item)
         return item
 
@@ -112,7 +109,9 @@ class ManyRuns:
             self._begin_patiently(item)
         except Exception as error:
             if not is_about_item(error, starting=True):
-                self._is_refused = isinstance(error, StatusError) and error.status_code < 429
+                self._is_refused = (
+                    isinstance(error, StatusError) and error.status_code not in RETRYABLE
+                )
                 raise
             self._end(item, error)
 
@@ -214,8 +213,10 @@ class ManyRuns:
         self._crowd.ended(MapResult(item.index, item.start_event, item.handler_id, handler, error))
 
     def _report(self) -> None:
+        if self._on_progress is None:
+            return
         progress = self._crowd.progress()
-        if self._on_progress is not None and progress != self._reported:
+        if progress != self._reported:
             self._reported = progress
             call(self._on_progress, progress)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from .._handle import Checkpoint, take_checkpoint, typed_result
+from .._handle import Checkpoint, result_of, take_checkpoint
 from .._interact import SETTLED, Interaction, Unanswered
 from .._tasks import call
 from ..errors import ConflictError
@@ -116,7 +116,7 @@ class SyncWorkflowRun:
             NotFoundError: There is no such run.
         """
         handler = self._client._wait(self._client._end_of(self.handler_id, timeout))
-        return handler.result if type is None else typed_result(handler, type)
+        return result_of(handler, type)
 
     @overload
     def interact(
