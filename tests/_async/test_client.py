@@ -33,6 +33,7 @@ from ..support.workflows import (
     ResponseEvent,
     sample_workflows,
 )
+from .replies import replies
 
 pytestmark = pytest.mark.anyio
 
@@ -46,14 +47,6 @@ class Number(Event):
     """An event with a number in it."""
 
     n: float
-
-
-def replies(handler: Any) -> WorkflowClient:
-    """A client whose requests are answered by a function."""
-    transport = httpx.MockTransport(handler)
-    return WorkflowClient(
-        httpx_client=httpx.AsyncClient(transport=transport, base_url="http://test")
-    )
 
 
 def replies_with(status: int, body: bytes = b"", **headers: str) -> WorkflowClient:

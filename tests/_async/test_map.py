@@ -22,6 +22,7 @@ from workflows.events import StopEvent
 from ..support.chaos import Fault, chaos, in_turn
 from ..support.scripted import Turn, answer, scripted
 from ..support.workflows import GreetStart, OutEvent
+from .replies import replies, reported
 
 pytestmark = pytest.mark.anyio
 
@@ -199,15 +200,12 @@ async def test_lost_cancellation_does_not_stop_the_others() -> None:
             return httpx.Response(404)
         return httpx.Response(200, json=reported("r1", "running"))
 
-    async with httpx.AsyncClient(
-        transport=httpx.MockTransport(answer), base_url="http://test"
-    ) as inner:
-        starts = [{"n": n} for n in range(4)]
-        results = WorkflowClient(httpx_client=inner).map_workflow(
-            "w", starts, key=lambda start: f"h{start['n']}", on_progress=stop_at(4)
-        )
-        with pytest.raises(KeyboardInterrupt):
-            [result async for result in results]
+    starts = [{"n": n} for n in range(4)]
+    results = replies(answer).map_workflow(
+        "w", starts, key=lambda start: f"h{start['n']}", on_progress=stop_at(4)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        [result async for result in results]
     assert sorted(cancelled) == ["h0", "h1", "h1", "h2", "h3"]
 
 
@@ -216,17 +214,12 @@ async def test_items_that_are_known_do_not_hold_up_a_run_that_has_ended() -> Non
         is_first = request.method == "POST" and b'"n":0' in request.content
         return httpx.Response(200, json=reported("r1", "running" if is_first else "completed"))
 
-    async with httpx.AsyncClient(
-        transport=httpx.MockTransport(answer), base_url="http://test"
-    ) as inner:
-        results = WorkflowClient(httpx_client=inner).map_workflow(
-            "w", ({"n": n} for n in range(5000)), ordered=False
-        )
-        async for result in results:
-            if result.index == 0:
-                break
-            assert result.index < 2000
-        await results.aclose()
+    results = replies(answer).map_workflow("w", ({"n": n} for n in range(5000)), ordered=False)
+    async for result in results:
+        if result.index == 0:
+            break
+        assert result.index < 2000
+    await results.aclose()
 
 
 async def test_key_that_is_no_text_is_an_error_of_its_item() -> None:
@@ -238,8 +231,8 @@ async def test_key_that_is_no_text_is_an_error_of_its_item() -> None:
     assert [type(result.error) async for result in results] == [TypeError, TypeError]
 
 
-def in_turn_from(answers: list[Any]) -> httpx.MockTransport:
-    """Give each answer once: a status of the run, a status code, or an exception."""
+def replies_in_turn(answers: list[Any]) -> WorkflowClient:
+    """A client that gets each answer once: a status of the run, a status code, or an exception."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         now = answers.pop(0)
@@ -249,7 +242,7 @@ def in_turn_from(answers: list[Any]) -> httpx.MockTransport:
             return httpx.Response(now, headers={"retry-after": "0"})
         return httpx.Response(200, json=reported("r1", now))
 
-    return httpx.MockTransport(answer)
+    return replies(answer)
 
 
 DOWN = httpx.ConnectError("down")
@@ -267,8 +260,7 @@ async def test_server_that_is_down_for_a_while_is_waited_for(
 ) -> None:
     monkeypatch.setattr(_start, "CALL_BUDGET", 0)
     left = list(answers)
-    async with httpx.AsyncClient(transport=in_turn_from(left), base_url="http://test") as inner:
-        (result,) = [r async for r in WorkflowClient(httpx_client=inner).map_workflow("w", [{}])]
+    (result,) = [r async for r in replies_in_turn(left).map_workflow("w", [{}])]
     assert result.error is None
     assert left == []
 
@@ -282,12 +274,9 @@ async def test_start_that_was_cut_off_is_cancelled_when_it_arrives() -> None:
             return httpx.Response(cancels.pop(0), json={"status": "cancelled"})
         raise KeyboardInterrupt
 
-    async with httpx.AsyncClient(
-        transport=httpx.MockTransport(answer), base_url="http://test"
-    ) as inner:
-        client = WorkflowClient(httpx_client=inner)
-        with pytest.raises(KeyboardInterrupt):
-            [r async for r in client.map_workflow("w", [{}], on_progress=begun.append)]
+    client = replies(answer)
+    with pytest.raises(KeyboardInterrupt):
+        [r async for r in client.map_workflow("w", [{}], on_progress=begun.append)]
     assert cancels == []
     assert begun == []
 
@@ -364,27 +353,12 @@ async def test_bad_arguments_are_refused_at_once(
         WorkflowClient(base_url="http://127.0.0.1:9").map_workflow("greet", starts, **options)
 
 
-def reported(run_id: str, status: str) -> dict[str, Any]:
-    return {
-        "handler_id": "h1",
-        "workflow_name": "w",
-        "run_id": run_id,
-        "status": status,
-        "started_at": "2026-01-01T00:00:00+00:00",
-    }
-
-
 async def test_run_that_fails_at_once_is_a_failure() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         status = 500 if request.method == "GET" else 200
         return httpx.Response(status, json=reported("r1", "failed"))
 
-    async with httpx.AsyncClient(
-        transport=httpx.MockTransport(answer), base_url="http://test"
-    ) as inner:
-        (result,) = [
-            result async for result in WorkflowClient(httpx_client=inner).map_workflow("w", [{}])
-        ]
+    (result,) = [result async for result in replies(answer).map_workflow("w", [{}])]
     assert isinstance(result.error, WorkflowFailedError)
 
 
@@ -403,13 +377,8 @@ async def test_run_that_takes_the_place_of_another_is_started_once(
             raise httpx.ReadError("lost")
         return httpx.Response(200, json=reported("new", "completed"))
 
-    async with httpx.AsyncClient(
-        transport=httpx.MockTransport(answer), base_url="http://test"
-    ) as inner:
-        runs = WorkflowClient(httpx_client=inner).map_workflow(
-            "w", [{}], key=lambda start: "h1", rerun=["completed"]
-        )
-        (result,) = [result async for result in runs]
+    runs = replies(answer).map_workflow("w", [{}], key=lambda start: "h1", rerun=["completed"])
+    (result,) = [result async for result in runs]
     assert result.handler is not None
     assert result.handler.run_id == "new"
     assert requests == ["GET", "POST", "GET"]

@@ -26,6 +26,7 @@ from workflows.events import (
 )
 
 from ..support import orders
+from .replies import replies
 
 pytestmark = pytest.mark.anyio
 
@@ -219,12 +220,9 @@ BROKEN = [
 
 @pytest.mark.parametrize("schema", BROKEN, ids=lambda schema: json.dumps(schema)[:60])
 async def test_broken_schema_is_an_error_that_holds_the_answer(schema: Any) -> None:
-    transport = httpx.MockTransport(
-        serves({"events": {"events": []}, "representation": graph(schema)})
-    )
-    async with httpx.AsyncClient(transport=transport, base_url="http://h") as http:
-        with pytest.raises(InvalidResponseError, match="'w' make no classes: Broken: ") as caught:
-            await WorkflowClient(httpx_client=http).get_event_types("w")
+    client = replies(serves({"events": {"events": []}, "representation": graph(schema)}))
+    with pytest.raises(InvalidResponseError, match="'w' make no classes: Broken: ") as caught:
+        await client.get_event_types("w")
     assert caught.value.response.url.path == "/workflows/w/representation"
 
 
@@ -238,10 +236,9 @@ async def test_broken_class_is_an_error(name: str, types: Any) -> None:
     answer = graph({"properties": {}}, name, types)
     answer["graph"]["nodes"] += node["graph"]["nodes"]
     answers = {"events": {"events": [other]}, "representation": answer}
-    transport = httpx.MockTransport(serves(answers))
-    async with httpx.AsyncClient(transport=transport, base_url="http://h") as http:
-        with pytest.raises(InvalidResponseError):
-            await WorkflowClient(httpx_client=http).get_event_types("w")
+    client = replies(serves(answers))
+    with pytest.raises(InvalidResponseError):
+        await client.get_event_types("w")
 
 
 async def test_schema_that_is_too_deep_is_an_error() -> None:
@@ -249,20 +246,17 @@ async def test_schema_that_is_too_deep_is_an_error() -> None:
     for _ in range(190):
         schema = {"items": schema, "type": "array"}
     broken = graph({"properties": {"a": schema}})
-    transport = httpx.MockTransport(serves({"events": {"events": []}, "representation": broken}))
-    async with httpx.AsyncClient(transport=transport, base_url="http://h") as http:
-        with pytest.raises(InvalidResponseError):
-            await WorkflowClient(httpx_client=http).get_event_types("w")
+    client = replies(serves({"events": {"events": []}, "representation": broken}))
+    with pytest.raises(InvalidResponseError):
+        await client.get_event_types("w")
 
 
 async def test_broken_list_or_start_schema_is_an_error() -> None:
     answers = {"events": {"events": [{"properties": {}}]}, "schema": {"start": {}, "stop": {}}}
-    transport = httpx.MockTransport(serves(answers))
-    async with httpx.AsyncClient(transport=transport, base_url="http://h") as http:
-        client = WorkflowClient(httpx_client=http)
-        with pytest.raises(InvalidResponseError, match="an event has no title") as caught:
-            await client.get_event_types("w")
-        assert caught.value.response.url.path == "/workflows/w/events"
-        with pytest.raises(InvalidResponseError, match="an event has no title") as caught:
-            await client.start("w", validate=True)
-        assert caught.value.response.url.path == "/workflows/w/schema"
+    client = replies(serves(answers))
+    with pytest.raises(InvalidResponseError, match="an event has no title") as caught:
+        await client.get_event_types("w")
+    assert caught.value.response.url.path == "/workflows/w/events"
+    with pytest.raises(InvalidResponseError, match="an event has no title") as caught:
+        await client.start("w", validate=True)
+    assert caught.value.response.url.path == "/workflows/w/schema"

@@ -35,6 +35,7 @@ from ..support.workflows import (
     ResponseEvent,
     sample_workflows,
 )
+from .replies import replies
 
 RUNNING = (
     b'{"handler_id": "h1", "workflow_name": "w", "status": "running", "started_at": "now",'
@@ -46,14 +47,6 @@ class Number(Event):
     """An event with a number in it."""
 
     n: float
-
-
-def replies(handler: Any) -> SyncWorkflowClient:
-    """A client whose requests are answered by a function."""
-    transport = httpx.MockTransport(handler)
-    return SyncWorkflowClient(
-        httpx_client=httpx.Client(transport=transport, base_url="http://test")
-    )
 
 
 def replies_with(status: int, body: bytes = b"", **headers: str) -> SyncWorkflowClient:

@@ -24,6 +24,7 @@ from llama_agents.client._start import new_handler_id
 from ..support.chaos import Fault, chaos, in_turn
 from ..support.scripted import Turn, answer, scripted
 from ..support.workflows import GreetStart, OutEvent
+from .replies import replies, reported
 
 
 def statuses(client: SyncWorkflowClient, prefix: str) -> dict[str, str]:
@@ -196,13 +197,12 @@ def test_lost_cancellation_does_not_stop_the_others() -> None:
             return httpx.Response(404)
         return httpx.Response(200, json=reported("r1", "running"))
 
-    with httpx.Client(transport=httpx.MockTransport(answer), base_url="http://test") as inner:
-        starts = [{"n": n} for n in range(4)]
-        results = SyncWorkflowClient(httpx_client=inner).map_workflow(
-            "w", starts, key=lambda start: f"h{start['n']}", on_progress=stop_at(4)
-        )
-        with pytest.raises(KeyboardInterrupt):
-            [result for result in results]
+    starts = [{"n": n} for n in range(4)]
+    results = replies(answer).map_workflow(
+        "w", starts, key=lambda start: f"h{start['n']}", on_progress=stop_at(4)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        [result for result in results]
     assert sorted(cancelled) == ["h0", "h1", "h1", "h2", "h3"]
 
 
@@ -211,15 +211,12 @@ def test_items_that_are_known_do_not_hold_up_a_run_that_has_ended() -> None:
         is_first = request.method == "POST" and b'"n":0' in request.content
         return httpx.Response(200, json=reported("r1", "running" if is_first else "completed"))
 
-    with httpx.Client(transport=httpx.MockTransport(answer), base_url="http://test") as inner:
-        results = SyncWorkflowClient(httpx_client=inner).map_workflow(
-            "w", ({"n": n} for n in range(5000)), ordered=False
-        )
-        for result in results:
-            if result.index == 0:
-                break
-            assert result.index < 2000
-        results.close()
+    results = replies(answer).map_workflow("w", ({"n": n} for n in range(5000)), ordered=False)
+    for result in results:
+        if result.index == 0:
+            break
+        assert result.index < 2000
+    results.close()
 
 
 def test_key_that_is_no_text_is_an_error_of_its_item() -> None:
@@ -231,8 +228,8 @@ def test_key_that_is_no_text_is_an_error_of_its_item() -> None:
     assert [type(result.error) for result in results] == [TypeError, TypeError]
 
 
-def in_turn_from(answers: list[Any]) -> httpx.MockTransport:
-    """Give each answer once: a status of the run, a status code, or an exception."""
+def replies_in_turn(answers: list[Any]) -> SyncWorkflowClient:
+    """A client that gets each answer once: a status of the run, a status code, or an exception."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         now = answers.pop(0)
@@ -242,7 +239,7 @@ def in_turn_from(answers: list[Any]) -> httpx.MockTransport:
             return httpx.Response(now, headers={"retry-after": "0"})
         return httpx.Response(200, json=reported("r1", now))
 
-    return httpx.MockTransport(answer)
+    return replies(answer)
 
 
 DOWN = httpx.ConnectError("down")
@@ -260,8 +257,7 @@ def test_server_that_is_down_for_a_while_is_waited_for(
 ) -> None:
     monkeypatch.setattr(_start, "CALL_BUDGET", 0)
     left = list(answers)
-    with httpx.Client(transport=in_turn_from(left), base_url="http://test") as inner:
-        (result,) = [r for r in SyncWorkflowClient(httpx_client=inner).map_workflow("w", [{}])]
+    (result,) = [r for r in replies_in_turn(left).map_workflow("w", [{}])]
     assert result.error is None
     assert left == []
 
@@ -275,10 +271,9 @@ def test_start_that_was_cut_off_is_cancelled_when_it_arrives() -> None:
             return httpx.Response(cancels.pop(0), json={"status": "cancelled"})
         raise KeyboardInterrupt
 
-    with httpx.Client(transport=httpx.MockTransport(answer), base_url="http://test") as inner:
-        client = SyncWorkflowClient(httpx_client=inner)
-        with pytest.raises(KeyboardInterrupt):
-            [r for r in client.map_workflow("w", [{}], on_progress=begun.append)]
+    client = replies(answer)
+    with pytest.raises(KeyboardInterrupt):
+        [r for r in client.map_workflow("w", [{}], on_progress=begun.append)]
     assert cancels == []
     assert begun == []
 
@@ -355,25 +350,12 @@ def test_bad_arguments_are_refused_at_once(
         SyncWorkflowClient(base_url="http://127.0.0.1:9").map_workflow("greet", starts, **options)
 
 
-def reported(run_id: str, status: str) -> dict[str, Any]:
-    return {
-        "handler_id": "h1",
-        "workflow_name": "w",
-        "run_id": run_id,
-        "status": status,
-        "started_at": "2026-01-01T00:00:00+00:00",
-    }
-
-
 def test_run_that_fails_at_once_is_a_failure() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         status = 500 if request.method == "GET" else 200
         return httpx.Response(status, json=reported("r1", "failed"))
 
-    with httpx.Client(transport=httpx.MockTransport(answer), base_url="http://test") as inner:
-        (result,) = [
-            result for result in SyncWorkflowClient(httpx_client=inner).map_workflow("w", [{}])
-        ]
+    (result,) = [result for result in replies(answer).map_workflow("w", [{}])]
     assert isinstance(result.error, WorkflowFailedError)
 
 
@@ -392,11 +374,8 @@ def test_run_that_takes_the_place_of_another_is_started_once(
             raise httpx.ReadError("lost")
         return httpx.Response(200, json=reported("new", "completed"))
 
-    with httpx.Client(transport=httpx.MockTransport(answer), base_url="http://test") as inner:
-        runs = SyncWorkflowClient(httpx_client=inner).map_workflow(
-            "w", [{}], key=lambda start: "h1", rerun=["completed"]
-        )
-        (result,) = [result for result in runs]
+    runs = replies(answer).map_workflow("w", [{}], key=lambda start: "h1", rerun=["completed"])
+    (result,) = [result for result in runs]
     assert result.handler is not None
     assert result.handler.run_id == "new"
     assert requests == ["GET", "POST", "GET"]

@@ -8,8 +8,7 @@ import math
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -23,6 +22,8 @@ from llama_agents.client import MapProgress, WorkflowClient
 from llama_agents.client._map import Crowd, Item
 from llama_agents.client._start import new_handler_id
 from llama_agents.client._tasks import AT_ONCE, aeach
+
+from .._async.replies import replies, reported
 
 pytestmark = pytest.mark.anyio
 
@@ -173,9 +174,10 @@ async def test_runs_are_started_and_looked_at_side_by_side() -> None:
             await starts.wait()
         else:
             await looked.wait(0.02)
-        return httpx.Response(200, json=handler("running" if looked.most < 2 else "completed"))
+        status = "running" if looked.most < 2 else "completed"
+        return httpx.Response(200, json=reported("r1", status))
 
-    async with in_memory(answer) as client:
+    async with replies(answer) as client:
         with anyio.fail_after(IN_TIME):
             results = [r.error async for r in client.map_workflow("w", [{}] * 6, limit=6)]
     assert results == [None] * 6
@@ -191,9 +193,9 @@ async def test_items_of_one_key_are_not_started_side_by_side() -> None:
             known.add(started[-1])
         elif request.url.path.split("/")[-1] not in known:
             return httpx.Response(404, json={})
-        return httpx.Response(200, json=handler("completed"))
+        return httpx.Response(200, json=reported("r1", "completed"))
 
-    async with in_memory(answer) as client:
+    async with replies(answer) as client:
         starts = [{"n": n} for n in (0, 0, 1, 0, 1)]
         results = client.map_workflow("w", starts, key=lambda start: f"h{start['n']}")
         assert [result.error async for result in results] == [None] * 5
@@ -205,7 +207,7 @@ async def test_slow_input_does_not_hold_up_the_starts_before() -> None:
 
     async def answer(request: httpx.Request) -> httpx.Response:
         started.set()
-        return httpx.Response(200, json=handler("completed"))
+        return httpx.Response(200, json=reported("r1", "completed"))
 
     async def slow() -> AsyncIterator[dict[str, Any]]:
         yield {}
@@ -213,7 +215,7 @@ async def test_slow_input_does_not_hold_up_the_starts_before() -> None:
             await started.wait()
         yield {}
 
-    async with in_memory(answer) as client:
+    async with replies(answer) as client:
         assert len([r async for r in client.map_workflow("w", slow())]) == 2
 
 
@@ -231,7 +233,7 @@ async def test_error_of_one_start_ends_the_others_and_is_raised_as_it_is() -> No
         await anyio.sleep_forever()
         raise AssertionError
 
-    async with in_memory(answer) as client:
+    async with replies(answer) as client:
         starts = [{"n": n} for n in range(5)]
         with anyio.fail_after(IN_TIME), pytest.raises(httpx.HTTPStatusError, match="401"):
             [r async for r in client.map_workflow("w", starts, key=lambda s: f"h{s['n']}")]
@@ -253,9 +255,9 @@ async def test_progress_is_told_by_one_call_after_another() -> None:
 
     async def answer(request: httpx.Request) -> httpx.Response:
         status = "running" if request.method == "POST" else "completed"
-        return httpx.Response(200, json=handler(status))
+        return httpx.Response(200, json=reported("r1", status))
 
-    async with in_memory(answer) as client:
+    async with replies(answer) as client:
         results = client.map_workflow("w", [{}] * 20, limit=5, on_progress=note)
         assert len([result async for result in results]) == 20
     assert told[-1] == MapProgress(20, started=20, running=0, completed=20, failed=0)
@@ -327,9 +329,9 @@ async def test_input_may_hold_a_group_of_tasks_open() -> None:
 
     async def answer(request: httpx.Request) -> httpx.Response:
         status = "running" if request.method == "POST" else "completed"
-        return httpx.Response(200, json=handler(status))
+        return httpx.Response(200, json=reported("r1", status))
 
-    async with in_memory(answer) as client:
+    async with replies(answer) as client:
         results = client.map_workflow("w", starts(), limit=4)
         assert [result.index async for result in results] == list(range(10))
 
@@ -356,26 +358,6 @@ def test_interrupt_of_trio_is_raised_as_it_is() -> None:
             trio.run(main)
     finally:
         thread.join()
-
-
-def handler(status: str) -> dict[str, Any]:
-    return {
-        "handler_id": "h",
-        "workflow_name": "w",
-        "run_id": "r",
-        "status": status,
-        "started_at": "2026-01-01T00:00:00+00:00",
-    }
-
-
-@asynccontextmanager
-async def in_memory(
-    answer: Callable[[httpx.Request], Awaitable[httpx.Response]],
-) -> AsyncIterator[WorkflowClient]:
-    async with httpx.AsyncClient(
-        transport=httpx.MockTransport(answer), base_url="http://test"
-    ) as inner:
-        yield WorkflowClient(httpx_client=inner)
 
 
 @pytest.fixture
