@@ -1,13 +1,16 @@
-"""What to run: `nox` alone checks everything; `nox -s NAME` one thing."""
+"""Development tasks: `nox` runs every check; `nox -s NAME` runs one session."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import nox
 
 nox.needs_version = ">=2025.2.9"
-nox.options.default_venv_backend = "venv"
+nox.options.default_venv_backend = "uv|virtualenv"  # uv when it is installed
+# Environments are kept between local runs; CI starts from fresh ones.
+nox.options.reuse_venv = "no" if os.environ.get("CI") else "yes"
 nox.options.error_on_missing_interpreters = True
 nox.options.sessions = ["lint", "typing", "check_generated", "drift", "tests"]
 
@@ -15,26 +18,32 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
 def install(session: nox.Session, *groups: str, project: bool = True) -> None:
-    """Install dependency groups, and this project with them.
+    """Install dependency groups and, by default, this project.
 
-    One command for all: the server requires a distribution of our name, and takes ours when both
-    come together.
+    Everything goes into one command: the server requires a distribution with this project's name,
+    and only a path in the same command keeps the published one from being installed.
     """
     packages = nox.project.dependency_groups(PYPROJECT, *groups)
-    session.install(*packages, *(["."] if project else []))
+    if project:
+        packages = (".", *packages)
+        if session.venv_backend == "uv":
+            # uv would otherwise keep the installed copy, or reuse a wheel built from older source.
+            packages = ("--reinstall-package=llama-agents-client", *packages)
+    session.install(*packages)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Ruff: rules and format."""
+    """Check style and formatting with ruff, and the layers of imports with import-linter."""
     install(session, "lint", project=False)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports", "--no-logo", "--no-cache", env={"PYTHONPATH": "src"})
 
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Mypy (strict) and pyright: the source, the typed API tests, the generator, the examples."""
+    """Check types with mypy (strict) and pyright: source, API tests, generator and examples."""
     install(session, "typing")
     session.run("mypy")
     session.run("pyright")
@@ -42,31 +51,31 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def generate(session: nox.Session) -> None:
-    """Write the bindings and the synchronous face anew."""
+    """Regenerate the bindings and the sync client."""
     install(session, "generate", project=False)
     session.run("python", "-m", "generator", *session.posargs)
 
 
 @nox.session
 def check_generated(session: nox.Session) -> None:
-    """Fail when generated code is not what its sources give."""
+    """Check that the generated code matches its sources."""
     install(session, "generate", project=False)
     session.run("python", "-m", "generator", "--check")
 
 
 @nox.session
 def drift(session: nox.Session) -> None:
-    """Compare the contract with the server that is installed."""
+    """Compare openapi.yaml with the installed server."""
     install(session, "generate", "server")
     session.run("python", "-m", "generator", "drift")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The test suite, with coverage measured and enforced."""
+    """Run the test suite and enforce its coverage."""
     install(session, "test", "demo")
     session.run("coverage", "erase")
-    # They wait more than they work: more processes than processors.
+    # The tests mostly wait for I/O, so more workers than cores pay off.
     session.run("coverage", "run", "-m", "pytest", "-n", "4", *session.posargs)
     if not session.posargs:
         session.run("coverage", "combine", "--quiet")
@@ -75,59 +84,65 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Measure every fault with both clients, and write docs/faults.md."""
+    """Measure every fault with both clients and write docs/faults.md."""
     install(session, "test")
     session.run("pytest", "tests/faults", "--write-faults=docs/faults.md", *session.posargs)
 
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Keep streams and calls going through random faults: 10 minutes, or `-- --seconds 60`."""
+    """Run streams and calls under random faults for 10 minutes, or `-- --seconds 60`."""
     install(session, "test")
     session.run("python", "-m", "tests.faults.soak", *session.posargs)
 
 
 @nox.session
 def mutants(session: nox.Session) -> None:
-    """Plant defects, one at a time: the tests must notice each, with both clients."""
+    """Inject defects one at a time; the tests of both clients must catch each."""
     install(session, "test")
     session.run("python", "-m", "tests.mutants", *session.posargs)
 
 
 @nox.session
 def replicas(session: nox.Session) -> None:
-    """Kill two replicas of the server on PostgreSQL behind HAProxy; both must be installed."""
+    """Kill replicas of the server behind a load balancer; needs PostgreSQL and HAProxy."""
     install(session, "replicas")
     session.run("pytest", "tests/replicas", "-s", *session.posargs)
 
 
-@nox.session(reuse_venv=True)
+@nox.session
 def bench(session: nox.Session) -> None:
-    """Measure this client and the published one: docs/benchmarks.md; `-- quick` only prints."""
+    """Benchmark this client against the published one into docs/benchmarks.md; `-- quick` prints.
+
+    The published client is installed with the same server, because httpx imports some packages
+    only where they are installed, and this client's environment has them.
+    """
     install(session, "bench")
-    # The server too: it brings packages that httpx imports where they are, and ours has them.
     published = Path(session.create_tmp()) / "published"
-    if not published.exists():
-        session.run("python", "-m", "venv", str(published))
     python = str(published / "bin" / "python")
-    session.run_install(
-        *(python, "-m", "pip", "install", "--quiet", "llama-agents-client==0.4.1"),
-        *nox.project.dependency_groups(PYPROJECT, "server"),
-        external=True,
-    )
+    if session.venv_backend == "uv":
+        create = ["uv", "venv", "--quiet", str(published)]
+        pip = ["uv", "pip", "install", "--quiet", f"--python={python}"]
+    else:
+        create = ["python", "-m", "venv", str(published)]
+        pip = [python, "-m", "pip", "install", "--quiet"]
+    if not published.exists():
+        session.run_install(*create)
+    server = nox.project.dependency_groups(PYPROJECT, "server")
+    session.run_install(*pip, "llama-agents-client==0.4.1", *server, external=True)
     session.run("python", "-m", "benchmarks", "--published", python, *session.posargs)
 
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Show what the client does, on a real server."""
+    """Demonstrate the client on a real server."""
     install(session, "demo")
     session.run("python", "examples/demo.py", *session.posargs)
 
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build wheel and sdist into dist/."""
+    """Build the wheel and the sdist into dist/."""
     session.install("build")
     for old in Path("dist").glob("llama_agents_client-*"):
         old.unlink()
