@@ -16,7 +16,7 @@ T = TypeVar("T", bound="CancelHandlerResponse")
 
 @_attrs_define
 class CancelHandlerResponse:
-    """What was done to the run."""
+    """What happened to the run."""
 
     status: CancelHandlerResponseStatus
     """ `deleted` if the run was removed from the store. """

@@ -11,10 +11,10 @@ T = TypeVar("T", bound="ErrorDetail")
 
 @_attrs_define
 class ErrorDetail:
-    """Why a request was not served."""
+    """Why a request failed."""
 
     detail: str
-    """ The reason """
+    """ A human-readable reason. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

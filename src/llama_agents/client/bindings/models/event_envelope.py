@@ -13,8 +13,8 @@ T = TypeVar("T", bound="EventEnvelope")
 
 @_attrs_define
 class EventEnvelope:
-    """An event as a client writes it. The server finds its class by `type`, or for older clients by
-    `qualified_name`, among those that the workflow declares.
+    """An event as sent by a client. The server looks up its class by `type` (older clients:
+    `qualified_name`) among those that the workflow declares.
 
     """
 
@@ -23,7 +23,7 @@ class EventEnvelope:
     type_: None | str | Unset = UNSET
     """ The name of the event class. """
     qualified_name: None | str | Unset = UNSET
-    """ Module and name of the event class. `type` is enough. """
+    """ The module and name of the event class. `type` is sufficient. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

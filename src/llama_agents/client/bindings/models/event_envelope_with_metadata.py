@@ -15,16 +15,16 @@ T = TypeVar("T", bound="EventEnvelopeWithMetadata")
 
 @_attrs_define
 class EventEnvelopeWithMetadata:
-    """An event as the server writes it."""
+    """An event as sent by the server."""
 
     value: JsonObject
     """ Any JSON object. """
     qualified_name: None | str
-    """ Module and name of the event class, or null if the client asked for none. """
+    """ The module and name of the event class, or null if the client opted out. """
     type_: str
     """ The name of the event class. """
     types: list[str] | None
-    """ The names of its superclasses that are events, nearest first; null if there is none. """
+    """ The names of the event superclasses, most derived first, or null if there are none. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -21,23 +21,23 @@ class HandlerData:
     """A run of a workflow."""
 
     handler_id: str
-    """ The id of the run. """
+    """ The ID of the run. """
     workflow_name: str
     """ The name of the workflow. """
     run_id: None | str
-    """ The server's own id; a handler id that is used again gets another. """
+    """ The server's own ID of the run. A reused handler ID gets a new one. """
     error: None | str
-    """ Why the run failed. Null in all other cases, also when it was cancelled. """
+    """ Why the run failed. Null otherwise, including for cancelled runs. """
     result: EventEnvelopeWithMetadata | None
     """ The stop event, once the run has completed. """
     status: Status
-    """ Whether a run goes on, or how it ended. A run that timed out has failed. """
+    """ Whether a run is still running, or how it ended. A run that timed out is `failed`. """
     started_at: datetime.datetime
-    """ When the run began, ISO 8601 with an offset. """
+    """ When the run started, in ISO 8601 with an offset. """
     updated_at: datetime.datetime | None
-    """ When the run last changed, ISO 8601 with an offset. """
+    """ When the run was last updated, in ISO 8601 with an offset. """
     completed_at: datetime.datetime | None
-    """ When the run ended, ISO 8601 with an offset. """
+    """ When the run ended, in ISO 8601 with an offset. """
     result_unreadable: bool = False
     """ Whether the stored result could not be decoded; `result` is null then. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)

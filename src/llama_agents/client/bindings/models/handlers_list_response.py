@@ -15,10 +15,10 @@ T = TypeVar("T", bound="HandlersListResponse")
 
 @_attrs_define
 class HandlersListResponse:
-    """The runs that match."""
+    """The matching runs."""
 
     handlers: list[HandlerData]
-    """ One entry for each run. """
+    """ One entry per run. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

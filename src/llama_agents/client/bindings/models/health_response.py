@@ -16,10 +16,10 @@ T = TypeVar("T", bound="HealthResponse")
 
 @_attrs_define
 class HealthResponse:
-    """Whether the server is ready."""
+    """The readiness of the server."""
 
     status: HealthResponseStatus
-    """ `unhealthy` while the runtime is not launched. """
+    """ `unhealthy` until the runtime has been launched. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ T = TypeVar("T", bound="JsonSchema")
 
 @_attrs_define
 class JsonSchema:
-    """A JSON schema, as pydantic writes it for a class."""
+    """A JSON schema, as pydantic generates it for a class."""
 
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 

@@ -13,14 +13,14 @@ T = TypeVar("T", bound="LegacyEventEnvelope")
 
 @_attrs_define
 class LegacyEventEnvelope:
-    """An `EventEnvelope` of older clients, with the fields under `data`."""
+    """The `EventEnvelope` of older clients, with the event's fields under `data`."""
 
     data: Any
     """ The fields of the event. """
     type_: None | str | Unset = UNSET
     """ The name of the event class. """
     qualified_name: None | str | Unset = UNSET
-    """ Module and name of the event class. """
+    """ The module and name of the event class. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -14,30 +14,30 @@ T = TypeVar("T", bound="LegacyResult")
 
 @_attrs_define
 class LegacyResult:
-    """A run, like `HandlerData`, with its result unwrapped."""
+    """A run like `HandlerData`, but with its result unwrapped."""
 
     handler_id: str
-    """ The id of the run. """
+    """ The ID of the run. """
     workflow_name: str
     """ The name of the workflow. """
     run_id: None | str
-    """ The server's own id of the run. """
+    """ The server's own ID of the run. """
     error: None | str
-    """ Why the run failed. Null in all other cases, also when it was cancelled. """
+    """ Why the run failed. Null otherwise, including for cancelled runs. """
     result: Any
-    """ What a plain stop event carries, of any JSON type; the fields of the event where the
-    workflow has a stop event class of its own; null until the run has completed.
+    """ The result of a plain stop event, of any JSON type; or the event's fields if the workflow
+    has its own stop event class. Null until the run has completed.
      """
     status: Status
-    """ Whether a run goes on, or how it ended. A run that timed out has failed. """
+    """ Whether a run is still running, or how it ended. A run that timed out is `failed`. """
     started_at: datetime.datetime
-    """ When the run began, ISO 8601 with an offset. """
+    """ When the run started, in ISO 8601 with an offset. """
     updated_at: datetime.datetime | None
-    """ When the run last changed, ISO 8601 with an offset. """
+    """ When the run was last updated, in ISO 8601 with an offset. """
     completed_at: datetime.datetime | None
-    """ When the run ended, ISO 8601 with an offset. """
+    """ When the run ended, in ISO 8601 with an offset. """
     result_unreadable: bool = False
-    """ Always false, for an unreadable result is answered with 422. """
+    """ Always false, because an unreadable result leads to a 422 response. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -18,22 +18,22 @@ T = TypeVar("T", bound="RunWorkflowRequest")
 
 @_attrs_define
 class RunWorkflowRequest:
-    """What a run is started with. Nothing is required."""
+    """How to start a run. Every field is optional."""
 
     start_event: EventEnvelope | JsonObject | None | str | Unset = UNSET
-    """ The start event: its bare fields, an envelope, or the JSON text of either. An object is
-    read as an envelope if it has `value`, or both `type` and `qualified_name`; its class must
-    then be declared by the workflow. Null, like an absent one without `kwargs`, starts with
-    the defaults of the workflow's start event.
+    """ The start event: bare fields, an envelope, or either as JSON text. An object counts as an
+    envelope if it has `value`, or both `type` and `qualified_name`; the workflow must then
+    declare its class. If null, or absent without `kwargs`, the run starts with the defaults
+    of the workflow's start event.
      """
     context: JsonObject | None | Unset = UNSET
-    """ The state of an earlier run to begin from, as `Context.to_dict` writes it. Refused unless
-    the server was set up to take it.
+    """ The state of an earlier run to start from, as returned by `Context.to_dict`. Rejected
+    unless the server is configured to accept it.
      """
     handler_id: None | str | Unset = UNSET
-    """ The id for the run. The server chooses one if it is absent, null or empty. """
+    """ The ID for the run. If absent, null or empty, the server chooses one. """
     kwargs: JsonObject | None | Unset = UNSET
-    """ The fields of the start event, read only where there is no `start_event`. """
+    """ The fields of the start event. Ignored if `start_event` is present. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

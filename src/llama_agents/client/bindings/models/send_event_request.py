@@ -18,12 +18,12 @@ T = TypeVar("T", bound="SendEventRequest")
 
 @_attrs_define
 class SendEventRequest:
-    """An event for a run."""
+    """An event to send to a run."""
 
     event: EventEnvelope | LegacyEventEnvelope | str
-    """ The event in its envelope, or the JSON text of that. Its class must be declared by the workflow. """
+    """ The event's envelope, as an object or as JSON text. The workflow must declare its class. """
     step: None | str | Unset = UNSET
-    """ The name of the step that is to have the event; all that take its class if absent. """
+    """ The name of the step to deliver the event to. If absent, every step that accepts its class receives it. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

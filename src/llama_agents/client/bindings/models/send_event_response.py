@@ -16,7 +16,7 @@ T = TypeVar("T", bound="SendEventResponse")
 
 @_attrs_define
 class SendEventResponse:
-    """The event was accepted."""
+    """Confirmation that the event was accepted."""
 
     status: SendEventResponseStatus
     """ Always `sent`. """

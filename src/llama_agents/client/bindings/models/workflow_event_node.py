@@ -20,22 +20,22 @@ T = TypeVar("T", bound="WorkflowEventNode")
 
 @_attrs_define
 class WorkflowEventNode:
-    """An event class that steps take or return."""
+    """An event class that steps accept or return."""
 
     id: str
-    """ Names the node within its graph. """
+    """ The ID of the node """
     label: str
-    """ What to show for the node. """
+    """ The display label. """
     node_type: WorkflowEventNodeNodeType
     """ The kind of node. """
     event_type: str
     """ The name of the event class. """
     event_types: list[str]
-    """ The names of the class and of its superclasses that are events, nearest first. """
+    """ The names of the class and its event superclasses, most derived first. """
     event_schema: JsonSchema | None
     """ The schema of the event class. """
     produced_by: list[str]
-    """ The names of the steps that declare to return it. """
+    """ The names of the steps that declare it as a return type. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -15,10 +15,10 @@ T = TypeVar("T", bound="WorkflowEventsListResponse")
 
 @_attrs_define
 class WorkflowEventsListResponse:
-    """The events of a workflow."""
+    """The event schemas of a workflow."""
 
     events: list[JsonSchema]
-    """ One schema for each event class. """
+    """ One schema per event class. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -16,12 +16,12 @@ T = TypeVar("T", bound="WorkflowExternalNode")
 
 @_attrs_define
 class WorkflowExternalNode:
-    """Something outside of the workflow, such as a person who answers."""
+    """Something outside the workflow, such as a person who answers a request."""
 
     id: str
-    """ Names the node within its graph. """
+    """ The ID of the node """
     label: str
-    """ What to show for the node. """
+    """ The display label. """
     node_type: WorkflowExternalNodeNodeType
     """ The kind of node. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)

@@ -11,18 +11,18 @@ T = TypeVar("T", bound="WorkflowGenericNode")
 
 @_attrs_define
 class WorkflowGenericNode:
-    """A node of another kind, such as an agent or a tool."""
+    """A node of any other kind, such as an agent or a tool."""
 
     id: str
-    """ Names the node within its graph. """
+    """ The ID of the node """
     label: str
-    """ What to show for the node. """
+    """ The display label. """
     node_type: str
     """ The kind of node. """
     event_type: None | str
-    """ The name of the class that the node stands for. """
+    """ The name of the class that the node represents. """
     event_types: list[str] | None
-    """ The names of this class and its superclasses. """
+    """ The names of the class and its superclasses. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

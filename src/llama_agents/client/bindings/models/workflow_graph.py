@@ -21,7 +21,7 @@ T = TypeVar("T", bound="WorkflowGraph")
 
 @_attrs_define
 class WorkflowGraph:
-    """Steps, events and resources of a workflow, and what leads from one to another."""
+    """A workflow's steps, events and resources, and the edges between them."""
 
     name: str
     """ The name of the workflow class. """
@@ -33,9 +33,9 @@ class WorkflowGraph:
         | WorkflowResourceNode
         | WorkflowStepNode
     ]
-    """ All nodes. """
+    """ The nodes. """
     edges: list[WorkflowGraphEdge]
-    """ All edges; each leads from one node to another. """
+    """ The directed edges between nodes. """
     description: None | str
     """ The docstring of the workflow class. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)

@@ -14,11 +14,11 @@ class WorkflowGraphEdge:
     """A directed edge between two nodes."""
 
     source: str
-    """ The id of the node that it leaves. """
+    """ The ID of the node where the edge starts. """
     target: str
-    """ The id of the node that it enters. """
+    """ The ID of the node where the edge ends. """
     label: None | str
-    """ What the edge stands for; at a resource, the name of the variable. """
+    """ The label of the edge. For a resource, the name of the variable. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ class WorkflowGraphResponse:
     """A workflow as a graph."""
 
     graph: WorkflowGraph
-    """ Steps, events and resources of a workflow, and what leads from one to another. """
+    """ A workflow's steps, events and resources, and the edges between them. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

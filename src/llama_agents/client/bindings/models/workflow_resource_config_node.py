@@ -21,26 +21,26 @@ T = TypeVar("T", bound="WorkflowResourceConfigNode")
 
 @_attrs_define
 class WorkflowResourceConfigNode:
-    """A configuration that is read from a JSON file and handed to steps."""
+    """A configuration that is read from a JSON file and injected into steps."""
 
     id: str
-    """ Names the node within its graph. """
+    """ The ID of the node """
     label: str
-    """ What to show for the node. """
+    """ The display label. """
     node_type: WorkflowResourceConfigNodeNodeType
     """ The kind of node. """
     type_name: None | str
-    """ The pydantic model that the configuration is read into. """
+    """ The pydantic model of the configuration. """
     config_file: None | str
     """ The path of the JSON file. """
     path_selector: None | str
-    """ Where in the file the configuration stands, as keys joined by dots. """
+    """ The location of the configuration within the file, as dot-separated keys. """
     config_schema: JsonSchema | None
-    """ The schema of the model. """
+    """ The JSON schema of the model. """
     config_value: JsonObject | None
-    """ The configuration, if the file could be read. """
+    """ The configuration, or null if the file could not be read. """
     description: None | str
-    """ What the configuration is for. """
+    """ The purpose of the configuration. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

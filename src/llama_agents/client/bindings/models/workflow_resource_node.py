@@ -16,22 +16,22 @@ T = TypeVar("T", bound="WorkflowResourceNode")
 
 @_attrs_define
 class WorkflowResourceNode:
-    """A dependency that is handed to steps, such as a database client."""
+    """A dependency injected into steps, such as a database client."""
 
     id: str
-    """ Names the node within its graph. """
+    """ The ID of the node """
     label: str
-    """ What to show for the node. """
+    """ The display label. """
     node_type: WorkflowResourceNodeNodeType
     """ The kind of node. """
     type_name: None | str
     """ The annotated type of the resource. """
     getter_name: None | str
-    """ The name of the function that makes it. """
+    """ The name of the function that creates the resource. """
     source_file: None | str
-    """ The path, on the server, of the file that defines this function. """
+    """ The path on the server of the file that defines the function. """
     source_line: int | None
-    """ The line at which the function begins, counted from 1. """
+    """ The line on which the function starts, counting from 1. """
     description: None | str
     """ The docstring of the function. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)

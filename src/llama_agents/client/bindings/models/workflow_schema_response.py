@@ -15,12 +15,12 @@ T = TypeVar("T", bound="WorkflowSchemaResponse")
 
 @_attrs_define
 class WorkflowSchemaResponse:
-    """What a workflow is started with and what it ends with."""
+    """The schemas of the events that start and end a run of a workflow."""
 
     start: JsonSchema
-    """ A JSON schema, as pydantic writes it for a class. """
+    """ A JSON schema, as pydantic generates it for a class. """
     stop: JsonSchema
-    """ A JSON schema, as pydantic writes it for a class. """
+    """ A JSON schema, as pydantic generates it for a class. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -19,9 +19,9 @@ class WorkflowStepNode:
     """A step of the workflow."""
 
     id: str
-    """ Names the node within its graph. """
+    """ The ID of the node """
     label: str
-    """ What to show for the node. """
+    """ The display label. """
     node_type: WorkflowStepNodeNodeType
     """ The kind of node. """
     description: None | str

@@ -11,10 +11,10 @@ T = TypeVar("T", bound="WorkflowsListResponse")
 
 @_attrs_define
 class WorkflowsListResponse:
-    """The workflows that the server offers."""
+    """The registered workflows."""
 
     workflows: list[str]
-    """ Their names. """
+    """ The names of the workflows. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -85,14 +85,14 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     body: SendEventRequest,
 ) -> Response[ErrorDetail | SendEventResponse]:
-    """Send an event into a run
+    """Send an event to a run
 
-     Hands an event to the steps that wait for its class. Success means that the run accepted it,
-    not that a step handled it.
+     Delivers an event to the steps that accept its class. Success means that the run accepted the
+    event, not that a step has handled it.
 
     Args:
         handler_id (str):
-        body (SendEventRequest): An event for a run.
+        body (SendEventRequest): An event to send to a run.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -120,14 +120,14 @@ def sync(
     client: AuthenticatedClient | Client,
     body: SendEventRequest,
 ) -> ErrorDetail | SendEventResponse | None:
-    """Send an event into a run
+    """Send an event to a run
 
-     Hands an event to the steps that wait for its class. Success means that the run accepted it,
-    not that a step handled it.
+     Delivers an event to the steps that accept its class. Success means that the run accepted the
+    event, not that a step has handled it.
 
     Args:
         handler_id (str):
-        body (SendEventRequest): An event for a run.
+        body (SendEventRequest): An event to send to a run.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -150,14 +150,14 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     body: SendEventRequest,
 ) -> Response[ErrorDetail | SendEventResponse]:
-    """Send an event into a run
+    """Send an event to a run
 
-     Hands an event to the steps that wait for its class. Success means that the run accepted it,
-    not that a step handled it.
+     Delivers an event to the steps that accept its class. Success means that the run accepted the
+    event, not that a step has handled it.
 
     Args:
         handler_id (str):
-        body (SendEventRequest): An event for a run.
+        body (SendEventRequest): An event to send to a run.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -183,14 +183,14 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: SendEventRequest,
 ) -> ErrorDetail | SendEventResponse | None:
-    """Send an event into a run
+    """Send an event to a run
 
-     Hands an event to the steps that wait for its class. Success means that the run accepted it,
-    not that a step handled it.
+     Delivers an event to the steps that accept its class. Success means that the run accepted the
+    event, not that a step has handled it.
 
     Args:
         handler_id (str):
-        body (SendEventRequest): An event for a run.
+        body (SendEventRequest): An event to send to a run.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

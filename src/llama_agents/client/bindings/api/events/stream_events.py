@@ -115,17 +115,17 @@ def sync_detailed(
     include_qualified_name: bool | Unset = True,
     last_event_id: str | Unset = UNSET,
 ) -> Response[Any | ErrorDetail | str]:
-    """Follow a run's events
+    """Stream a run's events
 
-     Sends the events that the run has written and then those that it writes, up to and including
-    its terminal event, one that is a `StopEvent` by its `type` or `types`. Any number of clients
-    may follow one run.
+     Sends the run's past events, then new ones as they are written, up to and including the
+    terminal event: the one whose `type` or `types` names `StopEvent`. Any number of clients may
+    stream the same run.
 
-    As server-sent events, a frame is `id: N`, `data: <EventEnvelopeWithMetadata>` and a blank
-    line. N is the event's sequence number: it grows from 0 on and leaves gaps where internal
-    events, which come first, are left out. A comment, `: heartbeat`, comes every 25 seconds of silence
-    unless the server is set otherwise. With `sse=false` each line is one envelope, without
-    sequence number and without heartbeats.
+    As server-sent events, a frame consists of `id: N`, `data: <EventEnvelopeWithMetadata>` and a
+    blank line. N is the event's sequence number. Numbers increase from 0, with gaps where
+    internal events (the first event is one) are filtered out. A `: heartbeat` comment is sent
+    after every 25 seconds without an event, unless the server is configured otherwise. With
+    `sse=false` each line is one envelope, without sequence numbers or heartbeats.
 
     Args:
         handler_id (str):
@@ -169,17 +169,17 @@ def sync(
     include_qualified_name: bool | Unset = True,
     last_event_id: str | Unset = UNSET,
 ) -> Any | ErrorDetail | str | None:
-    """Follow a run's events
+    """Stream a run's events
 
-     Sends the events that the run has written and then those that it writes, up to and including
-    its terminal event, one that is a `StopEvent` by its `type` or `types`. Any number of clients
-    may follow one run.
+     Sends the run's past events, then new ones as they are written, up to and including the
+    terminal event: the one whose `type` or `types` names `StopEvent`. Any number of clients may
+    stream the same run.
 
-    As server-sent events, a frame is `id: N`, `data: <EventEnvelopeWithMetadata>` and a blank
-    line. N is the event's sequence number: it grows from 0 on and leaves gaps where internal
-    events, which come first, are left out. A comment, `: heartbeat`, comes every 25 seconds of silence
-    unless the server is set otherwise. With `sse=false` each line is one envelope, without
-    sequence number and without heartbeats.
+    As server-sent events, a frame consists of `id: N`, `data: <EventEnvelopeWithMetadata>` and a
+    blank line. N is the event's sequence number. Numbers increase from 0, with gaps where
+    internal events (the first event is one) are filtered out. A `: heartbeat` comment is sent
+    after every 25 seconds without an event, unless the server is configured otherwise. With
+    `sse=false` each line is one envelope, without sequence numbers or heartbeats.
 
     Args:
         handler_id (str):
@@ -218,17 +218,17 @@ async def asyncio_detailed(
     include_qualified_name: bool | Unset = True,
     last_event_id: str | Unset = UNSET,
 ) -> Response[Any | ErrorDetail | str]:
-    """Follow a run's events
+    """Stream a run's events
 
-     Sends the events that the run has written and then those that it writes, up to and including
-    its terminal event, one that is a `StopEvent` by its `type` or `types`. Any number of clients
-    may follow one run.
+     Sends the run's past events, then new ones as they are written, up to and including the
+    terminal event: the one whose `type` or `types` names `StopEvent`. Any number of clients may
+    stream the same run.
 
-    As server-sent events, a frame is `id: N`, `data: <EventEnvelopeWithMetadata>` and a blank
-    line. N is the event's sequence number: it grows from 0 on and leaves gaps where internal
-    events, which come first, are left out. A comment, `: heartbeat`, comes every 25 seconds of silence
-    unless the server is set otherwise. With `sse=false` each line is one envelope, without
-    sequence number and without heartbeats.
+    As server-sent events, a frame consists of `id: N`, `data: <EventEnvelopeWithMetadata>` and a
+    blank line. N is the event's sequence number. Numbers increase from 0, with gaps where
+    internal events (the first event is one) are filtered out. A `: heartbeat` comment is sent
+    after every 25 seconds without an event, unless the server is configured otherwise. With
+    `sse=false` each line is one envelope, without sequence numbers or heartbeats.
 
     Args:
         handler_id (str):
@@ -270,17 +270,17 @@ async def asyncio(
     include_qualified_name: bool | Unset = True,
     last_event_id: str | Unset = UNSET,
 ) -> Any | ErrorDetail | str | None:
-    """Follow a run's events
+    """Stream a run's events
 
-     Sends the events that the run has written and then those that it writes, up to and including
-    its terminal event, one that is a `StopEvent` by its `type` or `types`. Any number of clients
-    may follow one run.
+     Sends the run's past events, then new ones as they are written, up to and including the
+    terminal event: the one whose `type` or `types` names `StopEvent`. Any number of clients may
+    stream the same run.
 
-    As server-sent events, a frame is `id: N`, `data: <EventEnvelopeWithMetadata>` and a blank
-    line. N is the event's sequence number: it grows from 0 on and leaves gaps where internal
-    events, which come first, are left out. A comment, `: heartbeat`, comes every 25 seconds of silence
-    unless the server is set otherwise. With `sse=false` each line is one envelope, without
-    sequence number and without heartbeats.
+    As server-sent events, a frame consists of `id: N`, `data: <EventEnvelopeWithMetadata>` and a
+    blank line. N is the event's sequence number. Numbers increase from 0, with gaps where
+    internal events (the first event is one) are filtered out. A `: heartbeat` comment is sent
+    after every 25 seconds without an event, unless the server is configured otherwise. With
+    `sse=false` each line is one envelope, without sequence numbers or heartbeats.
 
     Args:
         handler_id (str):

@@ -77,7 +77,7 @@ def sync_detailed(
 ) -> Response[CancelHandlerResponse | ErrorDetail]:
     """Cancel a run
 
-     Stops a run that goes on, and removes it from the store if so asked.
+     Cancels a run that is still running, and optionally removes it from the store.
 
     Args:
         handler_id (str):
@@ -111,7 +111,7 @@ def sync(
 ) -> CancelHandlerResponse | ErrorDetail | None:
     """Cancel a run
 
-     Stops a run that goes on, and removes it from the store if so asked.
+     Cancels a run that is still running, and optionally removes it from the store.
 
     Args:
         handler_id (str):
@@ -140,7 +140,7 @@ async def asyncio_detailed(
 ) -> Response[CancelHandlerResponse | ErrorDetail]:
     """Cancel a run
 
-     Stops a run that goes on, and removes it from the store if so asked.
+     Cancels a run that is still running, and optionally removes it from the store.
 
     Args:
         handler_id (str):
@@ -172,7 +172,7 @@ async def asyncio(
 ) -> CancelHandlerResponse | ErrorDetail | None:
     """Cancel a run
 
-     Stops a run that goes on, and removes it from the store if so asked.
+     Cancels a run that is still running, and optionally removes it from the store.
 
     Args:
         handler_id (str):

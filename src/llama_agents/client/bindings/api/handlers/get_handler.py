@@ -91,9 +91,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[ErrorDetail | ErrorDetail | HandlerData | HandlerData]:
-    """Look at a run
+    """Get a run
 
-     Gives the run's status and, when it has ended, its result or its error.
+     Returns the run's status and, once it has ended, its result or error.
 
     Args:
         handler_id (str):
@@ -122,9 +122,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> ErrorDetail | ErrorDetail | HandlerData | HandlerData | None:
-    """Look at a run
+    """Get a run
 
-     Gives the run's status and, when it has ended, its result or its error.
+     Returns the run's status and, once it has ended, its result or error.
 
     Args:
         handler_id (str):
@@ -148,9 +148,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[ErrorDetail | ErrorDetail | HandlerData | HandlerData]:
-    """Look at a run
+    """Get a run
 
-     Gives the run's status and, when it has ended, its result or its error.
+     Returns the run's status and, once it has ended, its result or error.
 
     Args:
         handler_id (str):
@@ -177,9 +177,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> ErrorDetail | ErrorDetail | HandlerData | HandlerData | None:
-    """Look at a run
+    """Get a run
 
-     Gives the run's status and, when it has ended, its result or its error.
+     Returns the run's status and, once it has ended, its result or error.
 
     Args:
         handler_id (str):

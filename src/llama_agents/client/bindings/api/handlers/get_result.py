@@ -91,9 +91,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[ErrorDetail | ErrorDetail | LegacyResult | LegacyResult]:
-    """Look at a run, result unwrapped
+    """Get a run with its result unwrapped
 
-     The older form of `get_handler`, which gives the result without its envelope.
+     The older form of `get_handler`; returns the result without its envelope.
 
     Args:
         handler_id (str):
@@ -122,9 +122,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> ErrorDetail | ErrorDetail | LegacyResult | LegacyResult | None:
-    """Look at a run, result unwrapped
+    """Get a run with its result unwrapped
 
-     The older form of `get_handler`, which gives the result without its envelope.
+     The older form of `get_handler`; returns the result without its envelope.
 
     Args:
         handler_id (str):
@@ -148,9 +148,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[ErrorDetail | ErrorDetail | LegacyResult | LegacyResult]:
-    """Look at a run, result unwrapped
+    """Get a run with its result unwrapped
 
-     The older form of `get_handler`, which gives the result without its envelope.
+     The older form of `get_handler`; returns the result without its envelope.
 
     Args:
         handler_id (str):
@@ -177,9 +177,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> ErrorDetail | ErrorDetail | LegacyResult | LegacyResult | None:
-    """Look at a run, result unwrapped
+    """Get a run with its result unwrapped
 
-     The older form of `get_handler`, which gives the result without its envelope.
+     The older form of `get_handler`; returns the result without its envelope.
 
     Args:
         handler_id (str):

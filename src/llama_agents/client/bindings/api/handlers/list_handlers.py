@@ -83,8 +83,8 @@ def sync_detailed(
 ) -> Response[ErrorDetail | HandlersListResponse]:
     """List the runs
 
-     Lists the runs that the server knows, also those that have ended. Filters of both kinds must
-    match; within one kind any value does.
+     Lists the runs known to the server, including those that have ended. A run must match both
+    filters; to match a filter, it must match any of its values.
 
     Args:
         status (list[Status] | Unset):
@@ -118,8 +118,8 @@ def sync(
 ) -> ErrorDetail | HandlersListResponse | None:
     """List the runs
 
-     Lists the runs that the server knows, also those that have ended. Filters of both kinds must
-    match; within one kind any value does.
+     Lists the runs known to the server, including those that have ended. A run must match both
+    filters; to match a filter, it must match any of its values.
 
     Args:
         status (list[Status] | Unset):
@@ -148,8 +148,8 @@ async def asyncio_detailed(
 ) -> Response[ErrorDetail | HandlersListResponse]:
     """List the runs
 
-     Lists the runs that the server knows, also those that have ended. Filters of both kinds must
-    match; within one kind any value does.
+     Lists the runs known to the server, including those that have ended. A run must match both
+    filters; to match a filter, it must match any of its values.
 
     Args:
         status (list[Status] | Unset):
@@ -181,8 +181,8 @@ async def asyncio(
 ) -> ErrorDetail | HandlersListResponse | None:
     """List the runs
 
-     Lists the runs that the server knows, also those that have ended. Filters of both kinds must
-    match; within one kind any value does.
+     Lists the runs known to the server, including those that have ended. A run must match both
+    filters; to match a filter, it must match any of its values.
 
     Args:
         status (list[Status] | Unset):

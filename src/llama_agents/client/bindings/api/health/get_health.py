@@ -53,9 +53,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[HealthResponse]:
-    """Tell whether the server is ready
+    """Check whether the server is ready
 
-     Answers at once and touches no store, so that a probe may call it often.
+     Responds immediately without accessing the store, so probes may call it often.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -78,9 +78,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> HealthResponse | None:
-    """Tell whether the server is ready
+    """Check whether the server is ready
 
-     Answers at once and touches no store, so that a probe may call it often.
+     Responds immediately without accessing the store, so probes may call it often.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -99,9 +99,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[HealthResponse]:
-    """Tell whether the server is ready
+    """Check whether the server is ready
 
-     Answers at once and touches no store, so that a probe may call it often.
+     Responds immediately without accessing the store, so probes may call it often.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -122,9 +122,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> HealthResponse | None:
-    """Tell whether the server is ready
+    """Check whether the server is ready
 
-     Answers at once and touches no store, so that a probe may call it often.
+     Responds immediately without accessing the store, so probes may call it often.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

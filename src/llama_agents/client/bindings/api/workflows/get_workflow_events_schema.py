@@ -65,10 +65,10 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[ErrorDetail | WorkflowEventsListResponse]:
-    """Describe all events of a workflow
+    """Get the schemas of a workflow's events
 
-     Gives the JSON schema of every event class that the workflow's steps take or return, and of
-    those that were registered for it besides. The title of a schema is the class name.
+     Returns the JSON schema of every event class that the workflow's steps accept or return, and
+    of any additional classes registered for it. The title of a schema is the class name.
 
     Args:
         name (str):
@@ -97,10 +97,10 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> ErrorDetail | WorkflowEventsListResponse | None:
-    """Describe all events of a workflow
+    """Get the schemas of a workflow's events
 
-     Gives the JSON schema of every event class that the workflow's steps take or return, and of
-    those that were registered for it besides. The title of a schema is the class name.
+     Returns the JSON schema of every event class that the workflow's steps accept or return, and
+    of any additional classes registered for it. The title of a schema is the class name.
 
     Args:
         name (str):
@@ -124,10 +124,10 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[ErrorDetail | WorkflowEventsListResponse]:
-    """Describe all events of a workflow
+    """Get the schemas of a workflow's events
 
-     Gives the JSON schema of every event class that the workflow's steps take or return, and of
-    those that were registered for it besides. The title of a schema is the class name.
+     Returns the JSON schema of every event class that the workflow's steps accept or return, and
+    of any additional classes registered for it. The title of a schema is the class name.
 
     Args:
         name (str):
@@ -154,10 +154,10 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> ErrorDetail | WorkflowEventsListResponse | None:
-    """Describe all events of a workflow
+    """Get the schemas of a workflow's events
 
-     Gives the JSON schema of every event class that the workflow's steps take or return, and of
-    those that were registered for it besides. The title of a schema is the class name.
+     Returns the JSON schema of every event class that the workflow's steps accept or return, and
+    of any additional classes registered for it. The title of a schema is the class name.
 
     Args:
         name (str):

@@ -65,9 +65,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[ErrorDetail | WorkflowGraphResponse]:
-    """Draw a workflow
+    """Get a workflow's graph
 
-     Gives the workflow's steps, events and resources as a directed graph.
+     Returns the workflow's steps, events and resources as a directed graph.
 
     Args:
         name (str):
@@ -96,9 +96,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> ErrorDetail | WorkflowGraphResponse | None:
-    """Draw a workflow
+    """Get a workflow's graph
 
-     Gives the workflow's steps, events and resources as a directed graph.
+     Returns the workflow's steps, events and resources as a directed graph.
 
     Args:
         name (str):
@@ -122,9 +122,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[ErrorDetail | WorkflowGraphResponse]:
-    """Draw a workflow
+    """Get a workflow's graph
 
-     Gives the workflow's steps, events and resources as a directed graph.
+     Returns the workflow's steps, events and resources as a directed graph.
 
     Args:
         name (str):
@@ -151,9 +151,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> ErrorDetail | WorkflowGraphResponse | None:
-    """Draw a workflow
+    """Get a workflow's graph
 
-     Gives the workflow's steps, events and resources as a directed graph.
+     Returns the workflow's steps, events and resources as a directed graph.
 
     Args:
         name (str):

@@ -65,9 +65,9 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[ErrorDetail | WorkflowSchemaResponse]:
-    """Describe a workflow's start and stop event
+    """Get the schemas of a workflow's start and stop events
 
-     Gives the JSON schemas of what a run is started with and of what it ends with.
+     Returns the JSON schemas of the event that starts a run and of the event that ends it.
 
     Args:
         name (str):
@@ -96,9 +96,9 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> ErrorDetail | WorkflowSchemaResponse | None:
-    """Describe a workflow's start and stop event
+    """Get the schemas of a workflow's start and stop events
 
-     Gives the JSON schemas of what a run is started with and of what it ends with.
+     Returns the JSON schemas of the event that starts a run and of the event that ends it.
 
     Args:
         name (str):
@@ -122,9 +122,9 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[ErrorDetail | WorkflowSchemaResponse]:
-    """Describe a workflow's start and stop event
+    """Get the schemas of a workflow's start and stop events
 
-     Gives the JSON schemas of what a run is started with and of what it ends with.
+     Returns the JSON schemas of the event that starts a run and of the event that ends it.
 
     Args:
         name (str):
@@ -151,9 +151,9 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> ErrorDetail | WorkflowSchemaResponse | None:
-    """Describe a workflow's start and stop event
+    """Get the schemas of a workflow's start and stop events
 
-     Gives the JSON schemas of what a run is started with and of what it ends with.
+     Returns the JSON schemas of the event that starts a run and of the event that ends it.
 
     Args:
         name (str):

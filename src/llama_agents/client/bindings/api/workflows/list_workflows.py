@@ -50,7 +50,7 @@ def sync_detailed(
 ) -> Response[WorkflowsListResponse]:
     """List the workflows
 
-     Names the registered workflows.
+     Returns the names of the registered workflows.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -75,7 +75,7 @@ def sync(
 ) -> WorkflowsListResponse | None:
     """List the workflows
 
-     Names the registered workflows.
+     Returns the names of the registered workflows.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -96,7 +96,7 @@ async def asyncio_detailed(
 ) -> Response[WorkflowsListResponse]:
     """List the workflows
 
-     Names the registered workflows.
+     Returns the names of the registered workflows.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -119,7 +119,7 @@ async def asyncio(
 ) -> WorkflowsListResponse | None:
     """List the workflows
 
-     Names the registered workflows.
+     Returns the names of the registered workflows.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

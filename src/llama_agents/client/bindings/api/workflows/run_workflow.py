@@ -112,14 +112,14 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     body: RunWorkflowRequest,
 ) -> Response[EmptyObject | ErrorDetail | HandlerData | ErrorDetail | HandlerData]:
-    """Run a workflow and wait for its end
+    """Run a workflow and wait for it to finish
 
-     Starts a run and answers when it has ended, however long that takes. The run goes on when
-    the connection is lost: with a `handler_id` of the caller's own choice it can be found again.
+     Starts a run and responds when it has finished, however long that takes. The run continues if
+    the connection is lost; a caller that chose the `handler_id` can find it again.
 
     Args:
         name (str):
-        body (RunWorkflowRequest): What a run is started with. Nothing is required.
+        body (RunWorkflowRequest): How to start a run. Every field is optional.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -147,14 +147,14 @@ def sync(
     client: AuthenticatedClient | Client,
     body: RunWorkflowRequest,
 ) -> EmptyObject | ErrorDetail | HandlerData | ErrorDetail | HandlerData | None:
-    """Run a workflow and wait for its end
+    """Run a workflow and wait for it to finish
 
-     Starts a run and answers when it has ended, however long that takes. The run goes on when
-    the connection is lost: with a `handler_id` of the caller's own choice it can be found again.
+     Starts a run and responds when it has finished, however long that takes. The run continues if
+    the connection is lost; a caller that chose the `handler_id` can find it again.
 
     Args:
         name (str):
-        body (RunWorkflowRequest): What a run is started with. Nothing is required.
+        body (RunWorkflowRequest): How to start a run. Every field is optional.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -177,14 +177,14 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     body: RunWorkflowRequest,
 ) -> Response[EmptyObject | ErrorDetail | HandlerData | ErrorDetail | HandlerData]:
-    """Run a workflow and wait for its end
+    """Run a workflow and wait for it to finish
 
-     Starts a run and answers when it has ended, however long that takes. The run goes on when
-    the connection is lost: with a `handler_id` of the caller's own choice it can be found again.
+     Starts a run and responds when it has finished, however long that takes. The run continues if
+    the connection is lost; a caller that chose the `handler_id` can find it again.
 
     Args:
         name (str):
-        body (RunWorkflowRequest): What a run is started with. Nothing is required.
+        body (RunWorkflowRequest): How to start a run. Every field is optional.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -210,14 +210,14 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: RunWorkflowRequest,
 ) -> EmptyObject | ErrorDetail | HandlerData | ErrorDetail | HandlerData | None:
-    """Run a workflow and wait for its end
+    """Run a workflow and wait for it to finish
 
-     Starts a run and answers when it has ended, however long that takes. The run goes on when
-    the connection is lost: with a `handler_id` of the caller's own choice it can be found again.
+     Starts a run and responds when it has finished, however long that takes. The run continues if
+    the connection is lost; a caller that chose the `handler_id` can find it again.
 
     Args:
         name (str):
-        body (RunWorkflowRequest): What a run is started with. Nothing is required.
+        body (RunWorkflowRequest): How to start a run. Every field is optional.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

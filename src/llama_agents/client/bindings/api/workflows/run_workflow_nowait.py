@@ -87,11 +87,11 @@ def sync_detailed(
 ) -> Response[ErrorDetail | HandlerData]:
     """Start a workflow
 
-     Starts a run and answers at once; the handler id leads to its events and result.
+     Starts a run and responds immediately. Use the handler ID to get its events and result.
 
     Args:
         name (str):
-        body (RunWorkflowRequest): What a run is started with. Nothing is required.
+        body (RunWorkflowRequest): How to start a run. Every field is optional.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -121,11 +121,11 @@ def sync(
 ) -> ErrorDetail | HandlerData | None:
     """Start a workflow
 
-     Starts a run and answers at once; the handler id leads to its events and result.
+     Starts a run and responds immediately. Use the handler ID to get its events and result.
 
     Args:
         name (str):
-        body (RunWorkflowRequest): What a run is started with. Nothing is required.
+        body (RunWorkflowRequest): How to start a run. Every field is optional.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -150,11 +150,11 @@ async def asyncio_detailed(
 ) -> Response[ErrorDetail | HandlerData]:
     """Start a workflow
 
-     Starts a run and answers at once; the handler id leads to its events and result.
+     Starts a run and responds immediately. Use the handler ID to get its events and result.
 
     Args:
         name (str):
-        body (RunWorkflowRequest): What a run is started with. Nothing is required.
+        body (RunWorkflowRequest): How to start a run. Every field is optional.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -182,11 +182,11 @@ async def asyncio(
 ) -> ErrorDetail | HandlerData | None:
     """Start a workflow
 
-     Starts a run and answers at once; the handler id leads to its events and result.
+     Starts a run and responds immediately. Use the handler ID to get its events and result.
 
     Args:
         name (str):
-        body (RunWorkflowRequest): What a run is started with. Nothing is required.
+        body (RunWorkflowRequest): How to start a run. Every field is optional.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
