@@ -1,1 +1,1 @@
-"""Writes what is generated, and checks that it is current."""
+"""Generates the bindings and the sync client, and checks that they are up to date."""

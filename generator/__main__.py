@@ -1,4 +1,4 @@
-"""Generate what is generated, or check that it is current: ``python -m generator --help``."""
+"""Generate the bindings and the sync client, or check them: ``python -m generator --help``."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     """Run the command line.
 
     Args:
-        arguments: The arguments; those of the process by default.
-        root: The project to work on.
+        arguments: Command-line arguments. Defaults to those of the process.
+        root: Root of the project to work on.
 
     Returns:
-        The exit status: 1 when a check found a difference or nothing could be generated.
+        The exit status: 1 if a check found a difference or if generating failed.
     """
     options = _parser().parse_args(arguments)
     if options.target == "drift":
-        # The server is imported here only: it is not needed to generate.
+        # Only this command needs the server, so it is not imported for the others.
         from . import drift
 
         return drift.run(root)
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
         for line in tree.differences(files, folder)
     ]
     if lines:
-        print("Not what `python -m generator` writes:", *lines, sep="\n  ")
+        print("Out of date, run `python -m generator`:", *lines, sep="\n  ")
     return 1 if lines else 0
 
 
@@ -54,11 +54,11 @@ def _parser() -> argparse.ArgumentParser:
         "target",
         nargs="?",
         choices=["bindings", "sync", "drift"],
-        help="bindings: from openapi.yaml; sync: from the asynchronous sources; drift: compare "
-        "openapi.yaml with the installed server (default: bindings and sync)",
+        help="bindings: generate from openapi.yaml; sync: generate from the async sources; "
+        "drift: compare openapi.yaml with the installed server (default: bindings and sync)",
     )
     parser.add_argument(
-        "--check", action="store_true", help="write nothing, list what differs and exit with 1"
+        "--check", action="store_true", help="write nothing; list what differs and exit with 1"
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""Generate the bindings: `openapi.yaml` to `src/llama_agents/client/bindings`."""
+"""Generate `src/llama_agents/client/bindings` from `openapi.yaml`."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ CONTRACT: Final = "openapi.yaml"
 CONFIGURATION: Final = "generator/config.yaml"
 OUTPUT: Final = "src/llama_agents/client/bindings"
 PINNED: Final = ("openapi-python-client", "ruff")
-"""The packages whose version decides about the generated text."""
+"""Packages whose version determines the generated text."""
 
 
 class GenerationError(Exception):
-    """The bindings cannot be generated; the message says why."""
+    """The bindings could not be generated."""
 
 
 def generate(root: Path) -> dict[Path, dict[PurePosixPath, str]]:
-    """Generate the bindings in a folder of its own and return their text; nothing is replaced.
+    """Generate the bindings in a temporary folder and return their text.
 
     Args:
-        root: The project's root, with the contract, the configuration and the pinned versions.
+        root: Root of the project, with the contract, the configuration and the pinned versions.
 
     Returns:
-        The output folder, with the text of each of its files.
+        The output folder and the text of each of its files.
 
     Raises:
-        GenerationError: The installed versions are not the pinned ones, or the generator failed or
-            could not express all of the contract.
+        GenerationError: If the installed versions are not the pinned ones, or if the generator
+            failed or could not express the whole contract.
     """
     check_versions(pins((root / "pyproject.toml").read_text(encoding="utf-8")))
     with tempfile.TemporaryDirectory() as temporary:
@@ -47,10 +47,10 @@ def generate(root: Path) -> dict[Path, dict[PurePosixPath, str]]:
 
 
 def pins(pyproject: str) -> dict[str, str]:
-    """Read the exact versions of the group ``generate`` from the text of a pyproject.toml.
+    """Read the pinned versions from the text of a pyproject.toml, group ``generate``.
 
     Raises:
-        GenerationError: One of the packages that decide about the text is not pinned exactly.
+        GenerationError: If a package of `PINNED` is not pinned exactly.
     """
     group = tomllib.loads(pyproject)["dependency-groups"]["generate"]
     exact = dict(entry.split("==") for entry in group if isinstance(entry, str) and "==" in entry)
@@ -60,28 +60,28 @@ def pins(pyproject: str) -> dict[str, str]:
 
 
 def check_versions(pinned: dict[str, str]) -> None:
-    """Refuse to go on with other versions than the pinned ones.
+    """Check that the pinned versions are installed.
 
     Raises:
-        GenerationError: A package is not installed in its pinned version.
+        GenerationError: If a package is missing or installed in another version.
     """
-    for name, wanted in pinned.items():
+    for name, required in pinned.items():
         try:
-            found = version(name)
+            installed = version(name)
         except PackageNotFoundError:
-            found = "none"
-        if found != wanted:
+            installed = "none"
+        if installed != required:
             raise GenerationError(
-                f"{name} {wanted} is needed and {found} is installed: other versions write other "
-                "text. Install the dependency group 'generate'."
+                f"requires {name} {required}, installed: {installed}. Other versions generate "
+                "different code; install the dependency group 'generate'."
             )
 
 
 def _run_generator(root: Path, output: Path) -> None:
     scripts = sysconfig.get_path("scripts")
     if shutil.which("ruff", path=scripts) is None:
-        raise GenerationError(f"there is no ruff in {scripts}, beside this Python")
-    # The post hooks call ruff by its name: the pinned one has to be found before any other.
+        raise GenerationError(f"ruff is not installed in {scripts}")
+    # The post hooks run `ruff` from the PATH: the pinned one must come first.
     search_path = os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)])
     command = [sys.executable, "-m", "openapi_python_client", "generate"]
     command += ["--path", str(root / CONTRACT), "--config", str(root / CONFIGURATION)]

@@ -1,7 +1,7 @@
-"""Compare `openapi.yaml` with the installed server: its routes, its own document, its models.
+"""Compare `openapi.yaml` with the installed server's routes, its own document and its models.
 
-What is known and explained stands in `drift-baseline.yaml`. Each difference is one line that stays
-the same from run to run, and says what the contract has and what the server has.
+Known differences are listed and explained in `drift-baseline.yaml`. A difference is one line of
+text that states both sides and is the same on every run.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ CONTRACT: Final = "openapi.yaml"
 BASELINE: Final = "generator/drift-baseline.yaml"
 METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 RENAMED: Final = {"Handler": "HandlerData", "HandlersList": "HandlersListResponse"}
-"""Schemas that the server's own document calls otherwise than its models and the contract do."""
+"""Schemas that the server's own document names differently than its models and the contract do."""
 READ_BY_SERVER: Final = frozenset({"EventEnvelope"})
-"""Models that the server reads. It writes the others, and writes every field of them."""
+"""Models that the server reads. It writes all others, always with every field."""
 
 
 @attrs.frozen
 class Group:
-    """Differences of the baseline that one observation explains."""
+    """Known differences with a common reason."""
 
     reason: str
     differences: Sequence[str]
@@ -32,11 +32,11 @@ class Group:
 
 @attrs.frozen
 class Verdict:
-    """What the baseline says about the differences that were found.
+    """The differences found, compared with the baseline.
 
     Attributes:
-        unexplained: Differences that it does not name.
-        stale: Differences that it names and that no longer occur.
+        unexplained: Differences that the baseline does not list.
+        stale: Differences that the baseline lists but that no longer occur.
     """
 
     unexplained: Sequence[str]
@@ -48,9 +48,9 @@ class Node:
     """A part of an OpenAPI document or of a model's JSON schema.
 
     Attributes:
-        document: The whole, in which references are looked up.
-        value: The part, or by default the whole.
-        name: The component that it is, if a reference led to it.
+        document: The whole document, in which references are resolved.
+        value: The part. Defaults to the whole document.
+        name: Name of the component, if the part was reached through a reference.
     """
 
     document: Mapping[str, Any]
@@ -58,7 +58,7 @@ class Node:
     name: str = ""
 
     def follow(self, value: Mapping[str, Any]) -> Node:
-        """Return a part of the same document, or what it refers to."""
+        """Return the node of a value of this document, with references resolved."""
         name = ""
         while "$ref" in value:
             path = value["$ref"].removeprefix("#/").split("/")
@@ -68,15 +68,15 @@ class Node:
         return Node(self.document, value, name)
 
     def get(self, key: str) -> Node:
-        """Return what stands under a key, an empty part if there is nothing."""
+        """Return the node under a key, empty if there is none."""
         return self.follow(self.value.get(key, {}))
 
     def children(self, key: str) -> dict[str, Node]:
-        """Return what stands under each key of the mapping under a key."""
+        """Return the nodes of the mapping under a key."""
         return {str(name): self.follow(value) for name, value in self.get(key).value.items()}
 
     def operations(self) -> dict[str, Node]:
-        """Return the operations by method and path, with the parameters of their path."""
+        """Return the operations by method and path, including path-level parameters."""
         return {
             f"{method.upper()} {path}": self.follow(
                 {**item.value[method], "parameters": [*shared, *own]}
@@ -89,12 +89,12 @@ class Node:
         }
 
     def schemas(self) -> dict[str, Node]:
-        """Return the components, under the names that the contract gives them."""
+        """Return the component schemas under the contract's names."""
         found = self.get("components").children("schemas")
         return {RENAMED.get(name, name): schema for name, schema in found.items()}
 
     def fields(self) -> dict[str, str]:
-        """Return each field of an object schema: whether it is required, and its type."""
+        """Return for each field of an object schema whether it is required, and its type."""
         required = self.value.get("required", ())
         return {
             name: f"{'required' if name in required else 'optional'} {field.type_name()}"
@@ -102,7 +102,7 @@ class Node:
         }
 
     def parameters(self) -> dict[str, str]:
-        """Return each parameter of an operation, as `fields` does, with its default."""
+        """Return the parameters of an operation as `fields` does, with defaults."""
         return {
             f"{parameter['in']} {parameter['name']}": (
                 f"{'required' if parameter.get('required') else 'optional'} {schema.type_name()}"
@@ -113,33 +113,33 @@ class Node:
         }
 
     def type_name(self) -> str:
-        """Write a schema's type in one line, with the words of an enum in brackets."""
+        """Return a schema's type as one line, with enum values in parentheses."""
         return " | ".join(
-            f"{name}({', '.join(sorted(words))})" if words else name
-            for name, words in sorted(self._words().items())
+            f"{name}({', '.join(sorted(values))})" if values else name
+            for name, values in sorted(self._types().items())
         )
 
-    def _words(self) -> dict[str, set[str]]:
-        """Return the types that a value may have, each with the words that the schema names."""
+    def _types(self) -> dict[str, set[str]]:
+        """Return the types that a value may have, each with the enum values that are listed."""
         schema, found = self.value, dict[str, set[str]]()
-        # A model that stands in another one's schema without a reference has its name as its title.
+        # A model that is inlined into another model's schema carries its name as the title.
         if "properties" in schema and (name := self.name or schema.get("title", "")):
             return {name: set()}
         for branch in [*schema.get("anyOf", ()), *schema.get("oneOf", ())]:
-            for name, words in self.follow(branch)._words().items():
-                found.setdefault(name, set()).update(words)
+            for name, values in self.follow(branch)._types().items():
+                found.setdefault(name, set()).update(values)
         types = schema.get("type", ())
         for name in [types] if isinstance(types, str) else types:
-            words = schema.get("enum", [schema["const"]] if "const" in schema else [])
+            values = schema.get("enum", [schema["const"]] if "const" in schema else [])
             name = f"array of {self.get('items').type_name()}" if name == "array" else name
-            found.setdefault(name, set()).update(words)
+            found.setdefault(name, set()).update(values)
         if schema.get("nullable"):
             found["null"] = set()
         return {"any": set()} if not found or "any" in found else found
 
 
 def compare(where: str, contract: Mapping[str, Any], server: Mapping[str, Any]) -> Iterator[str]:
-    """Compare two sets of named facts; those that are no texts by their names alone."""
+    """Compare two mappings by key, and by value where the values are strings."""
     for name in sorted(contract.keys() | server.keys()):
         if name not in server:
             yield f"{where}{name}: only in the contract"
@@ -150,14 +150,14 @@ def compare(where: str, contract: Mapping[str, Any], server: Mapping[str, Any]) 
 
 
 def compare_routes(contract: Node, routes: Iterable[str]) -> Iterator[str]:
-    """Compare the operations with the routes of the server, each ``METHOD /path``."""
+    """Compare the operations with the server's routes, given as ``METHOD /path``."""
     yield from compare("route ", contract.operations(), dict.fromkeys(routes))
 
 
 def compare_documents(contract: Node, server: Node) -> Iterator[str]:
     """Compare the contract with the server's own document.
 
-    That document is silent about many bodies and components: those that it describes are compared.
+    That document omits many bodies and components. Only those that it describes are compared.
     """
     yield from compare("document ", contract.operations(), server.operations())
     for name, mine, other in _pairs(contract.operations(), server.operations()):
@@ -169,15 +169,15 @@ def compare_documents(contract: Node, server: Node) -> Iterator[str]:
         )
         statuses = mine.children("responses"), other.children("responses")
         yield from compare(f"{here} status ", *statuses)
-        for status, answer, other_answer in _pairs(*statuses):
-            yield from _compare_contents(f"{here} status {status}", answer, other_answer)
+        for status, response, other_response in _pairs(*statuses):
+            yield from _compare_contents(f"{here} status {status}", response, other_response)
     known = {name: contract.schemas().get(name, Node({})) for name in server.schemas()}
     for name, mine, other in _pairs(known, server.schemas()):
         yield from compare(f"document {name}.", mine.fields(), other.fields())
 
 
 def compare_models(contract: Node, models: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Compare the components with models that bear their names, given as JSON schemas."""
+    """Compare the components with the models of the same names, given as JSON schemas."""
     theirs = {name: Node(schema) for name, schema in models.items()}
     known = {name: node for name, node in contract.schemas().items() if name in theirs}
     yield from compare("model ", known, theirs)
@@ -186,34 +186,34 @@ def compare_models(contract: Node, models: Mapping[str, Mapping[str, Any]]) -> I
 
 
 def compare_store(contract: Node, handler: Mapping[str, Any]) -> Iterator[str]:
-    """Compare ``HandlerData`` with the JSON schema of the record that the server keeps of a run."""
+    """Compare ``HandlerData`` with the JSON schema of the server's stored record of a run."""
     mine = contract.schemas()["HandlerData"]
     yield from compare("store HandlerData.", mine.fields(), Node(handler).fields())
 
 
 def judge(found: Iterable[str], baseline: Iterable[Group]) -> Verdict:
-    """Set the differences that were found against those that are explained."""
+    """Compare the differences found with those that the baseline lists."""
     occurring, explained = set(found), {line for group in baseline for line in group.differences}
     return Verdict(unexplained=sorted(occurring - explained), stale=sorted(explained - occurring))
 
 
 def read_baseline(text: str) -> list[Group]:
-    """Read a baseline.
+    """Parse a baseline.
 
     Raises:
-        ValueError: A group gives no reason, or a difference is named twice.
+        ValueError: If a group has no reason, or if a difference is listed twice.
     """
     groups = [Group(**entry) for entry in yaml.safe_load(text) or ()]
     if empty := [group for group in groups if not (group.reason or "").strip()]:
-        raise ValueError(f"no reason is given for {', '.join(empty[0].differences)}")
+        raise ValueError(f"missing reason for {', '.join(empty[0].differences)}")
     lines = [line for group in groups for line in group.differences]
     if repeated := {line for line in lines if lines.count(line) > 1}:
-        raise ValueError(f"named twice: {', '.join(sorted(repeated))}")
+        raise ValueError(f"listed twice: {', '.join(sorted(repeated))}")
     return groups
 
 
 def as_written(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON schema of a model whose every field is written, also a field's default."""
+    """Mark every field of a model's JSON schema as required: writers include defaults too."""
     return {**schema, "required": list(schema.get("properties", ()))}
 
 
@@ -256,16 +256,16 @@ def observe(contract: Node) -> list[str]:
 
 
 def run(root: Path) -> int:
-    """Compare, print where the baseline is not what was found, and return the exit status."""
+    """Compare, print deviations from the baseline, and return the exit status."""
     found = observe(Node(yaml.safe_load((root / CONTRACT).read_text(encoding="utf-8"))))
     verdict = judge(found, read_baseline((root / BASELINE).read_text(encoding="utf-8")))
     for title, lines in (
-        ("Differences that the baseline does not explain:", verdict.unexplained),
-        ("Differences of the baseline that no longer occur:", verdict.stale),
+        ("Differences missing from the baseline:", verdict.unexplained),
+        ("Differences in the baseline that no longer occur:", verdict.stale),
     ):
         if lines:
             print(title, *lines, sep="\n  ")
-    print(f"{len(found)} differences, {len(verdict.unexplained)} of them unexplained.")
+    print(f"{len(found)} differences, {len(verdict.unexplained)} unexplained.")
     return 1 if verdict.unexplained or verdict.stale else 0
 
 
@@ -293,7 +293,7 @@ def _compare_contents(where: str, mine: Node, other: Node) -> Iterator[str]:
 
 
 def _compare_schemas(where: str, mine: Node, other: Node) -> Iterator[str]:
-    """Compare objects that have no name of their own field by field, and all else by type."""
+    """Compare unnamed objects field by field, and everything else by type."""
     if not other.name and mine.fields() and other.fields():
         yield from compare(f"{where}.", mine.fields(), other.fields())
     else:

@@ -1,4 +1,4 @@
-"""Whole folders of generated text: compare them with what is on disk, or put them there."""
+"""Compare whole folders of generated files with those on disk, or replace them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path, PurePosixPath
 
 
 def differences(expected: Mapping[PurePosixPath, str], folder: Path) -> list[str]:
-    """List how a folder differs from what it should hold.
+    """List how a folder differs from its expected contents.
 
     Args:
         expected: The text of each file, by its path within the folder.
-        folder: The folder; it need not exist. Byte code caches in it do not count.
+        folder: The folder, which need not exist. Bytecode caches in it are ignored.
 
     Returns:
-        One line for each file that differs, sorted by path: ``path: changed``, ``path: missing`` or
+        One line per differing file, sorted by path: ``path: changed``, ``path: missing`` or
         ``path: orphan``.
     """
     found = {PurePosixPath(path.relative_to(folder)): path for path in _files(folder)}
@@ -30,13 +30,13 @@ def differences(expected: Mapping[PurePosixPath, str], folder: Path) -> list[str
 
 
 def swap(expected: Mapping[PurePosixPath, str], folder: Path) -> None:
-    """Put the expected files in the place of the whole folder.
+    """Replace the whole folder with the expected files.
 
-    The new folder is written beside the old one first: a failure leaves the old one whole.
+    The new folder is first written next to the old one, so a failure leaves the old one intact.
 
     Args:
         expected: The text of each file, by its path within the folder.
-        folder: The folder to replace or to create.
+        folder: The folder to replace or create.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as beside:
@@ -51,7 +51,7 @@ def swap(expected: Mapping[PurePosixPath, str], folder: Path) -> None:
 
 
 def read(folder: Path) -> dict[PurePosixPath, str]:
-    """Read the text of every file in a folder, by its path within the folder."""
+    """Return the text of every file in a folder, by its path within the folder."""
     return {
         PurePosixPath(path.relative_to(folder)): path.read_bytes().decode()
         for path in _files(folder)

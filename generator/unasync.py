@@ -1,7 +1,7 @@
-"""Translate the asynchronous face, and its tests, into the synchronous one.
+"""Translate the async client and its tests into the sync ones.
 
-The table below names each difference once. A rule that matches nothing is an error: it would hide
-that the source no longer says what the rule was made for.
+`RULES` lists each difference once; to support a new name, add a rule. A rule that matches nothing
+is an error, because it means that the source no longer contains what the rule was written for.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LINE_LENGTH: Final = 100
 
 @attrs.frozen
 class Rule:
-    """A pattern of the asynchronous text, and what stands in its place."""
+    """A regular expression without groups, and the replacement for its matches."""
 
     pattern: str
     replacement: str
@@ -77,11 +77,11 @@ RULES: Final[Sequence[Rule]] = (
 
 
 class UnusedRuleError(Exception):
-    """Rules of the table match nothing in the sources."""
+    """Some rules match nothing in the sources."""
 
 
 def translate(text: str, rules: Sequence[Rule], used: set[Rule]) -> str:
-    """Translate one text, in one pass, and note which rules were used."""
+    """Translate a text in a single pass, adding the rules that matched to ``used``."""
     any_rule = re.compile("|".join(f"({rule.pattern})" for rule in rules))
 
     def replace(match: re.Match[str]) -> str:
@@ -94,13 +94,13 @@ def translate(text: str, rules: Sequence[Rule], used: set[Rule]) -> str:
 
 
 def generate(root: Path) -> dict[Path, dict[PurePosixPath, str]]:
-    """Return the files of each output folder.
+    """Translate all sources and return the text of each file of each output folder.
 
     Args:
-        root: The project's root.
+        root: Root of the project.
 
     Raises:
-        UnusedRuleError: A rule of the table matches nothing.
+        UnusedRuleError: If a rule matches nothing.
     """
     used: set[Rule] = set()
     trees: dict[Path, dict[PurePosixPath, str]] = {}
@@ -113,12 +113,12 @@ def generate(root: Path) -> dict[Path, dict[PurePosixPath, str]]:
             tree[name] = _tidy(note + text)
     unused = [rule.pattern for rule in RULES if rule not in used]
     if unused:
-        raise UnusedRuleError(f"these rules match nothing: {', '.join(unused)}")
+        raise UnusedRuleError(f"rules that match nothing: {', '.join(unused)}")
     return trees
 
 
 def _tidy(text: str) -> str:
-    """Sort the imports and break the lines as a person would have."""
+    """Sort the imports and reformat, since names have changed in length."""
     options = ["--isolated", "--no-cache", "--target-version=py311", f"--line-length={LINE_LENGTH}"]
     for command in (["check", "--fix-only", "--quiet", "--select=F,I"], ["format", "--quiet"]):
         text = subprocess.run(
