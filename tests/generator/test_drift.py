@@ -1,9 +1,9 @@
-"""The comparison of the contract with the server: what it sees, and what the baseline forgives."""
+"""The comparison of the contract with the server: what it detects and what the baseline allows."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -11,13 +11,15 @@ from generator import drift
 from generator.__main__ import ROOT, main
 from generator.drift import Group, Node
 
-TEXT = {"type": "string"}
-WORDS = {"type": "string", "enum": ["on", "off"]}
+TEXT: Final = {"type": "string"}
+ENUM: Final = {"type": "string", "enum": ["on", "off"]}
+SLOT: Final = {"in": "query", "name": "slot", "schema": {"type": "integer"}}
+OK: Final[dict[str, Any]] = {"responses": {"200": {}}}
 
 
 def document(**operation: Any) -> Node:
     """A document whose only operation is ``GET /lamp``."""
-    return Node({"paths": {"/lamp": {"get": {"responses": {"200": {}}, **operation}}}})
+    return Node({"paths": {"/lamp": {"get": {**OK, **operation}}}})
 
 
 def body(schema: dict[str, Any]) -> dict[str, Any]:
@@ -40,31 +42,16 @@ def components(**schemas: Any) -> Node:
         (["GET /lamp", "GET /fan"], "route GET /fan: only on the server"),
     ],
 )
-def test_route_of_one_side_is_seen(routes: list[str], difference: str) -> None:
+def test_detects_missing_routes(routes: list[str], difference: str) -> None:
     assert list(drift.compare_routes(document(), routes)) == [difference]
-
-
-SLOT = {"in": "query", "name": "slot", "schema": {"type": "integer"}}
 
 
 @pytest.mark.parametrize(
     ("ours", "theirs", "difference"),
     [
-        (
-            {"responses": {"200": {}, "404": {}}},
-            {},
-            "status 404: only in the contract",
-        ),
-        (
-            {},
-            {"responses": {"200": {}, 503: {}}},
-            "status 503: only on the server",
-        ),
-        (
-            {"parameters": [SLOT]},
-            {},
-            "parameter query slot: only in the contract",
-        ),
+        ({"responses": {"200": {}, "404": {}}}, {}, "status 404: only in the contract"),
+        ({}, {"responses": {"200": {}, 503: {}}}, "status 503: only on the server"),
+        ({"parameters": [SLOT]}, {}, "parameter query slot: only in the contract"),
         (
             {"parameters": [SLOT]},
             {"parameters": [{**SLOT, "required": True}]},
@@ -93,137 +80,136 @@ SLOT = {"in": "query", "name": "slot", "schema": {"type": "integer"}}
             "status 200 application/json: only in the contract",
         ),
         (
-            {"responses": {"200": body(lamp(glow=WORDS))}},
+            {"responses": {"200": body(lamp(glow=ENUM))}},
             {"responses": {"200": body(lamp(glow=TEXT))}},
             "status 200.glow: optional string(off, on) in the contract, "
             "optional string on the server",
         ),
     ],
 )
-def test_part_of_an_operation_that_differs_is_seen(
+def test_detects_differences_of_an_operation(
     ours: dict[str, Any], theirs: dict[str, Any], difference: str
 ) -> None:
     found = list(drift.compare_documents(document(**ours), document(**theirs)))
     assert f"document GET /lamp {difference}" in found
 
 
-def test_operation_of_one_document_is_seen() -> None:
+def test_detects_missing_operation() -> None:
     found = list(drift.compare_documents(Node({}), document()))
     assert found == ["document GET /lamp: only on the server"]
 
 
-def test_parameter_of_a_path_counts_for_its_operations() -> None:
-    on_path = Node({"paths": {"/lamp": {"parameters": [SLOT], "get": {"responses": {"200": {}}}}}})
-    assert list(drift.compare_documents(on_path, document(parameters=[SLOT]))) == []
-
-
-def test_body_about_which_the_server_is_silent_is_no_difference() -> None:
-    answered = document(responses={"200": body(lamp())})
-    assert list(drift.compare_documents(answered, document())) == []
-
-
-def test_documents_that_say_the_same_in_other_words_do_not_differ() -> None:
-    contract = components(HandlerData=lamp(glow={"anyOf": [WORDS, {"type": "null"}]}))
-    server = components(Handler=lamp(glow={**WORDS, "nullable": True}))
-    assert list(drift.compare_documents(contract, server)) == []
-
-
 @pytest.mark.parametrize(
-    ("model", "difference"),
+    ("contract", "server"),
     [
-        (lamp(), "glow: only in the contract"),
-        (lamp(glow=WORDS, size=TEXT), "size: only on the server"),
-        (
-            lamp(glow=TEXT),
-            "glow: optional string(off, on) in the contract, optional string on the server",
+        pytest.param(
+            Node({"paths": {"/lamp": {"parameters": [SLOT], "get": OK}}}),
+            document(parameters=[SLOT]),
+            id="parameter-of-the-path",
         ),
-        (
-            lamp(glow={"type": "string", "enum": ["on"]}),
-            "glow: optional string(off, on) in the contract, optional string(on) on the server",
+        pytest.param(
+            document(responses={"200": body(lamp())}), document(), id="body-not-described-by-server"
         ),
-        (
-            lamp(glow={"anyOf": [WORDS, {"type": "null"}]}),
-            "glow: optional string(off, on) in the contract, "
-            "optional null | string(off, on) on the server",
-        ),
-        (
-            {**lamp(glow=WORDS), "required": ["id", "glow"]},
-            "glow: optional string(off, on) in the contract, "
-            "required string(off, on) on the server",
+        pytest.param(
+            components(HandlerData=lamp(glow={"anyOf": [ENUM, {"type": "null"}]})),
+            components(Handler=lamp(glow={**ENUM, "nullable": True})),
+            id="renamed-and-nullable",
         ),
     ],
 )
-def test_field_of_a_model_that_differs_is_seen(model: dict[str, Any], difference: str) -> None:
-    contract = components(Lamp=lamp(glow=WORDS))
-    assert list(drift.compare_models(contract, {"Lamp": model})) == [f"model Lamp.{difference}"]
+def test_equivalent_documents_do_not_differ(contract: Node, server: Node) -> None:
+    assert list(drift.compare_documents(contract, server)) == []
 
 
-def test_field_that_leads_to_another_model_is_seen() -> None:
+GLOW: Final = "glow: optional string(off, on) in the contract, "
+
+
+@pytest.mark.parametrize(
+    ("model", "differences"),
+    [
+        (lamp(), ["glow: only in the contract"]),
+        (lamp(glow=ENUM, size=TEXT), ["size: only on the server"]),
+        (lamp(glow=TEXT), [GLOW + "optional string on the server"]),
+        (
+            lamp(glow={"type": "string", "enum": ["on"]}),
+            [GLOW + "optional string(on) on the server"],
+        ),
+        (
+            lamp(glow={"anyOf": [ENUM, {"type": "null"}]}),
+            [GLOW + "optional null | string(off, on) on the server"],
+        ),
+        (
+            {**lamp(glow=ENUM), "required": ["id", "glow"]},
+            [GLOW + "required string(off, on) on the server"],
+        ),
+        # An open enum: the listed values and any other string.
+        (lamp(glow={"anyOf": [ENUM, TEXT]}), []),
+    ],
+)
+def test_detects_differences_of_model_fields(model: dict[str, Any], differences: list[str]) -> None:
+    found = list(drift.compare_models(components(Lamp=lamp(glow=ENUM)), {"Lamp": model}))
+    assert found == [f"model Lamp.{difference}" for difference in differences]
+
+
+def test_detects_field_of_another_model() -> None:
     contract = components(Lamp=lamp(fits={"$ref": "#/components/schemas/Socket"}), Socket=lamp())
-    defs = {"Plug": lamp()}
-    model = {"$defs": defs, **lamp(fits={"$ref": "#/$defs/Plug"})}
+    model = {"$defs": {"Plug": lamp()}, **lamp(fits={"$ref": "#/$defs/Plug"})}
     assert list(drift.compare_models(contract, {"Lamp": model})) == [
         "model Lamp.fits: optional Socket in the contract, optional Plug on the server"
     ]
 
 
-def test_word_that_a_model_knows_among_others_counts_as_named() -> None:
-    contract = components(Lamp=lamp(glow=WORDS))
-    model = lamp(glow={"anyOf": [WORDS, TEXT]})
-    assert list(drift.compare_models(contract, {"Lamp": model})) == []
-
-
-def test_model_that_the_contract_does_not_name_is_seen() -> None:
+def test_detects_model_missing_from_the_contract() -> None:
     found = list(drift.compare_models(components(), {"Lamp": lamp()}))
     assert found == ["model Lamp: only on the server"]
 
 
-def test_field_that_only_the_store_has_is_seen() -> None:
-    contract = components(HandlerData=lamp())
-    found = list(drift.compare_store(contract, lamp(idle=TEXT)))
+def test_detects_field_of_the_store() -> None:
+    found = list(drift.compare_store(components(HandlerData=lamp()), lamp(idle=TEXT)))
     assert found == ["store HandlerData.idle: only on the server"]
 
 
-def test_difference_is_explained_unexplained_or_stale() -> None:
+def test_judge_separates_unexplained_and_stale_differences() -> None:
     verdict = drift.judge(["known", "new"], [Group(reason="seen", differences=["known", "gone"])])
     assert verdict == drift.Verdict(unexplained=["new"], stale=["gone"])
 
 
-def test_baseline_group_without_a_reason_is_refused() -> None:
-    with pytest.raises(ValueError, match="no reason is given for known"):
-        drift.read_baseline("- {reason: ' ', differences: [known]}")
-
-
-def test_difference_with_two_reasons_is_refused() -> None:
-    with pytest.raises(ValueError, match="named twice: known"):
-        drift.read_baseline(
-            "- {reason: a, differences: [known]}\n- {reason: b, differences: [known]}"
-        )
+@pytest.mark.parametrize(
+    ("baseline", "message"),
+    [
+        ("- {reason: ' ', differences: [known]}", "missing reason for known"),
+        (
+            "- {reason: a, differences: [known]}\n- {reason: b, differences: [known]}",
+            "listed twice: known",
+        ),
+    ],
+)
+def test_invalid_baseline_is_rejected(baseline: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        drift.read_baseline(baseline)
 
 
 @pytest.mark.parametrize(
-    ("occurring", "printed"),
+    ("found", "printed"),
     [
-        (["known", "new"], "does not explain:\n  new\n"),
+        (["known", "new"], "missing from the baseline:\n  new\n"),
         ([], "no longer occur:\n  known\n"),
     ],
 )
-def test_unexplained_and_stale_differences_fail_the_run(
+def test_unexplained_and_stale_differences_fail_the_command(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    occurring: list[str],
+    found: list[str],
     printed: str,
 ) -> None:
     (tmp_path / "generator").mkdir()
     (tmp_path / drift.CONTRACT).write_text("openapi: 3.1.0")
     (tmp_path / drift.BASELINE).write_text("- {reason: seen, differences: [known]}")
-    monkeypatch.setattr(drift, "observe", lambda contract: occurring)
+    monkeypatch.setattr(drift, "observe", lambda contract: found)
     assert main(["drift"], tmp_path) == 1
     assert printed in capsys.readouterr().out
 
 
-def test_installed_server_is_as_the_contract_and_the_baseline_say(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_installed_server_matches_contract_and_baseline(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["drift"], ROOT) == 0, capsys.readouterr().out
