@@ -1,4 +1,4 @@
-"""The wheel and the sdist: what is in them, and that they work beside the server."""
+"""The contents of the wheel and the sdist, and the wheel next to the server."""
 
 from __future__ import annotations
 
@@ -17,61 +17,69 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a wheel and an sdist; the wheel is built from the sdist."""
-    folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True)
+def build(folder: Path, *options: str) -> Path:
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), *options]
+    subprocess.run([*command, str(ROOT)], check=True, capture_output=True)
     return folder
 
 
 @pytest.fixture(scope="module")
-def wheel(built: Path) -> zipfile.ZipFile:
-    (path,) = built.glob("*.whl")
-    return zipfile.ZipFile(path)
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an sdist and the wheel built from it."""
+    return build(tmp_path_factory.mktemp("dist"))
 
 
-def test_wheel_holds_the_client_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> dict[str, bytes]:
+    """The files of the wheel."""
+    return unpack(built)
+
+
+def unpack(folder: Path) -> dict[str, bytes]:
+    (path,) = folder.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def metadata_file(wheel: dict[str, bytes], suffix: str) -> str:
+    (name,) = (name for name in wheel if name.endswith(suffix))
+    return wheel[name].decode()
+
+
+def test_wheel_contains_exactly_the_client(wheel: dict[str, bytes]) -> None:
     sources = ROOT / "src"
     expected = {
         path.relative_to(sources).as_posix()
         for path in (sources / "llama_agents" / "client").rglob("*")
-        if path.is_file() and path.suffix in (".py", ".typed")
+        if path.suffix in (".py", ".typed")
     }
-    held = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert held == expected | {"_llama_agents_client_pytest.py"}
-    assert "llama_agents/client/testing/_sync/recording.py" in held
-    assert "llama_agents/client/py.typed" in held
-    assert "llama_agents/client/bindings/__init__.py" in held
-    assert "llama_agents/client/_sync/client.py" in held
-    assert "llama_agents/__init__.py" not in held
+    contents = {name for name in wheel if ".dist-info/" not in name}
+    assert contents == expected | {"_llama_agents_client_pytest.py"}
+    client = {"py.typed", "bindings/__init__.py", "_sync/client.py", "testing/_serve.py"}
+    assert contents >= {f"llama_agents/client/{name}" for name in client}
+    assert "llama_agents/__init__.py" not in contents
 
 
-def test_metadata_names_the_distribution_that_the_server_requires(wheel: zipfile.ZipFile) -> None:
-    (name,) = (name for name in wheel.namelist() if name.endswith("METADATA"))
-    metadata = Parser().parsestr(wheel.read(name).decode())
+def test_metadata_names_the_distribution_that_the_server_requires(wheel: dict[str, bytes]) -> None:
+    metadata = Parser().parsestr(metadata_file(wheel, "METADATA"))
     assert (metadata["Name"], metadata["Version"]) == ("llama-agents-client", "0.5.0")
     assert metadata["Requires-Python"] == ">=3.11"
     lines = metadata.get_all("Requires-Dist") or []
-    required = {re.split("[<>]", line)[0]: line.partition("; ")[2] for line in lines}
-    always = {name for name, condition in required.items() if not condition}
-    assert always == {"anyio", "attrs", "httpx", "llama-index-workflows", "pydantic"}
-    assert {name: required[name] for name in required.keys() - always} == {
+    assert {re.split("[<>]", line)[0]: line.partition("; ")[2] for line in lines} == {
+        **dict.fromkeys(["anyio", "attrs", "httpx", "llama-index-workflows", "pydantic"], ""),
         "datamodel-code-generator": "extra == 'codegen'",
         "llama-agents-server": "extra == 'testing'",
         "pytest": "extra == 'testing'",
     }
-    assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
+    assert metadata_file(wheel, "licenses/LICENSE")
 
 
-def test_pytest_is_told_of_the_plugin(wheel: zipfile.ZipFile) -> None:
-    (name,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+def test_wheel_registers_the_pytest_plugin(wheel: dict[str, bytes]) -> None:
     entries = "[pytest11]\nllama_agents_client = _llama_agents_client_pytest\n"
-    assert wheel.read(name).decode() == entries
+    assert metadata_file(wheel, "entry_points.txt") == entries
 
 
-def test_sdist_holds_the_contract_and_no_generator(built: Path) -> None:
+def test_sdist_contains_the_contract_but_not_the_generator(built: Path) -> None:
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -79,10 +87,12 @@ def test_sdist_holds_the_contract_and_no_generator(built: Path) -> None:
     assert not any(name.startswith(("tests", "generator")) for name in names)
 
 
-def test_installed_wheel_shares_the_namespace_with_the_server(built: Path, tmp_path: Path) -> None:
-    (path,) = built.glob("*.whl")
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
-    subprocess.run([*install, "--target", str(tmp_path), str(path)], check=True)
+def test_wheel_shares_the_namespace_with_the_server(
+    wheel: dict[str, bytes], tmp_path: Path
+) -> None:
+    for name, content in wheel.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
     program = f"""
 import sys
 sys.path.insert(0, {str(tmp_path)!r})
@@ -95,43 +105,31 @@ assert llama_agents.client.__file__.startswith({str(tmp_path)!r}), llama_agents.
 assert not llama_agents.server.__file__.startswith({str(tmp_path)!r})
 assert getattr(llama_agents, "__file__", None) is None
 assert _api.HandlerData is llama_agents.client.HandlerData
-assert "openapi_python_client" not in loaded and "generator" not in loaded
-assert "llama_agents.server" not in loaded
+assert not loaded & {{"openapi_python_client", "generator", "llama_agents.server"}}
 print("works")
 """
-    run = subprocess.run(
-        [sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True
-    )
+    command = [sys.executable, "-I", "-c", program]
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
     assert run.stdout == "works\n"
 
 
-def test_wheel_imports_only_what_it_requires(wheel: zipfile.ZipFile) -> None:
-    installed = {"anyio", "attrs", "httpx", "workflows", "pydantic", "pydantic_core"}
+def test_wheel_imports_only_its_requirements(wheel: dict[str, bytes]) -> None:
+    required = {"anyio", "attrs", "httpx", "workflows", "pydantic", "pydantic_core"}
     extra = {
         "llama_agents/client/testing/_serve.py": {"uvicorn", "llama_agents"},
         "llama_agents/client/codegen.py": {"datamodel_code_generator"},
         "_llama_agents_client_pytest.py": {"pytest", "llama_agents"},
     }
-    for name in wheel.namelist():
+    for name in wheel:
         if name.endswith(".py"):
-            for node in ast.walk(ast.parse(wheel.read(name))):
+            found = set[str]()
+            for node in ast.walk(ast.parse(wheel[name])):
                 if isinstance(node, ast.Import):
-                    found = {alias.name.partition(".")[0] for alias in node.names}
+                    found |= {alias.name.partition(".")[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom) and not node.level:
-                    found = {(node.module or "").partition(".")[0]}
-                else:
-                    continue
-                found -= sys.stdlib_module_names | extra.get(name, set())
-                assert found <= installed, name
+                    found.add((node.module or "").partition(".")[0])
+            assert found <= required | sys.stdlib_module_names | extra.get(name, set()), name
 
 
-def test_wheel_of_the_sdist_is_that_of_the_checkout(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "build", "--no-isolation", "--wheel"]
-    subprocess.run(
-        [*command, "--outdir", str(tmp_path), str(ROOT)], check=True, capture_output=True
-    )
-    (path,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(path) as direct:
-        assert {name: direct.read(name) for name in direct.namelist()} == {
-            name: wheel.read(name) for name in wheel.namelist()
-        }
+def test_wheel_is_the_same_from_checkout_and_sdist(wheel: dict[str, bytes], tmp_path: Path) -> None:
+    assert unpack(build(tmp_path, "--wheel")) == wheel
