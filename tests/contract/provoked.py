@@ -1,4 +1,4 @@
-"""One real answer of the server for every operation and status that can be provoked."""
+"""Requests that provoke every operation and status of the contract on a real server."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ..support.workflows import Greet, sample_workflows
 
 @attrs.frozen
 class Servers:
-    """The servers that the answers come from.
+    """Clients of the servers that produce the responses.
 
     Attributes:
-        sample: One with the sample workflows.
-        changed: One whose store holds a result of a workflow that has changed since.
-        asleep: One whose runtime is not launched.
-        unwritable: One with a result that cannot be written as UTF-8.
+        sample: Serves the sample workflows.
+        changed: Its store has a result of a workflow that has since changed.
+        asleep: Its runtime has not been launched.
+        unwritable: It has a result that cannot be encoded as UTF-8.
     """
 
     sample: httpx.Client
@@ -37,7 +37,7 @@ class Servers:
 
 
 class AsleepRuntime(BasicRuntime):
-    """A runtime that is not launched yet."""
+    """A runtime that has not been launched."""
 
     @property
     def is_launched(self) -> bool:
@@ -46,33 +46,32 @@ class AsleepRuntime(BasicRuntime):
 
 @contextmanager
 def servers(folder: Path) -> Iterator[Servers]:
-    """Run them."""
+    """Run the servers, with runs in the states that the requests need."""
     store = str(folder / "store.db")
     with serve(sample_workflows(), workflow_store=SqliteWorkflowStore(store)) as url:
         httpx.post(f"{url}/workflows/typed/run", json={"handler_id": "old"}).raise_for_status()
-    changed = WorkflowServer(workflow_store=SqliteWorkflowStore(store))
-    changed.add_workflow("typed", Greet())
-    asleep = WorkflowServer(runtime=AsleepRuntime())
+    server_of_changed = WorkflowServer(workflow_store=SqliteWorkflowStore(store))
+    server_of_changed.add_workflow("typed", Greet())
     with (
         client_of(sample_workflows()) as sample,
-        client_of(changed) as changed_client,
-        client_of(asleep) as asleep_client,
+        client_of(server_of_changed) as changed,
+        client_of(WorkflowServer(runtime=AsleepRuntime())) as asleep,
         client_of(sample_workflows()) as unwritable,
     ):
         for workflow, handler_id in (("greet", "done"), ("fail", "failed"), ("greet", "purged")):
             sample.post(f"/workflows/{workflow}/run", json={"handler_id": handler_id})
         sample.post("/workflows/human/run-nowait", json={"handler_id": "open"})
-        changed_client.post("/workflows/typed/run", json={"handler_id": "fresh"})
+        changed.post("/workflows/typed/run", json={"handler_id": "fresh"})
         unwritable.post("/workflows/echo/run-nowait", content=b'{"start_event": {"x": "\\ud800"}}')
         wait_until(lambda: unwritable.get("/handlers").status_code == 500)
-        yield Servers(sample, changed_client, asleep_client, unwritable)
+        yield Servers(sample, changed, asleep, unwritable)
 
 
 @contextmanager
 def client_of(served: Mapping[str, Workflow] | WorkflowServer) -> Iterator[httpx.Client]:
-    """Serve, and give an HTTP client."""
-    # The server writes a body after a 204, and closes connections after some errors without
-    # saying so: a connection that is kept would fail the next request.
+    """Serve workflows and yield an HTTP client for them."""
+    # The server writes a body after a 204 and closes connections after some errors without
+    # announcing it, so a request on a kept-alive connection could fail.
     headers = {"Connection": "close"}
     with serve(served) as url, httpx.Client(base_url=url, headers=headers) as client:
         yield client
@@ -81,36 +80,32 @@ def client_of(served: Mapping[str, Workflow] | WorkflowServer) -> Iterator[httpx
 Provoke = Callable[[Servers], httpx.Response]
 
 
-def get(path: str, **params: Any) -> Provoke:
-    """GET on the sample server."""
-    return lambda servers: servers.sample.get(path, params=params)
+def get(path: str, server: str = "sample", **params: Any) -> Provoke:
+    return lambda servers: getattr(servers, server).get(path, params=params)
 
 
 def post(path: str, body: Any = None, **params: Any) -> Provoke:
-    """POST on the sample server."""
     return lambda servers: servers.sample.post(path, json=body, params=params)
-
-
-def cancelled(servers: Servers) -> httpx.Response:
-    """Cancel a run that goes on."""
-    started = servers.sample.post("/workflows/human/run-nowait", json={}).json()
-    return servers.sample.post(f"/handlers/{started['handler_id']}/cancel")
-
-
-def answered(servers: Servers) -> httpx.Response:
-    """Send an event that a run waits for."""
-    started = servers.sample.post("/workflows/human/run-nowait", json={}).json()
-    path = f"/handlers/{started['handler_id']}"
-    wait_until(lambda: servers.sample.get(path).status_code == 202)
-    event = {"type": "ResponseEvent", "value": {"response": "Ada"}}
-    return servers.sample.post(f"/events/{started['handler_id']}", json={"event": event})
 
 
 ANSWER: Final = {"event": {"type": "ResponseEvent", "value": {"response": "Ada"}}}
 
+
+def start_and_post(path: str, body: Any = None) -> Provoke:
+    """POST about a new run that is waiting for an answer."""
+
+    def provoke(servers: Servers) -> httpx.Response:
+        started = servers.sample.post("/workflows/human/run-nowait", json={}).json()
+        handler_id = started["handler_id"]
+        wait_until(lambda: servers.sample.get(f"/handlers/{handler_id}").status_code == 202)
+        return servers.sample.post(path.format(handler_id), json=body)
+
+    return provoke
+
+
 PROVOKED: Final[Mapping[tuple[str, int], list[Provoke]]] = {
     ("get_health", 200): [get("/health")],
-    ("get_health", 503): [lambda servers: servers.asleep.get("/health")],
+    ("get_health", 503): [get("/health", server="asleep")],
     ("list_workflows", 200): [get("/workflows")],
     ("get_workflow_schema", 200): [get("/workflows/typed/schema")],
     ("get_workflow_schema", 404): [get("/workflows/none/schema")],
@@ -134,7 +129,7 @@ PROVOKED: Final[Mapping[tuple[str, int], list[Provoke]]] = {
         post("/workflows/greet/run", []),
         post("/workflows/greet/run", {"start_event": {"value": 1}}),
         post("/workflows/greet/run", {"context": {"state": {}}}),
-        lambda servers: servers.sample.post("/workflows/greet/run"),
+        post("/workflows/greet/run"),
     ],
     ("run_workflow", 404): [post("/workflows/none/run", {})],
     ("run_workflow", 409): [post("/workflows/human/run", {"handler_id": "open"})],
@@ -154,11 +149,9 @@ PROVOKED: Final[Mapping[tuple[str, int], list[Provoke]]] = {
     ("stream_events", 204): [get("/events/done", after_sequence="now")],
     ("stream_events", 400): [get("/events/done", after_sequence="x")],
     ("stream_events", 404): [get("/events/none")],
-    ("stream_events", 422): [lambda servers: servers.changed.get("/events/old")],
-    ("stream_events", 500): [
-        lambda servers: servers.changed.get("/events/fresh", params={"after_sequence": "9" * 30})
-    ],
-    ("send_event", 200): [answered],
+    ("stream_events", 422): [get("/events/old", server="changed")],
+    ("stream_events", 500): [get("/events/fresh", server="changed", after_sequence="9" * 30)],
+    ("send_event", 200): [start_and_post("/events/{}", ANSWER)],
     ("send_event", 400): [
         post("/events/open", {}),
         post("/events/open", {"event": {"type": "No"}}),
@@ -172,19 +165,22 @@ PROVOKED: Final[Mapping[tuple[str, int], list[Provoke]]] = {
     ("list_handlers", 200): [
         get("/handlers"),
         get("/handlers", status=["failed", "completed"], workflow_name="fail"),
-        lambda servers: servers.changed.get("/handlers"),
+        get("/handlers", server="changed"),
     ],
-    ("list_handlers", 500): [lambda servers: servers.unwritable.get("/handlers")],
+    ("list_handlers", 500): [get("/handlers", server="unwritable")],
     ("get_handler", 200): [get("/handlers/done")],
     ("get_handler", 202): [get("/handlers/open")],
     ("get_handler", 404): [get("/handlers/none")],
-    ("get_handler", 422): [lambda servers: servers.changed.get("/handlers/old")],
+    ("get_handler", 422): [get("/handlers/old", server="changed")],
     ("get_handler", 500): [get("/handlers/failed")],
-    ("cancel_handler", 200): [cancelled, post("/handlers/purged/cancel", purge="true")],
+    ("cancel_handler", 200): [
+        start_and_post("/handlers/{}/cancel"),
+        post("/handlers/purged/cancel", purge="true"),
+    ],
     ("cancel_handler", 404): [post("/handlers/none/cancel"), post("/handlers/done/cancel")],
     ("get_result", 200): [get("/results/done")],
     ("get_result", 202): [get("/results/open")],
     ("get_result", 404): [get("/results/none")],
-    ("get_result", 422): [lambda servers: servers.changed.get("/results/old")],
+    ("get_result", 422): [get("/results/old", server="changed")],
     ("get_result", 500): [get("/results/failed")],
 }
