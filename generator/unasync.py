@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 import attrs
+
+from . import tree
 
 SOURCES: Final[Mapping[str, str]] = {
     "src/llama_agents/client/_async": "src/llama_agents/client/_sync",
@@ -105,27 +108,28 @@ def generate(root: Path) -> dict[Path, dict[PurePosixPath, str]]:
     used: set[Rule] = set()
     trees: dict[Path, dict[PurePosixPath, str]] = {}
     for source, target in SOURCES.items():
-        tree = trees[root / target] = {}
+        files = trees[root / target] = {}
         for path in sorted((root / source).rglob("*.py")):
             name = PurePosixPath(path.relative_to(root / source).as_posix())
             text = translate(path.read_text(encoding="utf-8"), RULES, used)
             note = f"# Generated from {source}/{name} by `python -m generator`: do not edit.\n"
-            tree[name] = _tidy(note + text)
+            files[name] = note + text
     unused = [rule.pattern for rule in RULES if rule not in used]
     if unused:
         raise UnusedRuleError(f"rules that match nothing: {', '.join(unused)}")
-    return trees
+    return {folder: _tidy(files) for folder, files in trees.items()}
 
 
-def _tidy(text: str) -> str:
+def _tidy(files: Mapping[PurePosixPath, str]) -> dict[PurePosixPath, str]:
     """Sort the imports and reformat, since names have changed in length."""
     options = ["--isolated", "--no-cache", "--target-version=py311", f"--line-length={LINE_LENGTH}"]
-    for command in (["check", "--fix-only", "--quiet", "--select=F,I"], ["format", "--quiet"]):
-        text = subprocess.run(
-            [sys.executable, "-m", "ruff", *command, *options, "-"],
-            input=text,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-    return text
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, "sync")
+        tree.swap(files, folder)
+        for command in (["check", "--fix-only", "--select=F,I"], ["format"]):
+            subprocess.run(
+                [sys.executable, "-m", "ruff", *command, "--quiet", *options, "."],
+                cwd=folder,
+                check=True,
+            )
+        return tree.read(folder)

@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-
 from llama_agents.client import SyncWorkflowClient
 
 

@@ -8,9 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-from workflows import Context
-from workflows.events import Event, StartEvent
-
 from llama_agents.client import (
     ConflictError,
     HandlerData,
@@ -24,6 +21,8 @@ from llama_agents.client import (
     WorkflowFailedError,
 )
 from llama_agents.client.testing import serve
+from workflows import Context
+from workflows.events import Event, StartEvent
 
 from ..support.scripted import Turn, answer, scripted
 from ..support.workflows import (

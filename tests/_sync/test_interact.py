@@ -8,8 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-from workflows.events import Event, InputRequiredEvent
-
 from llama_agents.client import (
     EventEnvelopeWithMetadata,
     NotFoundError,
@@ -17,6 +15,7 @@ from llama_agents.client import (
     UnansweredRequestError,
     WorkflowFailedError,
 )
+from workflows.events import Event, InputRequiredEvent
 
 from ..support.chaos import Fault, chaos
 from ..support.workflows import OutEvent, RequestEvent, ResponseEvent

@@ -7,7 +7,6 @@ import time
 
 import httpx
 import pytest
-
 from llama_agents.client import (
     InvalidResponseError,
     NotFoundError,

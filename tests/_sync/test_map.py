@@ -8,8 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-from workflows.events import StopEvent
-
 from llama_agents.client import (
     MapProgress,
     MapResult,
@@ -20,6 +18,7 @@ from llama_agents.client import (
     _start,
 )
 from llama_agents.client._start import new_handler_id
+from workflows.events import StopEvent
 
 from ..support.chaos import Fault, chaos, in_turn
 from ..support.scripted import Turn, answer, scripted

@@ -6,8 +6,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from workflows.events import StartEvent, StopEvent
-
 from llama_agents.client import (
     CheckpointError,
     EventValidationError,
@@ -16,6 +14,7 @@ from llama_agents.client import (
     WaitTimeoutError,
     WorkflowFailedError,
 )
+from workflows.events import StartEvent, StopEvent
 
 from ..support.workflows import OutEvent, ResponseEvent
 

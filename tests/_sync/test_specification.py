@@ -7,9 +7,8 @@ import builtins
 
 import httpx
 import pytest
-from workflows.events import StartEvent
-
 from llama_agents.client import SyncWorkflowClient
+from workflows.events import StartEvent
 
 from ..support.workflows import OutEvent, RequestEvent, ResponseEvent
 

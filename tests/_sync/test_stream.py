@@ -9,7 +9,6 @@ import zlib
 
 import httpx
 import pytest
-
 from llama_agents.client import (
     InvalidResponseError,
     MissedEventsWarning,

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workflows.events import StopEvent
-
 from llama_agents.client import (
     EventEnvelopeWithMetadata,
     NotFoundError,
@@ -30,6 +28,7 @@ from llama_agents.client.testing import (
     replay,
     serve,
 )
+from workflows.events import StopEvent
 
 from ..support.scripted import Turn, frame, scripted, stream
 from ..support.server import wait_until

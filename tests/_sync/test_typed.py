@@ -9,14 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-from workflows.events import (
-    Event,
-    HumanResponseEvent,
-    InputRequiredEvent,
-    StartEvent,
-    StopEvent,
-)
-
 from llama_agents.client import (
     EventTypes,
     EventValidationError,
@@ -25,6 +17,13 @@ from llama_agents.client import (
     ServerError,
     StatusError,
     SyncWorkflowClient,
+)
+from workflows.events import (
+    Event,
+    HumanResponseEvent,
+    InputRequiredEvent,
+    StartEvent,
+    StopEvent,
 )
 
 from ..support import orders

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import httpx
 import pytest
-
 from llama_agents.client import SyncWorkflowClient, WorkflowClientError
 
 from ...support.chaos import chaos, in_turn

@@ -6,9 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from workflows.events import StopEvent
-
 from llama_agents.client import SyncWorkflowClient
+from workflows.events import StopEvent
 
 from ...support.chaos import Fault, chaos, in_turn
 from ...support.workflows import OutEvent, RequestEvent, ResponseEvent

@@ -8,7 +8,6 @@ import time
 import warnings
 
 import pytest
-
 from llama_agents.client import SyncEventStream, SyncWorkflowClient, WorkflowClientError
 
 from ...support.server import wait_until
