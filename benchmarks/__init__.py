@@ -1,5 +1,5 @@
-"""How fast the client is: a small script for each figure, and the program that runs them all.
+"""Benchmarks: one small script per figure, and the program that runs them all.
 
-A script measures whichever client its interpreter has installed, and prints what it found as one
-line of JSON: names, and seconds or bytes for each.
+A script measures the client that is installed for its interpreter and prints the results as one
+line of JSON: for each name, a list of seconds or bytes.
 """

@@ -1,6 +1,6 @@
-"""Measure this client and the published one in turns, and write down what was found.
+"""Benchmark this client against the published one and write the results to a page.
 
-``nox -s bench`` makes both environments and calls this.
+Run by ``nox -s bench``, which creates an environment for each client.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from .script import ROOT, running
 
 
 def main() -> None:
-    """Measure everything."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("quick", nargs="?", choices=["quick"], help="small sizes; writes nothing")
-    parser.add_argument("--published", required=True, help="a Python with the published client")
-    parser.add_argument("--write", type=Path, default=ROOT / "docs", help="where the page goes")
+    parser.add_argument("quick", nargs="?", choices=["quick"], help="small sizes; write nothing")
+    parser.add_argument("--published", required=True, help="Python that has the published client")
+    parser.add_argument("--write", type=Path, default=ROOT / "docs", help="the folder for the page")
     options = parser.parse_args()
     interpreters = {"ours": sys.executable, "published": options.published}
     with running("replay") as replay, running("server") as server:
@@ -34,7 +34,7 @@ def main() -> None:
         write_page(options.write, lab, found, curves)
     verdicts = [goal.verdict for goal in found]
     reached = verdicts.count("reached")
-    print(f"{reached} of {reached + verdicts.count('missed')} goals are reached.")
+    print(f"{reached} of {reached + verdicts.count('missed')} goals reached.")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The time of one call of a default client, and of the same request with a pooled httpx client.
+"""Time per call of a client with default settings, and per request of a pooled httpx client.
 
-Batches of calls take turns.
+Batches of calls alternate between the two.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PATH = "/handlers/h1"
 
 
 async def client_async(client: WorkflowClient, calls: int) -> float:
-    """Seconds for each call."""
+    """Return seconds per call."""
     begin = time.perf_counter()
     for _ in range(calls):
         await client.get_handler("h1")
@@ -26,7 +26,7 @@ async def client_async(client: WorkflowClient, calls: int) -> float:
 
 
 async def httpx_async(client: httpx.AsyncClient, calls: int) -> float:
-    """Seconds for each request."""
+    """Return seconds per request."""
     begin = time.perf_counter()
     for _ in range(calls):
         (await client.get(PATH)).raise_for_status().json()
@@ -34,7 +34,7 @@ async def httpx_async(client: httpx.AsyncClient, calls: int) -> float:
 
 
 def httpx_sync(client: httpx.Client, calls: int) -> float:
-    """Seconds for each request."""
+    """Return seconds per request."""
     begin = time.perf_counter()
     for _ in range(calls):
         client.get(PATH).raise_for_status().json()
@@ -42,7 +42,7 @@ def httpx_sync(client: httpx.Client, calls: int) -> float:
 
 
 async def asynchronous(url: str, batches: int, calls: int) -> dict[str, list[float]]:
-    """Measure the asynchronous client."""
+    """Measure the async client."""
     client = WorkflowClient(base_url=url)
     found: dict[str, list[float]] = {"client_async": [], "httpx_async": []}
     async with httpx.AsyncClient(base_url=url) as bare:
@@ -55,7 +55,7 @@ async def asynchronous(url: str, batches: int, calls: int) -> dict[str, list[flo
 
 
 def synchronous(url: str, batches: int, calls: int) -> dict[str, list[float]]:
-    """Measure the synchronous client, if there is one."""
+    """Measure the sync client, if there is one."""
     if not hasattr(llama_agents.client, "SyncWorkflowClient"):
         return {}
     client = llama_agents.client.SyncWorkflowClient(base_url=url)

@@ -1,7 +1,7 @@
-"""The time of a whole event stream from a server that only replays its bytes.
+"""Time to read a whole event stream from a server that only replays bytes.
 
-Beside it the least that it could take: reading the bytes with httpx, and parsing each event; and
-cutting the bytes into fields, which is the least that a decoder in Python does.
+For comparison, the unavoidable parts: reading the bytes with httpx, parsing each event, and
+splitting the bytes into fields, which is the least that a decoder in Python has to do.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from llama_agents.client.protocol.serializable_events import EventEnvelopeWithMe
 from .script import arguments, report
 
 FIELD = b"data: "
-WARM_UP = "many-1"  # what a client does once is no part of decoding
+WARM_UP = "many-1"  # excludes what a client does only once
 
 
 async def client_async(url: str, stream: str, count: int) -> float:
-    """Seconds for the stream."""
+    """Return seconds for the stream."""
     client = WorkflowClient(base_url=url)
     async for _ in client.get_workflow_events(WARM_UP):
         pass
@@ -33,7 +33,7 @@ async def client_async(url: str, stream: str, count: int) -> float:
 
 
 def client_sync(url: str, stream: str, count: int) -> float:
-    """Seconds for the stream."""
+    """Return seconds for the stream."""
     client = llama_agents.client.SyncWorkflowClient(base_url=url)
     for _ in client.get_workflow_events(WARM_UP):
         pass
@@ -44,45 +44,45 @@ def client_sync(url: str, stream: str, count: int) -> float:
     return time.perf_counter() - begin
 
 
-async def read(url: str, stream: str, pieces: list[bytes]) -> float:
-    """Seconds to read the bytes of the stream."""
+async def read(url: str, stream: str, chunks: list[bytes]) -> float:
+    """Return seconds to read the bytes of the stream."""
     async with httpx.AsyncClient(base_url=url) as client:
         await client.get(f"/events/{WARM_UP}")
         begin = time.perf_counter()
         async with client.stream("GET", f"/events/{stream}") as response:
-            async for piece in response.aiter_bytes():
-                pieces.append(piece)
+            async for chunk in response.aiter_bytes():
+                chunks.append(chunk)
         return time.perf_counter() - begin
 
 
 def parse(data: list[bytes]) -> float:
-    """Seconds to parse the events."""
+    """Return seconds to parse the events."""
     begin = time.perf_counter()
     for text in data:
         EventEnvelopeWithMetadata.model_validate_json(text)
     return time.perf_counter() - begin
 
 
-def cut(pieces: list[bytes]) -> float:
-    """Seconds to cut the bytes into lines, and each line into its name and its value."""
+def split(chunks: list[bytes]) -> float:
+    """Return seconds to split the bytes into lines, and each line into name and value."""
     begin = time.perf_counter()
-    for piece in pieces:
-        for line in piece.splitlines():
+    for chunk in chunks:
+        for line in chunk.splitlines():
             line.partition(b":")
     return time.perf_counter() - begin
 
 
 options = arguments(__doc__, events=100_000, repeat=3, chunked=0)
 stream = f"{'chunked' if options.chunked else 'many'}-{options.events}"
-found: dict[str, list[float]] = {"client_async": [], "read": [], "cut": [], "parse": []}
+found: dict[str, list[float]] = {"client_async": [], "read": [], "split": [], "parse": []}
 for _ in range(options.repeat):
-    pieces: list[bytes] = []
-    found["read"].append(asyncio.run(read(options.replay, stream, pieces)))
-    found["cut"].append(cut(pieces))
-    lines = b"".join(pieces).split(b"\n")
+    chunks: list[bytes] = []
+    found["read"].append(asyncio.run(read(options.replay, stream, chunks)))
+    found["split"].append(split(chunks))
+    lines = b"".join(chunks).split(b"\n")
     data = [line.removeprefix(FIELD) for line in lines if line.startswith(FIELD)]
     found["parse"].append(parse(data))
-    del pieces, lines, data
+    del chunks, lines, data
     found["client_async"].append(asyncio.run(client_async(options.replay, stream, options.events)))
     if hasattr(llama_agents.client, "SyncWorkflowClient"):
         seconds = client_sync(options.replay, stream, options.events)

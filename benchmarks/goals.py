@@ -1,4 +1,4 @@
-"""The goals, and what is measured for each."""
+"""The goals, and how each is measured."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ MEBIBYTE: Final = 1024 * 1024
 
 @attrs.frozen
 class Goal:
-    """A figure that has a goal.
+    """A measured figure and its goal.
 
     Attributes:
         figure: What is measured.
-        ours: What this client takes, as text.
-        other: What it is compared with, as text; empty if the goal is a bound of its own.
-        value: The ratio, or the figure itself.
-        unit: What the value is of: "x" for a ratio.
-        at_most: The goal, if it is an upper bound.
-        at_least: The goal, if it is a lower bound. With neither, it is there for comparison.
+        ours: The result of this client, as text.
+        other: What it is compared with, as text.
+        value: The ratio of the two, or the result itself.
+        unit: The unit of the value; "x" for a ratio.
+        at_most: The goal, if it is an upper limit.
+        at_least: The goal, if it is a lower limit. Without either, the figure is for comparison.
     """
 
     figure: str
@@ -36,28 +36,28 @@ class Goal:
 
     @property
     def verdict(self) -> str:
-        """Whether it is reached, in a word."""
+        """Whether the goal is reached, as text."""
         if self.at_most is None and self.at_least is None:
-            return "to compare"
+            return "for comparison"
         return "reached" if self.reached else "missed"
 
     @property
     def reached(self) -> bool:
-        """Whether it is."""
+        """Whether the goal is reached; true if there is none."""
         if self.at_most is not None:
             return self.value <= self.at_most
         return self.at_least is None or self.value >= self.at_least
 
     @property
     def text(self) -> str:
-        """The goal, to be read."""
+        """The goal as text."""
         if self.at_most is not None:
             return f"≤ {self.at_most:g} {self.unit}"
         return "none" if self.at_least is None else f"≥ {self.at_least:g} {self.unit}"
 
 
 def duration(seconds: float) -> str:
-    """Seconds, to be read."""
+    """Format seconds."""
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"
@@ -65,17 +65,17 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes, to be read."""
+    """Format bytes."""
     return f"{count / MEBIBYTE:.3g} MiB" if count >= MEBIBYTE else f"{count / 1024:.3g} KiB"
 
 
 def slower(figure: str, ours: float, other: float, what: str, at_most: float | None = None) -> Goal:
-    """A goal that this client takes at most so many times as long."""
+    """A goal for this client's time as a multiple of another time."""
     return Goal(figure, duration(ours), f"{duration(other)} {what}", ours / other, at_most=at_most)
 
 
 def faster(figure: str, ours: float, published: float, at_least: float) -> Goal:
-    """A goal that the published client takes so many times as long."""
+    """A goal for the published client's time as a multiple of this client's."""
     return Goal(
         figure,
         duration(ours),
@@ -86,16 +86,16 @@ def faster(figure: str, ours: float, published: float, at_least: float) -> Goal:
 
 
 def import_time(lab: Laboratory) -> Iterator[Goal]:
-    """Importing the client."""
+    """Time to import the client."""
     found = lab.measure("import_time", rounds=2 if lab.quick else 12, repeat=2)
     ours, published = found.ours("client"), found.published("client")
     what = "`import llama_agents.client`"
     yield slower(what, ours, published, "published", at_most=0.6)
-    yield slower(f"{what}: its libraries alone", found.ours("libraries"), published, "published")
+    yield slower(f"{what}: its dependencies only", found.ours("libraries"), published, "published")
 
 
 def call(lab: Laboratory) -> Iterator[Goal]:
-    """One call of a default client."""
+    """Time per call of a client with default settings."""
     found = lab.measure(
         "call", rounds=1 if lab.quick else 3, batches=4 if lab.quick else 10, calls=20
     )
@@ -107,21 +107,21 @@ def call(lab: Laboratory) -> Iterator[Goal]:
 
 
 def decode(lab: Laboratory) -> Iterator[Goal]:
-    """Reading a stream."""
+    """Time to read a stream."""
     events = 20_000 if lab.quick else 100_000
     found = lab.measure("decode", rounds=2 if lab.quick else 9, repeat=1, events=events)
     ours, sync = found.ours("client_async"), found.ours("client_sync")
     floor = found.ours("read") + found.ours("parse")
     what = f"a stream of {events:,} events"
     yield faster(what, ours, found.published("client_async"), at_least=2)
-    yield slower(what, ours, floor, "reading and parsing alone", at_most=1.6)
-    cut = floor + found.ours("cut")
-    yield slower(f"{what}: its bytes cut into fields, too", cut, floor, "without")
+    yield slower(what, ours, floor, "reading and parsing only", at_most=1.6)
+    split = floor + found.ours("split")
+    yield slower(f"{what}: also splitting the bytes into fields", split, floor, "without")
     yield slower(f"{what}, sync", sync, ours, "async", at_most=1.0)
 
 
 def load_event(lab: Laboratory) -> Iterator[Goal]:
-    """Making an event of an envelope."""
+    """Time to turn an envelope into an event."""
     found = lab.measure("load_event", rounds=2 if lab.quick else 5)
     least = found.ours("validate")
     for what, name, at_least in (
@@ -134,7 +134,7 @@ def load_event(lab: Laboratory) -> Iterator[Goal]:
 
 
 def streams(lab: Laboratory) -> Iterator[Goal]:
-    """Many live streams on one client."""
+    """Time and memory per stream, with many live streams on one client."""
     count = 100 if lab.quick else 1000
     found = lab.measure("streams", rounds=1 if lab.quick else 3, streams=count)
     what = f"each of {count:,} live streams"
@@ -146,11 +146,11 @@ def streams(lab: Laboratory) -> Iterator[Goal]:
 
 
 def wait(lab: Laboratory) -> Iterator[Goal]:
-    """Learning of the end of a run."""
+    """Delay until the end of a run is noticed."""
     found = lab.measure("wait", rounds=1 if lab.quick else 3, repeat=2 if lab.quick else 7)
     late, published = found.ours("late"), found.published("late")
     yield Goal(
-        "`wait_for_handler` after the run's end",
+        "`wait_for_handler`: delay after the run ends",
         duration(late),
         f"{duration(published)} published",
         late * 1000,
@@ -160,12 +160,12 @@ def wait(lab: Laboratory) -> Iterator[Goal]:
 
 
 def runs(lab: Laboratory) -> Iterator[Goal]:
-    """Many runs at once."""
+    """Responsiveness of the event loop during many concurrent runs."""
     count = 50 if lab.quick else 200
     found = lab.measure("runs", rounds=1 if lab.quick else 3, runs=count)
     blocked, published = found.ours("blocked"), found.published("blocked")
     yield Goal(
-        f"{count} concurrent `run_workflow`: event loop blocked",
+        f"{count} concurrent `run_workflow` calls: event loop blocked",
         duration(blocked),
         f"{duration(published)} published",
         blocked * 1000,
@@ -175,12 +175,12 @@ def runs(lab: Laboratory) -> Iterator[Goal]:
 
 
 def memory(lab: Laboratory) -> Iterator[Goal]:
-    """A consumer slower than the server."""
+    """Memory of a stream whose consumer is slower than the server."""
     events = 100_000 if lab.quick else 1_000_000
-    found = lab.measure("memory", events=events, looks=50, pause=1 if lab.quick else 3)
+    found = lab.measure("memory", events=events, samples=50, pause=1 if lab.quick else 3)
     ours, published = found.ours("highest"), found.published("highest")
     yield Goal(
-        f"memory for {events:,} events, with a slower consumer",
+        f"memory for {events:,} events with a slow consumer",
         size(ours),
         f"{size(published)} published",
         ours / MEBIBYTE,

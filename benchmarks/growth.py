@@ -1,4 +1,4 @@
-"""How the cost of one grows with the number of all: it should not."""
+"""How the cost per item grows with the number of items: it should not."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import attrs
 from .goals import Goal, duration
 from .laboratory import BOTH, Client, Laboratory
 
-FLAT: Final = 1.25  # the cost of one at the largest number, relative to that at a smaller one
+FLAT: Final = 1.25  # the cost per item at the largest number, relative to the next smaller one
 
 
 @attrs.frozen
 class Curve:
-    """The cost of one, for growing numbers.
+    """The cost per item for growing numbers of items.
 
     Attributes:
-        title: What it is the cost of.
-        unit: What the number counts.
-        measure: What the cost is: "µs" or "KiB".
-        numbers: How many there were.
-        costs: For each line of the plot, the cost of one at each number; a line may end early.
+        title: The title of the plot.
+        unit: What the numbers count.
+        measure: The unit of the cost, "µs" or "KiB".
+        numbers: The numbers of items.
+        costs: For each line of the plot, the cost per item at each number. A line may be shorter.
     """
 
     title: str
@@ -32,21 +32,21 @@ class Curve:
     costs: dict[str, list[float]] = attrs.field(factory=dict)
 
     def add(self, line: str, cost: float) -> None:
-        """Add the next point of a line."""
+        """Append a point to a line."""
         self.costs.setdefault(line, []).append(cost)
 
 
-# The largest numbers would take the published client minutes.
+# Larger numbers would take the published client minutes.
 PUBLISHED_LIMIT: Final = {"events": 100_000, "streams": 1000, "handlers": 1000, "calls": 0}
 
 
 def clients(lab: Laboratory, unit: str, number: int) -> Sequence[Client]:
-    """The clients that a number is measured with; the published one's is only for the plots."""
+    """The clients to measure; the published one is only needed for the plots."""
     return ("ours",) if lab.quick or number > PUBLISHED_LIMIT[unit] else BOTH
 
 
 def events(lab: Laboratory) -> Curve:
-    """The time of an event, in streams of growing length."""
+    """Time per event, in streams of growing length."""
     numbers = [1000, 5000, 20_000] if lab.quick else [1000, 10_000, 100_000, 1_000_000]
     curve = Curve("Time for each event of a stream", "events", "µs", numbers)
     for number in numbers:
@@ -60,7 +60,7 @@ def events(lab: Laboratory) -> Curve:
 
 
 def calls(lab: Laboratory) -> Curve:
-    """The time of a call, after growing numbers of them."""
+    """Time per call, for growing numbers of calls."""
     numbers = [100, 500] if lab.quick else [100, 1000, 10_000]
     curve = Curve("Time for each call on one client", "calls", "µs", numbers)
     for number in numbers:
@@ -74,7 +74,7 @@ def calls(lab: Laboratory) -> Curve:
 
 
 def streams(lab: Laboratory) -> Iterator[Curve]:
-    """The time and the memory of a live stream, among growing numbers of them."""
+    """Time and memory per live stream, for growing numbers of streams."""
     numbers = [10, 100] if lab.quick else [10, 100, 1000]
     times = Curve("Time for each live stream", "streams", "µs", numbers)
     memory = Curve("Memory for each live stream", "streams", "KiB", numbers)
@@ -92,7 +92,7 @@ def streams(lab: Laboratory) -> Iterator[Curve]:
 
 
 def handlers(lab: Laboratory) -> Curve:
-    """The time of a handler, in lists of growing length."""
+    """Time per handler, in lists of growing length."""
     numbers = [10, 100, 1000] if lab.quick else [10, 100, 1000, 10_000]
     curve = Curve("Time for each handler of a list", "handlers", "µs", numbers)
     for number in numbers:
@@ -106,12 +106,12 @@ def handlers(lab: Laboratory) -> Curve:
 
 
 def all_curves(lab: Laboratory) -> list[Curve]:
-    """Measure them."""
+    """Measure all curves."""
     return [events(lab), calls(lab), *streams(lab), handlers(lab)]
 
 
 def goals(curves: Sequence[Curve]) -> Iterator[Goal]:
-    """That each is flat: the cost at the largest number is not above that at the one before."""
+    """The goals that each curve is flat between its last two numbers."""
     for curve in curves:
         for line, costs in curve.costs.items():
             if not line.startswith("this client"):
@@ -127,5 +127,5 @@ def goals(curves: Sequence[Curve]) -> Iterator[Goal]:
 
 
 def show(cost: float, curve: Curve) -> str:
-    """A cost, to be read."""
+    """Format a cost."""
     return duration(cost / 1e6) if curve.measure == "µs" else f"{cost:.3g} {curve.measure}"

@@ -1,6 +1,6 @@
-"""The time that ``import llama_agents.client`` takes in a new process.
+"""Time of ``import llama_agents.client`` in a new process.
 
-Beside it the least that it could take: the libraries that it is made of.
+For comparison, the unavoidable part: importing its dependencies.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ BEGIN = "import time; begin = time.perf_counter()\n"
 END = "\nprint(time.perf_counter() - begin)"
 
 CLIENT = "import llama_agents.client"
-# pydantic imports most of itself with the first model.
+# pydantic imports most of its modules when the first model is defined.
 LIBRARIES = """
 import httpx, attrs, pydantic
 class Model(pydantic.BaseModel):
@@ -24,7 +24,7 @@ class Model(pydantic.BaseModel):
 
 
 def seconds(program: str) -> float:
-    """Run a program in a new process."""
+    """Return the seconds that a program takes in a new process."""
     command = [sys.executable, "-c", BEGIN + program + END]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
@@ -33,6 +33,6 @@ options = arguments(__doc__, repeat=5)
 client, libraries = [], []
 for _ in range(options.repeat):
     client.append(seconds(CLIENT))
-    if find_spec("attrs"):  # the published client does without
+    if find_spec("attrs"):  # not a dependency of the published client
         libraries.append(seconds(LIBRARIES))
 report(client=client, libraries=libraries)

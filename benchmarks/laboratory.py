@@ -1,4 +1,4 @@
-"""Runs the scripts with each client in turns."""
+"""Runs the scripts alternately with each client."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ BOTH: Final[Sequence[Client]] = ("ours", "published")
 
 @attrs.frozen
 class Found:
-    """What a script found with each client: for each name, all repetitions."""
+    """The results of a script: for each client and name, all repetitions."""
 
     by_client: Mapping[Client, Mapping[str, Sequence[float]]]
 
     def ours(self, name: str) -> float:
-        """The median with this client."""
+        """The median of this client."""
         return statistics.median(self.by_client["ours"][name])
 
     def published(self, name: str) -> float:
-        """The median with the published client."""
+        """The median of the published client."""
         return statistics.median(self.by_client["published"][name])
 
 
 @attrs.frozen
 class Laboratory:
-    """Two environments and two servers.
+    """The environments and servers that the scripts run with.
 
     Attributes:
         interpreters: The Python of each client's environment.
-        replay: The URL of the server that only replays bytes.
-        server: The URL of a real server.
-        quick: Whether small sizes will do.
+        replay: URL of the server that only replays bytes.
+        server: URL of a real server.
+        quick: Whether to use small sizes.
     """
 
     interpreters: Mapping[Client, str]
@@ -50,13 +50,13 @@ class Laboratory:
     def measure(
         self, script: str, *, rounds: int = 1, clients: Sequence[Client] = BOTH, **sizes: int
     ) -> Found:
-        """Run a script.
+        """Run a script with each client and collect the results.
 
         Args:
-            script: Its name.
-            rounds: How often the clients take turns.
-            clients: With which of them.
-            **sizes: Its options.
+            script: Name of the script.
+            rounds: How many times to run it with each client, alternately.
+            clients: The clients to run it with.
+            **sizes: Options of the script.
         """
         found: dict[Client, dict[str, list[float]]] = {client: {} for client in clients}
         for _ in range(rounds):

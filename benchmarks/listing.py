@@ -1,4 +1,4 @@
-"""The time of a list of many handlers; and with Python's garbage collector off."""
+"""Time to list many handlers, with and without Python's garbage collector."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .script import arguments, report
 
 
 async def main(url: str, count: int, repeat: int) -> list[float]:
-    """Seconds for each list."""
+    """Return seconds per list."""
     client = WorkflowClient(base_url=url)
     found = []
     for turn in range(repeat + 1):
         begin = time.perf_counter()
-        answer = await client.get_handlers(workflow_name=[str(count)])
-        assert len(answer.handlers) == count
-        if turn:  # the first one makes the connection, and the server's answer
+        response = await client.get_handlers(workflow_name=[str(count)])
+        assert len(response.handlers) == count
+        if turn:  # the first one opens the connection and builds the server's response
             found.append(time.perf_counter() - begin)
     return found
 

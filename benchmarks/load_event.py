@@ -1,4 +1,4 @@
-"""The time to make an event of an envelope, and of the class's own ``model_validate``."""
+"""Time to turn an envelope into an event, and of the class's own ``model_validate``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Progress(Event):
 
 
 class Other(Event):
-    """Another class of the registry."""
+    """Another class in the registry."""
 
     number: int
 

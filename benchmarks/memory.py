@@ -1,7 +1,7 @@
-"""The memory of a stream whose consumer is slower than the server.
+"""Memory of a stream whose consumer is slower than the server.
 
-The consumer pauses at the first event, long enough for a client to read far ahead of it; then it
-takes all. Memory is read before the stream, and at its highest.
+The consumer pauses at the first event, long enough for a client to read far ahead, and then
+consumes the rest. Reports the memory in use, relative to that before the stream.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from llama_agents.client import WorkflowClient
 
 from .script import arguments, report, resident
 
-LOOK = 0.1  # s, between two looks at the memory in the pause
+INTERVAL = 0.1  # s, between samples during the pause
 
 
-async def main(url: str, count: int, looks: int, pause: int) -> list[float]:
-    """Bytes beyond those before the stream, at each look."""
+async def main(url: str, count: int, samples: int, pause: int) -> list[float]:
+    """Return the additional bytes in use, for each sample."""
     client = WorkflowClient(base_url=url)
     async for _ in client.get_workflow_events("many-1"):
-        pass  # what a client has once is no part of it
+        pass  # excludes what a client allocates only once
     memory, seen, before = [], 0, resident()
     async for _ in client.get_workflow_events(f"many-{count}"):
         if not seen:
-            for _ in range(round(pause / LOOK)):
-                await asyncio.sleep(LOOK)
+            for _ in range(round(pause / INTERVAL)):
+                await asyncio.sleep(INTERVAL)
                 memory.append(float(resident() - before))
-        if seen % (count // looks) == 0:
+        if seen % (count // samples) == 0:
             memory.append(float(resident() - before))
         seen += 1
     assert seen == count, f"{seen} events"
     return memory
 
 
-options = arguments(__doc__, events=1_000_000, looks=200, pause=3)
-memory = asyncio.run(main(options.replay, options.events, options.looks, options.pause))
+options = arguments(__doc__, events=1_000_000, samples=200, pause=3)
+memory = asyncio.run(main(options.replay, options.events, options.samples, options.pause))
 report(highest=[max(memory)], over_time=memory)

@@ -1,10 +1,10 @@
-"""A server that only replays bytes, so that a figure shows the client: ``-m benchmarks.replay``.
+"""A server that only replays bytes, to isolate the client: ``python -m benchmarks.replay``.
 
-It prints its URL, and ends when its input does. What it answers is in the path:
+It prints its URL and exits at the end of its standard input. The path selects the response:
 
-- ``/events/many-N``: N events of 300 bytes, the last one terminal, in pieces of 64 KiB.
-- ``/events/chunked-N``: the same, one chunk for each event, as the real server sends them.
-- ``/events/live``: one event, and then nothing more.
+- ``/events/many-N``: N events of 300 bytes, the last one terminal, in chunks of 64 KiB.
+- ``/events/chunked-N``: the same, with one chunk per event, as the real server sends them.
+- ``/events/live``: one event, then nothing more.
 - ``/handlers/ID``: a completed run.
 - ``/handlers?workflow_name=N``: N completed runs.
 """
@@ -19,13 +19,13 @@ import sys
 from collections.abc import Iterator
 
 EVENT_BYTES = 300  # of the JSON of an event
-PIECE = 65536
+CHUNK_BYTES = 65536
 
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def event(sequence: int, type_: str = "Progress") -> bytes:
-    """An event as the server writes it."""
+    """Return an event as the server sends it."""
     value = {"step": sequence, "ratio": 0.5, "text": ""}
     data = {"value": value, "qualified_name": f"app.{type_}", "type": type_, "types": None}
     value["text"] = "x" * (EVENT_BYTES - len(json.dumps(data)))
@@ -33,24 +33,29 @@ def event(sequence: int, type_: str = "Progress") -> bytes:
 
 
 def events(count: int) -> Iterator[bytes]:
-    """So many events."""
+    """Yield the events of a stream."""
     for sequence in range(count - 1):
         yield event(sequence)
     yield event(count - 1, "StopEvent")
 
 
 @functools.cache
-def body(count: int, pieces: bool) -> list[bytes]:
-    """The body of an event stream, in what is written at once."""
-    if not pieces:
-        return [b"%x\r\n%s\r\n" % (len(block), block) for block in events(count)] + [b"0\r\n\r\n"]
+def body(count: int, large_chunks: bool) -> list[bytes]:
+    """Return the body of an event stream as HTTP chunks."""
+    if not large_chunks:
+        return [*map(chunk, events(count)), b"0\r\n\r\n"]
     whole = b"".join(events(count))
-    cut = [whole[start : start + PIECE] for start in range(0, len(whole), PIECE)]
-    return [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in cut] + [b"0\r\n\r\n"]
+    starts = range(0, len(whole), CHUNK_BYTES)
+    return [*(chunk(whole[start : start + CHUNK_BYTES]) for start in starts), b"0\r\n\r\n"]
+
+
+def chunk(data: bytes) -> bytes:
+    """Return data as one HTTP chunk."""
+    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 def run(handler_id: str) -> dict[str, object]:
-    """A completed run."""
+    """Return a completed run."""
     result = {"value": {"result": "x" * 100}, "qualified_name": None, "type": "StopEvent"}
     return {
         "handler_id": handler_id,
@@ -66,8 +71,8 @@ def run(handler_id: str) -> dict[str, object]:
 
 
 @functools.cache
-def answer(path: str) -> bytes:
-    """A plain answer, of known length."""
+def response(path: str) -> bytes:
+    """Return a plain response."""
     number = re.search(r"workflow_name=(\d+)", path)
     if path.startswith("/handlers/"):
         content: object = run(path.removeprefix("/handlers/"))
@@ -84,24 +89,23 @@ def answer(path: str) -> bytes:
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer the requests of one connection."""
+    """Serve the requests of one connection."""
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
             path = head.split(b" ", 2)[1].decode()
             match = re.match(r"/events/(many|chunked|live)(?:-(\d+))?", path)
             if match is None:
-                writer.write(answer(path))
+                writer.write(response(path))
                 await writer.drain()
                 continue
             writer.write(STREAM)
             if match[1] == "live":
-                block = event(0)
-                writer.write(b"%x\r\n%s\r\n" % (len(block), block))
+                writer.write(chunk(event(0)))
                 await reader.read()
                 return
-            for piece in body(int(match[2]), match[1] == "many"):
-                writer.write(piece)
+            for data in body(int(match[2]), match[1] == "many"):
+                writer.write(data)
                 await writer.drain()
             return
     except (asyncio.IncompleteReadError, ConnectionError):
@@ -111,7 +115,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def main() -> None:
-    """Serve until the input ends."""
+    """Serve until standard input ends."""
     server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=4096)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await asyncio.to_thread(sys.stdin.read)

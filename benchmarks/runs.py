@@ -1,4 +1,4 @@
-"""The longest time that many concurrent ``run_workflow`` keep the event loop from other work."""
+"""Longest time that many concurrent ``run_workflow`` calls block the event loop."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .script import arguments, report
 TICK = 0.005  # s
 
 
-async def longest_gap(over: asyncio.Event) -> float:
-    """Seconds that a task which wants to run every few milliseconds had to wait."""
+async def longest_delay(over: asyncio.Event) -> float:
+    """Return the longest delay, in seconds, of a task that should run every few milliseconds."""
     longest, last = 0.0, time.perf_counter()
     while not over.is_set():
         await asyncio.sleep(TICK)
@@ -23,11 +23,11 @@ async def longest_gap(over: asyncio.Event) -> float:
 
 
 async def main(url: str, count: int) -> tuple[float, float]:
-    """The longest gap, and the seconds of all runs."""
+    """Return the longest delay and the duration of all runs, in seconds."""
     client = WorkflowClient(base_url=url)
     await client.run_workflow("pause", start_event={"seconds": 0})
     over = asyncio.Event()
-    watch = asyncio.create_task(longest_gap(over))
+    watch = asyncio.create_task(longest_delay(over))
     await asyncio.sleep(0)
     begin = time.perf_counter()
     runs = [client.run_workflow("pause", start_event={"seconds": 0.5}) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""What each script begins and ends with, and the servers that it measures against."""
+"""Command line and output of the scripts, and the servers that they measure against."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ ROOT: Final = Path(__file__).parents[1]
 
 
 def arguments(description: str | None, **sizes: int) -> argparse.Namespace:
-    """Read the command line.
+    """Parse the command line.
 
     Args:
         description: What the script measures.
-        **sizes: Its own options, and their defaults.
+        **sizes: The script's own options, with their defaults.
     """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--replay", help="the URL of `python -m benchmarks.replay`")
-    parser.add_argument("--server", help="the URL of `python -m benchmarks.server`")
+    parser.add_argument("--replay", help="URL of `python -m benchmarks.replay`")
+    parser.add_argument("--server", help="URL of `python -m benchmarks.server`")
     for name, default in sizes.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     return parser.parse_args()
 
 
 def report(**figures: Sequence[float]) -> None:
-    """Print what was measured: for each name, what each repetition gave."""
+    """Print the results: for each name, the value of every repetition."""
     print(json.dumps(figures))
 
 
 @contextmanager
 def running(module: str) -> Iterator[str]:
-    """Run a server of this package in a process of its own; give its URL."""
+    """Run a server of this package in its own process and yield its URL."""
     command = [sys.executable, "-m", f"benchmarks.{module}"]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -52,6 +52,6 @@ def running(module: str) -> Iterator[str]:
 
 
 def resident() -> int:
-    """Bytes of memory that this process has in use."""
+    """Return the resident memory of this process in bytes."""
     pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")

@@ -1,6 +1,6 @@
-"""A real server with a workflow that sleeps: ``-m benchmarks.server``.
+"""A real server with a workflow that sleeps: ``python -m benchmarks.server``.
 
-It prints its URL, and ends when its input does.
+It prints its URL and exits at the end of its standard input.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from workflows.events import StartEvent, StopEvent
 
 
 class PauseEvent(StartEvent):
-    """How long to sleep."""
+    """The duration of the sleep, in seconds."""
 
     seconds: float = 0.0
 
 
 class Pause(Workflow):
-    """Sleeps."""
+    """A workflow that sleeps."""
 
     @step
     async def pause(self, event: PauseEvent) -> StopEvent:
@@ -32,7 +32,7 @@ class Pause(Workflow):
 
 
 async def main() -> None:
-    """Serve until the input ends."""
+    """Serve until standard input ends."""
     server = WorkflowServer()
     server.add_workflow("pause", Pause(timeout=None))
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)

@@ -1,4 +1,4 @@
-"""The time and the memory of each of many live streams in one process, on one default client."""
+"""Time and memory per stream, with many live streams on one client in one process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .script import arguments, report, resident
 
 
 def events(client: WorkflowClient) -> AsyncIterator[Any]:
-    """The events of a run that says little."""
+    """Stream a run that sends a single event."""
     return aiter(client.get_workflow_events("live"))
 
 
@@ -25,7 +25,7 @@ async def first(iterator: AsyncIterator[Any]) -> None:
 
 
 async def main(url: str, count: int) -> tuple[float, float]:
-    """Seconds and bytes for each stream."""
+    """Return seconds and bytes per stream."""
     client = WorkflowClient(base_url=url)
     warm = events(client)
     await first(warm)

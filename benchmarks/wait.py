@@ -1,4 +1,4 @@
-"""How long after the end of a run ``wait_for_handler`` returns."""
+"""Delay between the end of a run and the return of ``wait_for_handler``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .script import arguments, report
 
 
 async def main(url: str, repeat: int) -> list[float]:
-    """Seconds from the end of a run, as the server on this machine noted it."""
+    """Return the delays in seconds, from the end that the server recorded on the same clock."""
     client = WorkflowClient(base_url=url)
     late = []
     for turn in range(repeat):
-        pause = 0.5 + 0.37 * turn % 1  # a client that only looks now and then is not to be lucky
+        pause = 0.5 + 0.37 * turn % 1  # vary the phase, so that polling is not favoured
         run = await client.run_workflow_nowait("pause", start_event={"seconds": pause})
         handler = await client.wait_for_handler(run.handler_id)
         returned = time.time()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from llama_agents.client.bindings.models import RunWorkflowRequest, SendEventRequest
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -101,6 +101,7 @@ JSON = st.recursive(
 OBJECTS = st.dictionaries(KEYS, JSON, max_size=5)
 
 
+@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {},
@@ -117,6 +118,7 @@ def test_run_request_is_passed_through_unchanged(body: dict[str, Any]) -> None:
     assert RunWorkflowRequest.from_dict(body).to_dict() == body
 
 
+@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {"event": OBJECTS | JSON},
