@@ -6,18 +6,15 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar
 
+from ._lazy_types import Event, StopEvent
 from .errors import CheckpointError, EventValidationError
 from .protocol import HandlerData
+from .protocol.serializable_events import EventEnvelopeWithMetadata
 
-if TYPE_CHECKING:
-    from workflows.events import Event, StopEvent
-
-    from .protocol.serializable_events import EventEnvelopeWithMetadata
-
-    EventT = TypeVar("EventT", bound=Event)
-    StopT = TypeVar("StopT", bound=StopEvent)
+EventT = TypeVar("EventT", bound=Event)
+StopT = TypeVar("StopT", bound=StopEvent)
 
 
 class Checkpoint(TypedDict):
@@ -90,13 +87,13 @@ def result_of(handler: HandlerData, event_class: type[StopT] | None) -> Any:
     result = handler.result
     if event_class is None:
         return result
-    from workflows.events import StopEvent
+    from workflows import events
 
-    if not (isinstance(event_class, type) and issubclass(event_class, StopEvent)):
+    if not (isinstance(event_class, type) and issubclass(event_class, events.StopEvent)):
         raise TypeError(f"a result is a StopEvent class, not {event_class!r}")
     if result is None:
         raise EventValidationError(f"Handler {handler.handler_id!r} has no result")
-    names = {result.type, *(result.types or ()), StopEvent.__name__}
+    names = {result.type, *(result.types or ()), events.StopEvent.__name__}
     if event_class.__name__ not in names:
         raise EventValidationError(
             f"Handler {handler.handler_id!r} ended with {result.type}, which is no "

@@ -16,7 +16,6 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import (
-    TYPE_CHECKING,
     Annotated,
     Any,
     Final,
@@ -39,14 +38,11 @@ from pydantic import (
 )
 
 from . import _schemas, _shapes
+from ._lazy_types import Event, WorkflowGraph
 from ._schemas import Declared, SchemaError
 from ._shapes import Described, EventShape
 from .errors import EventValidationError
 from .protocol.serializable_events import EventEnvelope
-
-if TYPE_CHECKING:
-    from workflows.events import Event
-    from workflows.representation import WorkflowGraph
 
 __all__ = ["EventTypes", "SparseModel"]
 
@@ -272,12 +268,12 @@ def _build(described: Described, *, exact: bool = False) -> dict[str, type[Event
         described: Which.
         exact: Whether a field that may be left out must then be, and not be None.
     """
-    from workflows.events import Event
+    from workflows import events
 
     from .protocol.event_classes import FRAMEWORK
 
     builder = _Builder(described, exact)
-    known: dict[str, type[Event]] = {**FRAMEWORK, _shapes.EVENT: Event}
+    known: dict[str, type[Event]] = {**FRAMEWORK, _shapes.EVENT: events.Event}
     with warnings.catch_warnings():
         # A field that is named as a method of every event: the server was warned of it.
         warnings.filterwarnings("ignore", "Field name", UserWarning)

@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, GetCoreSchemaHandler, model_validator
 from pydantic_core import core_schema
 
+from .._lazy_types import Event, JsonSerializer
 from ..errors import EventValidationError
 
 if TYPE_CHECKING:
-    from workflows.context.serializers import JsonSerializer
-    from workflows.events import Event
-
     from .event_classes import FRAMEWORK_EVENT_TYPES
 
 __all__ = [
