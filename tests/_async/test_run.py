@@ -48,7 +48,7 @@ async def test_run_is_followed_and_its_result_typed(server_url: str) -> None:
 async def test_result_of_another_class_is_an_error(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("typed", {"name": "Ada"})
-        with pytest.raises(EventValidationError, match="OutEvent, which is no Other"):
+        with pytest.raises(EventValidationError, match="OutEvent, not Other"):
             await run.result(Other)
         with pytest.raises(TypeError, match="StopEvent"):
             await run.result(StartEvent)  # type: ignore[type-var]

@@ -47,7 +47,7 @@ def test_run_is_followed_and_its_result_typed(server_url: str) -> None:
 def test_result_of_another_class_is_an_error(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("typed", {"name": "Ada"})
-        with pytest.raises(EventValidationError, match="OutEvent, which is no Other"):
+        with pytest.raises(EventValidationError, match="OutEvent, not Other"):
             run.result(Other)
         with pytest.raises(TypeError, match="StopEvent"):
             run.result(StartEvent)  # type: ignore[type-var]

@@ -121,7 +121,7 @@ def test_start_event_that_does_not_fit_is_not_sent(
 ) -> None:
     with SyncWorkflowClient(base_url=order_url) as client:
         before = client.get_handlers()
-        with pytest.raises(EventValidationError, match=f"'order' is no OrderStart.*{problem}"):
+        with pytest.raises(EventValidationError, match=f"not a valid OrderStart.*{problem}"):
             client.start("order", start_event, validate=True)
         with pytest.raises(EventValidationError, match=problem):
             client.run_workflow("order", None, start_event, validate=True)
@@ -253,9 +253,9 @@ def test_schema_that_is_too_deep_is_an_error() -> None:
 def test_broken_list_or_start_schema_is_an_error() -> None:
     answers = {"events": {"events": [{"properties": {}}]}, "schema": {"start": {}, "stop": {}}}
     client = replies(serves(answers))
-    with pytest.raises(InvalidResponseError, match="an event has no title") as caught:
+    with pytest.raises(InvalidResponseError, match="an event schema has no title") as caught:
         client.get_event_types("w")
     assert caught.value.response.url.path == "/workflows/w/events"
-    with pytest.raises(InvalidResponseError, match="an event has no title") as caught:
+    with pytest.raises(InvalidResponseError, match="an event schema has no title") as caught:
         client.start("w", validate=True)
     assert caught.value.response.url.path == "/workflows/w/schema"

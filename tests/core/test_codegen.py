@@ -12,8 +12,9 @@ from types import ModuleType
 from typing import Any, Final
 
 import pytest
-from llama_agents.client import SyncWorkflowClient, codegen, typed
-from llama_agents.client._schemas import Declared
+from llama_agents.client import SyncWorkflowClient, codegen
+from llama_agents.client._events import builder
+from llama_agents.client._events.schema import EventDeclaration
 from llama_agents.client.codegen import CodegenError
 from llama_agents.client.testing import serve
 from starlette.middleware import Middleware
@@ -35,8 +36,8 @@ def run(*arguments: str, command: tuple[str, ...] = MODULE) -> subprocess.Comple
 
 
 def source_of(*events: tuple[str, tuple[str, ...], Any]) -> str:
-    described = typed.event_types([Declared(*event) for event in events]).described
-    return codegen.source(described, "# generated\n")
+    types = builder.event_types([EventDeclaration(*event) for event in events])
+    return codegen.source(builder.catalog_of(types), "# generated\n")
 
 
 def imported(path: Path) -> ModuleType:
@@ -188,22 +189,22 @@ def test_clashing_and_hostile_names_and_texts_are_only_text(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("import os", "have a Import"),
-        ("from os import path", "import os"),
-        ("class E(print()): ...", "call print"),
-        ("class E:\n    x: int = (lambda: 1)()", "call lambda"),
-        ("class Other: ...", "not have the event E"),
-        ("class E: ...", "not have the field x"),
+        ("import os", "forbidden Import"),
+        ("from os import path", "forbidden os"),
+        ("class E(print()): ...", "forbidden print"),
+        ("class E:\n    x: int = (lambda: 1)()", "forbidden lambda"),
+        ("class Other: ...", "lacks the event E"),
+        ("class E: ...", "lacks the field x of E"),
     ],
 )
 def test_source_that_does_more_than_define_is_refused(text: str, problem: str) -> None:
-    types = typed.event_types([Declared("E", (), {"properties": {"x": {}}})])
+    types = builder.event_types([EventDeclaration("E", (), {"properties": {"x": {}}})])
     with pytest.raises(CodegenError, match=problem):
-        codegen._verified(text, types.described)
+        codegen._verify(text, builder.catalog_of(types))
 
 
 def test_event_that_is_named_as_a_type_of_the_source_is_refused() -> None:
-    with pytest.raises(CodegenError, match="the event Field is called"):
+    with pytest.raises(CodegenError, match="event Field has a name"):
         source_of(("Field", (), {}))
 
 
@@ -231,7 +232,7 @@ def test_failures_are_one_line(order_url: str, server_url: str, tmp_path: Path) 
     nowhere = f"http://127.0.0.1:{free_port()}"
     assert failed(run(nowhere, "order")).startswith("error: ")
     assert "base_url" in failed(run("no url", "order"))
-    assert "is not 'NAME: VALUE'" in failed(run(order_url, "order", "--header", "nothing"))
+    assert "expected 'NAME: VALUE'" in failed(run(order_url, "order", "--header", "nothing"))
     unwritable = str(tmp_path / "no" / "folder.py")
     assert "No such file" in failed(run(order_url, "order", "-o", unwritable))
     assert "required: WORKFLOW" in failed(run(order_url), 2)

@@ -8,8 +8,9 @@ import uuid
 from typing import Any, Literal
 
 import pytest
-from llama_agents.client import EventEnvelopeWithMetadata, EventTypes, EventValidationError, typed
-from llama_agents.client._schemas import Declared, SchemaError, declared_events
+from llama_agents.client import EventEnvelopeWithMetadata, EventTypes, EventValidationError
+from llama_agents.client._events import builder
+from llama_agents.client._events.schema import EventDeclaration, SchemaError, declared_events
 from llama_agents.client.typed import SparseModel
 from pydantic import BaseModel, ValidationError
 from workflows.events import Event, InputRequiredEvent, StopEvent, WorkflowFailedEvent
@@ -31,7 +32,7 @@ def schema(**properties: Any) -> dict[str, Any]:
 
 
 def made(*events: tuple[str, tuple[str, ...], Any]) -> EventTypes:
-    return typed.event_types([Declared(*event) for event in events])
+    return builder.event_types([EventDeclaration(*event) for event in events])
 
 
 def made_of(**properties: Any) -> Any:
@@ -325,7 +326,7 @@ def test_registry_gives_classes_by_place_and_name() -> None:
     assert [] not in types
     assert repr(types) == "EventTypes(A, StopEvent, B)"
     assert types.names == ("A", "StopEvent", "B")
-    with pytest.raises(KeyError, match="no event 'C': there are A, StopEvent, B"):
+    with pytest.raises(KeyError, match="no event 'C'; the workflow has A, StopEvent, B"):
         types["C"]
 
 
@@ -345,11 +346,11 @@ def test_sparse_model_is_written_by_its_aliases() -> None:
 
 def test_start_event_without_a_class_name_is_checked() -> None:
     body = {"title": "The start", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
-    typed.check_start(body, [{"n": 1}], "w")
-    with pytest.raises(EventValidationError, match="'w' is no Start: n: Field required"):
-        typed.check_start(body, [{}], "w")
+    builder.check_start(body, [{"n": 1}], "w")
+    with pytest.raises(EventValidationError, match="'w' is not a valid Start: n: Field required"):
+        builder.check_start(body, [{}], "w")
     with pytest.raises(EventValidationError, match="Input should be a valid dictionary"):
-        typed.check_start(body, [{"value": 5, "type": "Start"}], "w")
+        builder.check_start(body, [{"value": 5, "type": "Start"}], "w")
 
 
 def test_sparse_events_derive_from_each_other() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from llama_agents.client import EventValidationError, typed
-from llama_agents.client._schemas import Declared, SchemaError
+from llama_agents.client import EventValidationError
+from llama_agents.client._events import builder
+from llama_agents.client._events.schema import EventDeclaration, SchemaError
 
 USABLE = ["A", "B", "n", "m", "items", "x1", "text", "kind"]
 NAMES = st.sampled_from([*USABLE, "a-b", "class", "_x", "model_config", ""])
@@ -68,7 +69,7 @@ ROOTS = st.builds(
     st.fixed_dictionaries(dict.fromkeys("ABC", MODELS | SCHEMAS)),
 )
 EVENTS = st.builds(
-    Declared,
+    EventDeclaration,
     name=st.sampled_from(["A", "B", "StopEvent", "Field"]),
     ancestors=st.lists(st.sampled_from(["A", "B", "StopEvent", "C"]), max_size=2).map(tuple),
     schema=st.one_of(ROOTS, ROOTS, ROOTS, keywords(SCHEMAS)),
@@ -78,9 +79,9 @@ EVENTS = st.builds(
 @pytest.mark.filterwarnings("error")
 @settings(max_examples=100, deadline=None, suppress_health_check=[*HealthCheck])
 @given(st.lists(EVENTS, min_size=1, max_size=3, unique_by=lambda event: event.name))
-def test_schemas_make_classes_or_are_refused(declared: list[Declared]) -> None:
+def test_schemas_make_classes_or_are_refused(declared: list[EventDeclaration]) -> None:
     try:
-        types = typed.event_types(declared)
+        types = builder.event_types(declared)
     except SchemaError:
         return
     assert {*types.names} == {event.name for event in declared}
@@ -91,4 +92,4 @@ def test_schemas_make_classes_or_are_refused(declared: list[Declared]) -> None:
 @given(ROOTS, st.dictionaries(NAMES, ANYTHING, max_size=3))
 def test_start_event_fits_or_not(schema: dict[str, Any], fields: dict[str, Any]) -> None:
     with suppress(SchemaError, EventValidationError):
-        typed.check_start({**schema, "title": "A"}, [fields], "w")
+        builder.check_start({**schema, "title": "A"}, [fields], "w")

@@ -1,20 +1,12 @@
-"""The rules of a handle on a run: what a checkpoint holds, and what a typed result must be.
-
-Pure.
-"""
+"""The rules of a checkpoint: what it holds, and which run it belongs to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import Any, Literal, TypedDict
 
-from ._lazy_types import Event, StopEvent
-from .errors import CheckpointError, EventValidationError
+from .errors import CheckpointError
 from .protocol import HandlerData
-from .protocol.serializable_events import EventEnvelopeWithMetadata
-
-EventT = TypeVar("EventT", bound=Event)
-StopT = TypeVar("StopT", bound=StopEvent)
 
 
 class Checkpoint(TypedDict):
@@ -74,41 +66,3 @@ def refuse_another_run(checkpoint: Checkpoint, handler: HandlerData) -> None:
             f"({handler.run_id}, begun {handler.started_at}; the checkpoint is of "
             f"{checkpoint['run_id']})"
         )
-
-
-def result_of(handler: HandlerData, event_class: type[StopT] | None) -> Any:
-    """Return the result of a completed run: its stop event of a class, or as it came.
-
-    Raises:
-        EventValidationError: The run ended with an event of another class, or with fields that do
-            not fit.
-        TypeError: It is no class of stop events.
-    """
-    result = handler.result
-    if event_class is None:
-        return result
-    from workflows import events
-
-    if not (isinstance(event_class, type) and issubclass(event_class, events.StopEvent)):
-        raise TypeError(f"a result is a StopEvent class, not {event_class!r}")
-    if result is None:
-        raise EventValidationError(f"Handler {handler.handler_id!r} has no result")
-    names = {result.type, *(result.types or ()), events.StopEvent.__name__}
-    if event_class.__name__ not in names:
-        raise EventValidationError(
-            f"Handler {handler.handler_id!r} ended with {result.type}, which is no "
-            f"{event_class.__name__}"
-        )
-    return as_class(result.envelope, event_class)
-
-
-def as_class(envelope: EventEnvelopeWithMetadata, event_class: type[EventT]) -> EventT:
-    """Make an event of the class that was asked for, also where the server's is a subclass of it.
-
-    Raises:
-        EventValidationError: Its fields do not fit.
-    """
-    update = {"type": event_class.__name__, "qualified_name": None}
-    event = envelope.model_copy(update=update).load_event([event_class])
-    assert isinstance(event, event_class)
-    return event

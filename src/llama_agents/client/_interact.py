@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
 
-from ._handle import as_class
+from ._events.results import as_class
 from .errors import EventValidationError, UnansweredRequestError
 from .protocol.serializable_events import EventEnvelopeWithMetadata
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 import attrs
 from pydantic import BaseModel
 
-from ._handle import result_of
+from ._events.results import result_of
 from ._wait import Wait
 from .errors import StatusError, WorkflowFailedError
 from .protocol import HandlerData, ResultEnvelope, Status

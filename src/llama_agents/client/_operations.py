@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from workflows import Context
     from workflows.events import Event, StartEvent
 
-    from ._schemas import Declared
+    from ._events.schema import EventDeclaration
     from .bindings.models import RunWorkflowRequest
     from .protocol import WorkflowGraphResponse
     from .typed import EventTypes
@@ -145,34 +145,34 @@ def get_workflow_graph(name: str) -> Operation[WorkflowGraphResponse]:
     return _operation(binding._get_kwargs(name), _reads(WorkflowGraphResponse))
 
 
-def list_events(name: str) -> Operation[list[Declared]]:
+def list_events(name: str) -> Operation[list[EventDeclaration]]:
     """The events of a workflow by their schemas: all of them, but not what they derive from."""
-    from ._schemas import declared_events
+    from ._events.schema import declared_events
 
-    def read(answer: WorkflowEventsListResponse) -> list[Declared]:
+    def read(answer: WorkflowEventsListResponse) -> list[EventDeclaration]:
         return declared_events(answer.events)
 
     return _described(name, get_workflow_events_schema(name), read)
 
 
-def get_event_types(name: str, listed: list[Declared]) -> Operation[EventTypes]:
+def get_event_types(name: str, listed: list[EventDeclaration]) -> Operation[EventTypes]:
     """The events of a workflow as classes, those that are only listed included."""
-    from . import typed
+    from ._events import builder
 
     def read(answer: WorkflowGraphResponse) -> EventTypes:
-        return typed.event_types(typed.declared_in(answer.graph, listed))
+        return builder.event_types(builder.declared_in(answer.graph, listed))
 
     return _described(name, get_workflow_graph(name), read)
 
 
 def check_start(name: str, start_event: StartEvent | dict[str, Any] | None) -> Operation[None]:
     """Compare a start event with the workflow's schema of it."""
-    from . import typed
+    from ._events import builder
 
     forms = _start_event_forms(start_event)
 
     def read(answer: WorkflowSchemaResponse) -> None:
-        typed.check_start(answer.start, forms, name)
+        builder.check_start(answer.start, forms, name)
 
     return _described(name, get_workflow_schema(name), read)
 
@@ -181,7 +181,7 @@ def _described(
     name: str, operation: Operation[ModelT], read: Callable[[ModelT], T]
 ) -> Operation[T]:
     """The operation with its answer read further; a schema that makes no sense is named."""
-    from ._schemas import SchemaError
+    from ._events.schema import SchemaError
 
     def parse(response: httpx.Response) -> T:
         answer = operation.parse(response)

@@ -4,8 +4,8 @@
 
     python -m llama_agents.client.codegen http://127.0.0.1:8080 index -o events.py
 
-It needs the extra ``codegen``: ``pip install llama-agents-client[codegen]``. The source that it
-writes needs no more than this client.
+This needs the extra ``codegen``: ``pip install 'llama-agents-client[codegen]'``. The generated
+source needs only the client itself.
 """
 
 from __future__ import annotations
@@ -17,18 +17,28 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 from pydantic import BaseModel
 
-from . import _schemas, _shapes
-from ._schemas import BOUNDS
-from ._shapes import Described
+from ._events.builder import catalog_of
+from ._events.class_plan import RESERVED_NAMES, EventCatalog
+from ._events.schema import (
+    CONSTRAINTS,
+    enum_type,
+    is_enum,
+    is_field_name,
+    is_server_default,
+    ref_name,
+)
 from .client import SyncWorkflowClient
 from .errors import WorkflowClientError, safe_url
 
-# What the source may call; nothing else in it runs when it is imported.
+if TYPE_CHECKING:
+    from datamodel_code_generator import GenerateConfig
+
+# The only calls, imports and syntax that generated source may have: importing it runs nothing else.
 _CALLS: Final = frozenset({"Field", "ConfigDict", "set", "model_rebuild"})
 _MODULES: Final = frozenset(
     "__future__ builtins datetime enum typing uuid pydantic workflows.events "  # noqa: SIM905
@@ -40,24 +50,25 @@ _NODES: Final = (
     *(ast.List, ast.Tuple, ast.Dict, ast.Set, ast.BinOp, ast.UnaryOp, ast.BitOr, ast.USub),
     *(ast.Load, ast.Store),
 )
-_MARK: Final = "named_as_it_is__"
+_KEEP_NAME: Final = "named_as_it_is__"
+_SPARSE_MODEL: Final = "llama_agents.client.typed.SparseModel"
 _NULL: Final[Mapping[str, Any]] = {"type": "null"}
-# An attribute of another type than the superclass has: Python does not mind.
+# Python allows a field to have another type than its superclass's; type checkers do not.
 _IGNORE: Final = "  # type: ignore[assignment, unused-ignore]"
 
 
 class CodegenError(Exception):
-    """What can be told in one line."""
+    """The source cannot be generated; the message fits on one line."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the source of a workflow's events.
+    """Run the command.
 
     Args:
-        arguments: As on the command line. Defaults to those of the process.
+        arguments: The command-line arguments. Defaults to those of the process.
 
     Returns:
-        The exit status.
+        The exit status: 0, or 1 after an error was printed.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -65,14 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         client = SyncWorkflowClient(base_url=options.url, headers=headers)
         with client:
             types = client.get_event_types(options.workflow)
-        text = source(types.described, _title(options.url, options.workflow))
+        text = source(catalog_of(types), _header_comment(options.url, options.workflow))
         if options.output is None:
             sys.stdout.write(text)
         else:
             Path(options.output).write_text(text, encoding="utf-8")
     except (CodegenError, WorkflowClientError, httpx.HTTPError, ValueError, OSError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        print(f"error: {reason}", file=sys.stderr)  # noqa: T201  # a program's own output
+        print(f"error: {reason}", file=sys.stderr)  # noqa: T201  # the output of a command
         return 1
     return 0
 
@@ -82,15 +93,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m llama_agents.client.codegen",
         description="Write the event classes of a workflow as Python source.",
     )
-    parser.add_argument("url", metavar="URL", help="where the server is")
-    parser.add_argument("workflow", metavar="WORKFLOW", help="the name of the workflow")
+    parser.add_argument("url", metavar="URL", help="base URL of the server")
+    parser.add_argument("workflow", metavar="WORKFLOW", help="name of the workflow")
     parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
     parser.add_argument(
         "--header",
         metavar="'NAME: VALUE'",
         action="append",
         default=[],
-        help="a header of every request; may be given again",
+        help="header to send with every request; repeatable",
     )
     return parser
 
@@ -98,52 +109,68 @@ def _parser() -> argparse.ArgumentParser:
 def _header(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     if not (name.strip() and colon):
-        raise CodegenError(f"the header {line!r} is not 'NAME: VALUE'")
+        raise CodegenError(f"invalid header {line!r}: expected 'NAME: VALUE'")
     return name.strip(), value.strip()
 
 
-def _title(url: str, workflow: str) -> str:
+def _header_comment(url: str, workflow: str) -> str:
     words = ["python", "-m", "llama_agents.client.codegen", str(safe_url(httpx.URL(url))), workflow]
-    return f"# The events of a workflow, generated: do not edit.\n#\n#     {shlex.join(words)}\n"
+    return (
+        f"# Event classes of a workflow. Do not edit; generated by:\n#\n#     {shlex.join(words)}\n"
+    )
 
 
-def source(described: Described, title: str) -> str:
-    """Return the source of a workflow's event classes; the same for the same.
+def source(catalog: EventCatalog, header: str) -> str:
+    """Return the source of a workflow's event classes; equal catalogs give equal source.
 
     Args:
-        described: The events.
-        title: The comment above it.
+        catalog: The events.
+        header: The comment at the top.
 
     Raises:
-        CodegenError: datamodel-code-generator is not installed, or the source would not be what is
-            expected of it.
+        CodegenError: datamodel-code-generator is not installed, or did not produce exactly the
+            expected classes.
     """
-    names = [event.name for event in described.events]
+    names = [event.name for event in catalog.events]
     for name in names:
-        if name in _shapes.RESERVED:
-            raise CodegenError(f"the event {name} is called as something that its source needs")
+        if name in RESERVED_NAMES:
+            raise CodegenError(f"event {name} has a name that the generated source uses itself")
     text = "from workflows.events import Event\n"
     if names:
-        text = _verified(_classes(described), described)
+        text = _verify(_generate(catalog), catalog)
     listed = "".join(f"\n    {name}," for name in names) + "\n" * bool(names)
-    return f"{title}\n{text.strip()}\n\n\nEVENTS: tuple[type[Event], ...] = ({listed})\n"
+    return f"{header}\n{text.strip()}\n\n\nEVENTS: tuple[type[Event], ...] = ({listed})\n"
 
 
-def _classes(described: Described) -> str:
+def _generate(catalog: EventCatalog) -> str:
+    definitions, bases = _document(catalog)
     try:
-        from datamodel_code_generator import GenerateConfig, InputFileType, generate
-        from datamodel_code_generator.enums import DataModelType, DefaultValueType
-        from datamodel_code_generator.format import DatetimeClassType, Formatter, PythonVersion
+        from datamodel_code_generator import generate
+
+        config = _config(bases)
     except ImportError as error:
         raise CodegenError(
             "datamodel-code-generator is not installed: pip install 'llama-agents-client[codegen]'"
         ) from error
-    definitions, bases = _document(described)
-    config = GenerateConfig(
+    try:
+        generated = generate(json.dumps({"$defs": definitions}), config=config)
+    except Exception as error:
+        raise CodegenError(f"datamodel-code-generator failed: {error}") from error
+    if not isinstance(generated, str):
+        raise CodegenError("datamodel-code-generator did not return the source of one module")
+    return generated.removeprefix("#").replace(_KEEP_NAME, "")
+
+
+def _config(bases: Mapping[str, str | list[str]]) -> GenerateConfig:
+    from datamodel_code_generator import GenerateConfig, InputFileType
+    from datamodel_code_generator.enums import DataModelType, DefaultValueType
+    from datamodel_code_generator.format import DatetimeClassType, Formatter, PythonVersion
+
+    return GenerateConfig(
         input_file_type=InputFileType.JsonSchema,
         output_model_type=DataModelType.PydanticV2BaseModel,
         target_python_version=PythonVersion.PY_311,
-        base_class_map=bases,
+        base_class_map=dict(bases),
         additional_imports=["workflows.events.Event"],
         custom_class_name_generator=str,
         custom_file_header="#",
@@ -162,121 +189,110 @@ def _classes(described: Described) -> str:
         use_union_operator=True,
         use_unique_items_as_set=True,
     )
-    try:
-        made = generate(json.dumps({"$defs": definitions}), config=config)
-    except Exception as error:
-        raise CodegenError(f"datamodel-code-generator makes nothing of it: {error}") from error
-    if not isinstance(made, str):
-        raise CodegenError("datamodel-code-generator made no source of one module")
-    return made.removeprefix("#").replace(_MARK, "")
 
 
-# ---------------------------------------------------------------------------- what goes in
+# ---------------------------------------------------------------------------- the generator's input
 
 
-def _document(described: Described) -> tuple[dict[str, Any], dict[str, str | list[str]]]:
-    """The schemas as the generator reads them, and the superclasses from elsewhere."""
+def _document(catalog: EventCatalog) -> tuple[dict[str, Any], dict[str, str | list[str]]]:
+    """Return the definitions for the generator, and the superclasses that they do not define."""
+    enums = {name for name, model in catalog.models.items() if is_enum(model)}
     definitions: dict[str, Any] = {}
     bases: dict[str, str | list[str]] = {}
-    enums = {name for name, schema in described.models.items() if _schemas.is_enum(schema)}
-    for name, schema in described.models.items():
+    for name, model in catalog.models.items():
         if name in enums:
-            definitions[name] = _enumeration(schema)
+            definitions[name] = _enum(model)
             continue
-        properties = schema["properties"]
-        definitions[name] = _object(schema, properties, enums)
-        if _is_sparse(schema, properties, enums) or not all(
-            map(_schemas.is_field_name, properties)
-        ):
-            bases[name] = "llama_agents.client.typed.SparseModel"
-    made = {event.name for event in described.events}
+        properties = model["properties"]
+        definitions[name] = _object(model, properties, enums)
+        if _is_sparse(model, properties, enums) or not all(map(is_field_name, properties)):
+            bases[name] = _SPARSE_MODEL
     sparse: set[str] = set()
-    for event in described.events:
-        own = event.own
-        definitions[event.name] = _object(event.schema, own, enums)
-        inner = [base for base in event.bases if base in made]
-        outer = [f"workflows.events.{base}" for base in event.bases if base not in made]
-        if not sparse.isdisjoint(inner):
+    for event in catalog.events:
+        fields = _object(event.schema, event.own_fields, enums)
+        defined = [base for base in event.bases if base in definitions]
+        imported = [f"workflows.events.{base}" for base in event.bases if base not in definitions]
+        if not sparse.isdisjoint(defined):
             sparse.add(event.name)
-        elif _is_sparse(event.schema, own, enums):
+        elif _is_sparse(event.schema, event.own_fields, enums):
             sparse.add(event.name)
-            outer.insert(0, "llama_agents.client.typed.SparseModel")
-        if inner:
-            fields = definitions[event.name]
+            imported.insert(0, _SPARSE_MODEL)
+        definitions[event.name] = fields
+        if defined:
             definitions[event.name] = {
-                "allOf": [*({"$ref": f"#/$defs/{base}"} for base in inner), fields],
+                "allOf": [*({"$ref": f"#/$defs/{base}"} for base in defined), fields],
                 **{key: fields[key] for key in ("title", "description") if key in fields},
             }
-        if outer:
-            bases[event.name] = outer
+        if imported:
+            bases[event.name] = imported
     return definitions, bases
 
 
-def _enumeration(schema: Mapping[str, Any]) -> dict[str, Any]:
-    made = {key: value for key, value in schema.items() if key != "members"}
-    kind = _schemas.enum_type(schema)
-    if kind is not None:
-        made["type"] = kind
-    return {**made, "x-enum-varnames": schema["members"]}
+def _enum(model: Mapping[str, Any]) -> dict[str, Any]:
+    definition = {key: value for key, value in model.items() if key != "members"}
+    value_type = enum_type(model)
+    if value_type is not None:
+        definition["type"] = value_type
+    return {**definition, "x-enum-varnames": model["members"]}
 
 
 def _object(
-    schema: Mapping[str, Any], properties: Mapping[str, Any], enums: set[str]
+    model: Mapping[str, Any], properties: Mapping[str, Any], enums: set[str]
 ) -> dict[str, Any]:
-    made = {
-        key: schema[key]
+    definition = {
+        key: model[key]
         for key in ("title", "type", "description", "additionalProperties")
-        if key in schema
+        if key in model
     }
-    made["required"] = [_marked(name) for name in schema["required"] if name in properties]
-    made["properties"] = {
-        _marked(name): _field(field, _is_left_out(name, schema, enums))
+    definition["required"] = [_kept(name) for name in model["required"] if name in properties]
+    definition["properties"] = {
+        _kept(name): _field(field, _is_omittable(name, model, enums))
         for name, field in properties.items()
     }
-    return made
+    return definition
 
 
-def _marked(name: str) -> str:
-    """The name in a form that the generator leaves alone: it renames what a model has already."""
-    return _MARK + name if name in dir(BaseModel) else name
+def _kept(name: str) -> str:
+    """Protect a field name that the generator would change because BaseModel has it."""
+    return _KEEP_NAME + name if name in dir(BaseModel) else name
 
 
-def _is_sparse(schema: Mapping[str, Any], properties: Mapping[str, Any], enums: set[str]) -> bool:
-    return any(_is_left_out(name, schema, enums) for name in properties)
+def _is_sparse(model: Mapping[str, Any], properties: Mapping[str, Any], enums: set[str]) -> bool:
+    return any(_is_omittable(name, model, enums) for name in properties)
 
 
-def _is_left_out(name: str, schema: Mapping[str, Any], enums: set[str]) -> bool:
-    """Whether the server fills it in: also where its default is nothing that source can say."""
-    field = schema["properties"][name]
-    return _schemas.is_left_to_server(name, schema) or (
-        name not in schema["required"] and not _is_plain(field["default"], field, enums)
+def _is_omittable(name: str, model: Mapping[str, Any], enums: set[str]) -> bool:
+    """Whether the server fills the field in; also if source cannot express its default."""
+    field = model["properties"][name]
+    return is_server_default(name, model) or (
+        name not in model["required"] and not _is_literal(field["default"], field, enums)
     )
 
 
-def _is_plain(value: Any, schema: Mapping[str, Any], enums: set[str]) -> bool:
-    """Whether a value of JSON is one of its type in Python too."""
+def _is_literal(value: Any, schema: Mapping[str, Any], enums: set[str]) -> bool:
+    """Whether a JSON value is a value of the type's Python class too, as a date's is not."""
     match schema:
         case {"$ref": ref}:
-            return _schemas.class_of(ref) in enums
-        case {"anyOf": kinds}:
-            return any(_is_plain(value, kind, enums) for kind in kinds)
+            return ref_name(ref) in enums
+        case {"anyOf": members}:
+            return any(_is_literal(value, member, enums) for member in members)
         case {"enum": values}:
             return value in values
         case {"format": _} | {"prefixItems": _}:
             return False
         case {"type": "array", "items": items}:
-            return isinstance(value, list) and all(_is_plain(one, items, enums) for one in value)
+            return isinstance(value, list) and all(_is_literal(one, items, enums) for one in value)
         case {"type": "object"}:
-            of = schema.get("additionalProperties", {})
+            values = schema.get("additionalProperties", {})
             return isinstance(value, dict) and all(
-                _is_plain(one, of, enums) for one in value.values()
+                _is_literal(one, values, enums) for one in value.values()
             )
         case {"type": name}:
-            return type(value) in _PYTHON[name]
+            return type(value) in _PYTHON_TYPES[name]
     return True
 
 
-_PYTHON: Final[Mapping[str, tuple[type, ...]]] = {
+_PYTHON_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "string": (str,),
     "integer": (int,),
     "number": (int, float),
@@ -285,85 +301,90 @@ _PYTHON: Final[Mapping[str, tuple[type, ...]]] = {
 }
 
 
-def _field(field: Mapping[str, Any], left_out: bool) -> dict[str, Any]:
-    """The schema of a field, so put that the generator makes one type of it and no class."""
-    described = {key: field[key] for key in ("description", "default") if key in field}
-    kind = {key: value for key, value in field.items() if key not in described}
-    if left_out:
-        described["default"] = None
-        kind = {"anyOf": [*kind.get("anyOf", [kind]), _NULL]} if kind else {}
-    match kind:
-        case {"anyOf": [{"type": str(name)} as one, {"type": "null"}]}:
-            made = {**_parts(one), "type": [name, "null"]}
+def _field(field: Mapping[str, Any], omittable: bool) -> dict[str, Any]:
+    """Write the schema of a field so that the generator makes an annotation of it, not a class."""
+    metadata = {key: field[key] for key in ("description", "default") if key in field}
+    schema = {key: value for key, value in field.items() if key not in metadata}
+    if omittable:
+        metadata["default"] = None
+        schema = {"anyOf": [*schema.get("anyOf", [schema]), _NULL]} if schema else {}
+    match schema:
+        case {"anyOf": [{"type": str(name)} as nullable, {"type": "null"}]}:
+            written = {**_expand(nullable), "type": [name, "null"]}
         case {"prefixItems": _}:
-            made = _parts(kind)
+            written = _expand(schema)
         case _:
-            made = _parts(kind) if "type" in kind else _inner(kind)
-    return {**made, **described}
+            written = _expand(schema) if "type" in schema else _nested(schema)
+    return {**written, **metadata}
 
 
-def _parts(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """What stands inside a type."""
-    made = dict(schema)
-    if "enum" in made:
-        made["x-enum-field-as-literal"] = True
+def _expand(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a type together with the types nested in it."""
+    written = dict(schema)
+    if "enum" in written:
+        written["x-enum-field-as-literal"] = True
     for key in ("items", "additionalProperties"):
-        if isinstance(made.get(key), dict):
-            made[key] = _inner(made[key])
+        if isinstance(written.get(key), dict):
+            written[key] = _nested(written[key])
     for key in ("anyOf", "prefixItems"):
-        if key in made:
-            made[key] = [_inner(one) for one in made[key]]
-    if "prefixItems" in made:
-        made |= {"minItems": len(made["prefixItems"]), "maxItems": len(made["prefixItems"])}
-    return made
+        if key in written:
+            written[key] = [_nested(member) for member in written[key]]
+    if "prefixItems" in written:
+        length = len(written["prefixItems"])
+        written |= {"minItems": length, "maxItems": length}
+    return written
 
 
-def _inner(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A type inside of another; the generator makes a class of one that has bounds."""
-    made = {key: value for key, value in schema.items() if key not in BOUNDS}
-    if "prefixItems" in made:
-        made["items"] = {"anyOf": made.pop("prefixItems")}
-    return _parts(made)
+def _nested(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a nested type; of one with constraints the generator would make a class."""
+    written = {key: value for key, value in schema.items() if key not in CONSTRAINTS}
+    if "prefixItems" in written:
+        written["items"] = {"anyOf": written.pop("prefixItems")}
+    return _expand(written)
 
 
-# ---------------------------------------------------------------------------- what comes out
+# ---------------------------------------------------------------------------- its output
 
 
-def _verified(text: str, described: Described) -> str:
-    """Make sure that the source defines these classes and does nothing else.
+def _verify(text: str, catalog: EventCatalog) -> str:
+    """Return the source with type checkers' complaints silenced, once it is proved harmless.
 
     Raises:
-        CodegenError: It does not.
+        CodegenError: It does something besides defining classes, or misses one of the events.
     """
-    from workflows.events import StopEvent  # has all that events have
-
     tree = ast.parse(text)
-    for node in ast.walk(tree):
-        if not isinstance(node, _NODES):
-            raise CodegenError(f"the source would have a {type(node).__name__}")
-        if isinstance(node, ast.ImportFrom) and node.module not in _MODULES:
-            raise CodegenError(f"the source would import {node.module}")
-        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] not in _CALLS:
-            raise CodegenError(f"the source would call {ast.unparse(node.func)}")
+    _reject_side_effects(tree)
+    from workflows.events import StopEvent  # has every attribute that events have
+
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    lines = text.split("\n")  # not splitlines: a text may have other ends of lines in it
+    lines = text.split("\n")  # not splitlines: a string may contain other line separators
     inherited = dict.fromkeys(classes, frozenset(dir(BaseModel)))
-    for event in described.events:
+    for event in catalog.events:
         if event.name not in classes:
-            raise CodegenError(f"the source would not have the event {event.name}")
-        missing = event.own.keys() - _fields(classes[event.name]).keys()
+            raise CodegenError(f"the source lacks the event {event.name}")
+        missing = event.own_fields.keys() - _field_lines(classes[event.name]).keys()
         if missing:
-            raise CodegenError(f"{event.name} would not have the field {min(missing)}")
+            raise CodegenError(f"the source lacks the field {min(missing)} of {event.name}")
         inherited[event.name] = event.overridden | {*dir(StopEvent)}
     for cls in classes.values():
-        for name, line in _fields(cls).items():
+        for name, line in _field_lines(cls).items():
             if name in inherited[cls.name]:
                 lines[line - 1] += _IGNORE
     return "\n".join(lines)
 
 
-def _fields(cls: ast.ClassDef) -> dict[str, int]:
-    """The fields of a class, and the lines that they begin in."""
+def _reject_side_effects(tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        if not isinstance(node, _NODES):
+            raise CodegenError(f"the source has a forbidden {type(node).__name__}")
+        if isinstance(node, ast.ImportFrom) and node.module not in _MODULES:
+            raise CodegenError(f"the source imports the forbidden {node.module}")
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] not in _CALLS:
+            raise CodegenError(f"the source calls the forbidden {ast.unparse(node.func)}")
+
+
+def _field_lines(cls: ast.ClassDef) -> dict[str, int]:
+    """Return the first line of each field of a class."""
     return {
         node.target.id: node.lineno
         for node in cls.body

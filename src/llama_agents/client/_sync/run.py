@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from .._handle import Checkpoint, result_of, take_checkpoint
+from .._events.results import result_of
+from .._handle import Checkpoint, take_checkpoint
 from .._interact import SETTLED, Interaction, Unanswered
 from .._tasks import call
 from ..errors import ConflictError

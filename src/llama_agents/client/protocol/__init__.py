@@ -1,6 +1,6 @@
 """The models that client and server exchange.
 
-The server builds its answers with them; fields that a newer server adds are ignored.
+The server builds its responses with them. Fields that a newer server adds are ignored.
 """
 
 from __future__ import annotations
@@ -10,30 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import BaseModel, GetPydanticSchema
 from pydantic_core import core_schema
 
-from .serializable_events import EventEnvelopeWithMetadata
+from .result_envelope import ResultEnvelope
 
 if TYPE_CHECKING:
     from .graph import WorkflowGraphResponse
 
-    # To a type checker a result is the envelope it always was, and a dict as well. At run time one
-    # class cannot derive from both a pydantic model and dict.
-    class ResultEnvelope(  # type: ignore[misc]  # the bases disagree on __iter__ and copy
-        EventEnvelopeWithMetadata,
-        dict[str, Any],  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride, reportGeneralTypeIssues]
-    ):
-        """A result, as a type checker sees it."""
-
-        envelope: EventEnvelopeWithMetadata
-else:
-    from .serializable_events import ResultEnvelope
-
 Status = Literal["running", "completed", "failed", "cancelled"]
-"""The status of a run. A newer server may send another word: it is passed on as it is."""
+"""The status of a run. Other values, from a newer server, are passed through."""
 
-_TERMINAL: Final = frozenset({"completed", "failed", "cancelled"})
+_TERMINAL_STATUSES: Final = frozenset({"completed", "failed", "cancelled"})
 
-# A word that this client does not know must not lose the answer, or the whole list, that it is in.
-_Open = GetPydanticSchema(
+# An unknown value must not make the response, or the whole list it is in, unreadable.
+_OrAnyString = GetPydanticSchema(
     lambda literal, handler: core_schema.union_schema(
         [handler(literal), core_schema.str_schema()], mode="left_to_right"
     )
@@ -41,22 +29,23 @@ _Open = GetPydanticSchema(
 
 
 def is_status_completed(status: str) -> bool:
-    """Whether a run with this status has ended."""
-    return status in _TERMINAL
+    """Return whether a run with this status has ended."""
+    return status in _TERMINAL_STATUSES
 
 
 class HandlerData(BaseModel):
     """A run of a workflow, as the server reports it.
 
     Attributes:
-        handler_id: The name of the run, chosen by the caller or by the server.
-        workflow_name: The workflow that runs.
-        run_id: The server's own id of this run; a handler id that is used again gets another.
-        error: Why the run failed; None for one that was cancelled.
-        result: The stop event of a completed run: a dict of its fields and its envelope in one.
-        result_unreadable: Whether the server could not decode the stored result (in lists).
-        status: Whether the run goes on or how it ended.
-        started_at: When it began, ISO 8601 with an offset.
+        handler_id: ID of the run, chosen by the caller or the server.
+        workflow_name: Name of the workflow.
+        run_id: The server's internal ID of the run. A handler ID that is reused gets a new one.
+        error: Why the run failed; None if it was cancelled.
+        result: The stop event of a completed run, as a dict of its fields that is also its
+            envelope.
+        result_unreadable: Whether the server could not decode the stored result (in lists only).
+        status: Whether the run is running or how it ended.
+        started_at: When it started, ISO 8601 with an offset.
         updated_at: When it last changed, ISO 8601 with an offset.
         completed_at: When it ended, ISO 8601 with an offset.
     """
@@ -67,22 +56,22 @@ class HandlerData(BaseModel):
     error: str | None = None
     result: ResultEnvelope | None = None
     result_unreadable: bool = False
-    status: Annotated[Status, _Open]
+    status: Annotated[Status, _OrAnyString]
     started_at: str
     updated_at: str | None = None
     completed_at: str | None = None
 
 
 class HandlersListResponse(BaseModel):
-    """The runs that the server knows."""
+    """The runs that the server has in memory or in its store."""
 
     handlers: list[HandlerData]
 
 
 class HealthResponse(BaseModel):
-    """Whether the server is ready."""
+    """The health status of the server."""
 
-    status: Annotated[Literal["healthy", "unhealthy"], _Open]
+    status: Annotated[Literal["healthy", "unhealthy"], _OrAnyString]
 
 
 class WorkflowsListResponse(BaseModel):
@@ -92,15 +81,15 @@ class WorkflowsListResponse(BaseModel):
 
 
 class SendEventResponse(BaseModel):
-    """The event was accepted; whether a step handles it is not known yet."""
+    """Confirmation that an event was accepted; a step may or may not handle it."""
 
-    status: Annotated[Literal["sent"], _Open]
+    status: Annotated[Literal["sent"], _OrAnyString]
 
 
 class CancelHandlerResponse(BaseModel):
-    """The run was cancelled, or removed from the store."""
+    """Confirmation that a run was cancelled or deleted."""
 
-    status: Annotated[Literal["deleted", "cancelled"], _Open]
+    status: Annotated[Literal["deleted", "cancelled"], _OrAnyString]
 
 
 class WorkflowSchemaResponse(BaseModel):
@@ -116,7 +105,7 @@ class WorkflowEventsListResponse(BaseModel):
     events: list[dict[str, Any]]
 
 
-if not TYPE_CHECKING:  # it would hide misspelled names from a type checker
+if not TYPE_CHECKING:  # a module __getattr__ would hide misspelled names from a type checker
 
     def __getattr__(name: str) -> Any:
         if name == "WorkflowGraphResponse":

@@ -1,4 +1,4 @@
-"""The one model made of the framework's own, which is slow to import: so it stands apart."""
+"""The graph of a workflow; in its own module because the framework's model is slow to import."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Event envelopes: how an event travels, and how it becomes a typed event again.
+"""Event envelopes: how an event is sent, and how it becomes a typed event again.
 
-The server writes `EventEnvelopeWithMetadata` and reads `EventEnvelope`; it runs on this module.
-The framework, which is slow to import, is imported when the first event is made or loaded.
+The server, which runs on this module, writes `EventEnvelopeWithMetadata` and reads `EventEnvelope`.
+The framework is slow to import, so it is imported only when an event is wrapped or loaded.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 import functools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, GetCoreSchemaHandler, model_validator
@@ -20,6 +20,7 @@ from ..errors import EventValidationError
 
 if TYPE_CHECKING:
     from .event_classes import FRAMEWORK_EVENT_TYPES
+    from .result_envelope import ResultEnvelope
 
 __all__ = [
     "FRAMEWORK_EVENT_TYPES",
@@ -30,13 +31,17 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # it would hide misspelled names from a type checker
+if not TYPE_CHECKING:  # a module __getattr__ would hide misspelled names from a type checker
 
     def __getattr__(name: str) -> Any:
         if name == "FRAMEWORK_EVENT_TYPES":
             from .event_classes import FRAMEWORK_EVENT_TYPES
 
             return FRAMEWORK_EVENT_TYPES
+        if name == "ResultEnvelope":
+            from .result_envelope import ResultEnvelope
+
+            return ResultEnvelope
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -47,17 +52,36 @@ def _loader() -> Callable[..., Event]:
     return load
 
 
+def is_envelope(data: Mapping[str, Any]) -> bool:
+    """Return whether an object is an envelope rather than an event's bare fields.
+
+    The server decides so, and the client must decide alike: a bare event with a field named
+    ``value`` would be misread.
+    """
+    return "value" in data or ("type" in data and "qualified_name" in data)
+
+
+class EnvelopeHolder:
+    """Base of a class whose instances stand for an envelope wherever one is accepted.
+
+    Attributes:
+        envelope: The envelope.
+    """
+
+    envelope: EventEnvelopeWithMetadata
+
+
 def _unwrap(value: Any) -> Any:
-    return value.envelope if type(value) is ResultEnvelope else value
+    return value.envelope if isinstance(value, EnvelopeHolder) else value
 
 
 class EventEnvelopeWithMetadata(BaseModel):
-    """An event as the server writes it: its fields and what class they belong to.
+    """An event as the server writes it: its fields and the names of its class.
 
     Attributes:
-        value: The event's fields in JSON form; dynamic fields stand under ``_data``, a plain stop
-            event's result under ``result``.
-        qualified_name: Module and class name, or None when the server was asked to leave it out.
+        value: The event's fields as JSON values; dynamic fields are under ``_data``, the result of
+            a plain stop event is under ``result``.
+        qualified_name: Module and class name, or None when the server was asked to omit it.
         type: The class name.
         types: The names of the superclasses that are events, nearest first, or None.
     """
@@ -71,6 +95,8 @@ class EventEnvelopeWithMetadata(BaseModel):
     def __get_pydantic_core_schema__(
         cls, source: Any, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
+        # A ResultEnvelope in a field of this class is validated and serialized as its envelope:
+        # pydantic would otherwise reject it as not an instance, or write it as a dict.
         schema = handler(source)
         return core_schema.json_or_python_schema(
             json_schema=schema,
@@ -85,7 +111,7 @@ class EventEnvelopeWithMetadata(BaseModel):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether this is a run's last event: a stop event, by its type or its superclasses."""
+        """Whether this is a run's terminal event: a stop event, by its type or a superclass."""
         types = self.types
         return self.type == "StopEvent" or (types is not None and "StopEvent" in types)
 
@@ -97,7 +123,7 @@ class EventEnvelopeWithMetadata(BaseModel):
 
         Args:
             event: The event.
-            include_qualified_name: Whether to name the module of its class too.
+            include_qualified_name: Whether to include the module and name of its class.
         """
         from .event_classes import qualified_names, superclass_names
 
@@ -118,24 +144,24 @@ class EventEnvelopeWithMetadata(BaseModel):
     ) -> Event:
         """Turn the envelope back into its typed event.
 
-        The class is looked for in the registry by its qualified name, then by its class name; among
-        the framework's own events; and, where no registry is given, in the module of the qualified
-        name. The standard library is never imported, and names inside the event (the type of an
-        exception, a nested event) never import anything.
+        The class is looked up in the registry by its qualified name, then by its class name; among
+        the framework's events; and, without a registry, in the module of the qualified name. The
+        standard library is never imported, and names inside the event (the type of an exception, a
+        nested event) never cause an import.
 
         Args:
-            registry: Event classes to choose from. With a registry nothing else is loaded (but the
-                framework's events), and nothing is imported.
-            serializer: Resolves qualified and nested names in place of the rules above.
+            registry: An allow-list of event classes. With one, only its classes and the framework's
+                events are loaded, and nothing is imported.
+            serializer: Resolves qualified and nested names instead of the rules above.
             allow_import: Whether a module that is not loaded yet may be imported to find the class.
-                Defaults to True; set it to False for envelopes of a server you do not trust.
+                Defaults to True; use False for envelopes from a server that you do not trust.
 
         Returns:
             The event, an instance of its own class.
 
         Raises:
-            EventValidationError: The class is not found, is ambiguous or is no event, or the fields
-                do not fit it.
+            EventValidationError: The class is not found, is ambiguous or is not an event, or the
+                fields do not fit it.
         """
         try:
             if serializer is not None:
@@ -144,7 +170,7 @@ class EventEnvelopeWithMetadata(BaseModel):
             return load(self.type, self.qualified_name, self.value, tuple(registry), allow_import)
         except EventValidationError:
             raise
-        except (Exception, SystemExit) as error:  # an imported module or a model may do anything
+        except (Exception, SystemExit) as error:  # imported modules and models may raise anything
             raise EventValidationError(
                 f"Event {self.qualified_name or self.type!r} cannot be loaded: {error}"
             ) from error
@@ -159,67 +185,13 @@ class EventEnvelopeWithMetadata(BaseModel):
         )
 
 
-class ResultEnvelope(dict[str, Any]):
-    """The result of a run: the stop event's fields as a dict, and at the same time its envelope.
-
-    ``OutEvent.model_validate(handler.result)`` reads the fields; ``.type``, ``.types``,
-    ``.qualified_name``, ``.value``, ``.load_event()`` and the methods of a pydantic model are those
-    of the envelope. It is always true, as a model is, also for a stop event without fields.
-
-    Attributes:
-        envelope: The envelope alone.
-    """
-
-    # isinstance(result, EventEnvelopeWithMetadata) holds, as it always did. Pydantic supports no
-    # registered subclasses: it asks for this attribute first, then Python for __class__.
-    __pydantic_decorators__ = EventEnvelopeWithMetadata.__pydantic_decorators__
-    __class__ = property(lambda self: EventEnvelopeWithMetadata)  # pyright: ignore[reportIncompatibleMethodOverride]
-
-    def __init__(self, envelope: EventEnvelopeWithMetadata) -> None:
-        super().__init__(envelope.value)
-        self.envelope = envelope
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "envelope":
-            raise AttributeError(name)
-        return getattr(self.envelope, name)
-
-    def __bool__(self) -> bool:
-        return True
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, EventEnvelopeWithMetadata):
-            return self.envelope == other
-        return super().__eq__(other)
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    __hash__ = None  # as dict
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.envelope,)
-
-    def __repr__(self) -> str:
-        return repr(self.envelope)
-
-    def __str__(self) -> str:
-        return str(self.envelope)
-
-    @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
-        return core_schema.no_info_after_validator_function(cls, handler(EventEnvelopeWithMetadata))
-
-
 class EventEnvelope(BaseModel):
     """An event as clients write it; the server knows the classes of its workflows.
 
     Attributes:
-        value: The event's fields in JSON form. The key ``data`` of older clients is read too.
+        value: The event's fields as JSON values. Older clients use the key ``data``.
         type: The class name, as declared by the workflow.
-        qualified_name: Module and class name, from older clients.
+        qualified_name: Module and class name; only older clients send it.
     """
 
     value: Any | None
@@ -228,7 +200,7 @@ class EventEnvelope(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _accept_older_forms(cls, data: Any) -> Any:
+    def _accept_legacy_data(cls, data: Any) -> Any:
         data = _from_json_text(data)
         if isinstance(data, dict) and "value" not in data and "data" in data:
             return {**data, "value": data["data"]}
@@ -247,34 +219,37 @@ class EventEnvelope(BaseModel):
         explicit_event: builtins.type[Event] | None = None,
         serializer: JsonSerializer | None = None,
     ) -> Event:
-        """Turn what a client sent into an event; this is how the server reads.
+        """Turn what a client sent into an event; the server reads events with this method.
 
-        Without a serializer only the classes of the registry (and the framework's) are resolved,
-        and nothing is imported.
+        Without a serializer only classes of the registry and the framework are resolved, and
+        nothing is imported.
 
         Args:
-            client_data: An envelope, or with ``explicit_event`` an object of bare fields; as a dict
-                or as JSON text.
+            client_data: An envelope or, with ``explicit_event``, bare fields; as a dict or as JSON
+                text.
             registry: The classes that may be sent, by class name.
-            explicit_event: The class that bare fields belong to.
+            explicit_event: The class of bare fields.
             serializer: Resolves qualified and nested names.
 
+        Returns:
+            The event.
+
         Raises:
-            EventValidationError: The data is no event of the registry.
+            EventValidationError: The data is not an event of a class that may be sent.
         """
         from .event_classes import declared_class, strict_decoder, validate
 
-        known = dict(registry or {})
+        allowed = dict(registry or {})
         data = _from_json_text(client_data)
         if not isinstance(data, dict):
             raise EventValidationError("An event must be a JSON object, or JSON text of one")
-        if explicit_event is not None and _is_bare(data):
-            known.setdefault(explicit_event.__name__, explicit_event)
+        if explicit_event is not None and not is_envelope(data):
+            allowed.setdefault(explicit_event.__name__, explicit_event)
             data = {"type": explicit_event.__name__, "value": data}
         try:
-            decoder = serializer or strict_decoder(tuple(known.values()))
+            decoder = serializer or strict_decoder(tuple(allowed.values()))
             envelope = cls.model_validate(data)
-            event_class = declared_class(envelope.type, envelope.qualified_name, known, decoder)
+            event_class = declared_class(envelope.type, envelope.qualified_name, allowed, decoder)
             return validate(event_class, envelope.value, decoder)
         except EventValidationError:
             raise
@@ -289,8 +264,3 @@ def _from_json_text(data: Any) -> Any:
         return json.loads(data)
     except ValueError:
         return data
-
-
-def _is_bare(data: dict[str, Any]) -> bool:
-    """Whether an object is bare fields, and no envelope."""
-    return "value" not in data and not ("type" in data and "qualified_name" in data)

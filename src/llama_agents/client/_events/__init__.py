@@ -1,0 +1,1 @@
+"""Event classes built from the JSON schemas that a server publishes."""

@@ -1,0 +1,388 @@
+"""JSON schemas of events, normalized.
+
+A server may send any JSON schema. `NormalizedSchema` reduces one to the keywords that the client
+understands, resolves its references within the schema itself, and names nested models and
+enumerations as Python allows, so that both consumers, `builder` (classes at run time) and `codegen`
+(source), can rely on a small, regular vocabulary. A type that is valid but not understood becomes
+the empty schema, which accepts everything; an invalid schema raises `SchemaError`. Sans-I/O.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+from pydantic_core import SchemaValidator, core_schema
+
+FORMATS: Final = frozenset({"date-time", "date", "time", "duration", "uuid", "binary"})
+# Per event. References multiply: a few hundred bytes of schema can expand without end.
+MAX_TYPES: Final = 20_000
+
+_SCALARS: Final = (str, bool, int, type(None))  # the values a Literal or an Enum can hold
+_CONSTRAINTS_OF_TYPE: Final[Mapping[str, tuple[str, ...]]] = {
+    "string": ("minLength", "maxLength"),
+    "integer": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    "array": ("minItems", "maxItems"),
+    "object": (),
+    "boolean": (),
+    "null": (),
+}
+CONSTRAINTS: Final = frozenset(
+    {"pattern", *(name for names in _CONSTRAINTS_OF_TYPE.values() for name in names)}
+)
+_REF: Final = "#/$defs/"
+_ROOT: Final = ""  # the key of a root schema; a definition with an empty name is never an event's
+
+
+class SchemaError(ValueError):
+    """A JSON schema from which no event class can be built."""
+
+
+@attrs.frozen
+class EventDeclaration:
+    """An event as the server declares it.
+
+    Attributes:
+        name: The class name, which is the ``type`` of the event's envelopes.
+        ancestors: The names of its superclasses, nearest first, without ``Event``.
+        schema: Its JSON schema.
+    """
+
+    name: str
+    ancestors: tuple[str, ...]
+    schema: Mapping[str, Any]
+
+
+def declared_events(listed: Iterable[Mapping[str, Any]]) -> list[EventDeclaration]:
+    """Read event schemas that come without class names; each schema's title is its class name.
+
+    Raises:
+        SchemaError: A schema is invalid or has no title.
+    """
+    declarations = [EventDeclaration(_title(schema), (), schema) for schema in listed]
+    for declaration in declarations:
+        NormalizedSchema(declaration)
+    return declarations
+
+
+def _title(schema: Mapping[str, Any]) -> str:
+    ref = schema.get("$ref")
+    definitions = schema.get("$defs")
+    if isinstance(ref, str) and isinstance(definitions, dict):
+        schema = definitions.get(ref_name(ref), schema)
+    title = schema.get("title") if isinstance(schema, dict) else None
+    if not isinstance(title, str):
+        raise SchemaError("an event schema has no title")
+    return title
+
+
+class NormalizedSchema:
+    """The schemas of one event and of its nested models, normalized.
+
+    Attributes:
+        declaration: The event.
+        key: The key of the event's own schema in ``models``.
+        models: The normalized schemas of objects and enumerations, by the names that the references
+            in them use.
+
+    Raises:
+        SchemaError: The schema is invalid, or has more than `MAX_TYPES` types.
+    """
+
+    def __init__(self, declaration: EventDeclaration) -> None:
+        self.declaration = declaration
+        root = declaration.schema
+        definitions = root.get("$defs", {})
+        if not isinstance(definitions, dict):
+            raise SchemaError(f"{declaration.name}: $defs is not an object")
+        self._definitions: dict[str, Any] = {**definitions, _ROOT: root}
+        ref = root.get("$ref")
+        self.key = ref_name(ref) if isinstance(ref, str) and ref_name(ref) in definitions else _ROOT
+        self.models: dict[str, dict[str, Any]] = {}
+        self._type_count = 0
+        try:
+            self._normalize_model(self.key)
+        except SchemaError as error:
+            raise SchemaError(f"{declaration.name}: {error}") from error
+        if is_enum(self.models[self.key]):
+            raise SchemaError(f"{declaration.name}: an event cannot be an enumeration")
+
+    def _normalize_model(self, key: str) -> None:
+        if key in self.models:
+            return
+        schema = self._definitions[key]
+        if not isinstance(schema, dict):
+            raise SchemaError(f"{key!r} is not a schema")
+        model: dict[str, Any] = {
+            "title": _class_name(schema.get("title"), key or self.declaration.name)
+        }
+        self.models[key] = model  # before its properties: they may refer to it
+        description = schema.get("description")
+        if isinstance(description, str):
+            model["description"] = description
+        if _is_enum(schema):
+            values = _distinct(schema.get("enum", [schema.get("const")]))
+            model |= {"enum": values, "members": _member_names(values)}
+            return
+        properties, required = schema.get("properties", {}), schema.get("required", [])
+        label = key or "the schema"
+        if not isinstance(properties, dict) or schema.get("type", "object") != "object":
+            raise SchemaError(f"{label} is not an object with properties")
+        if not isinstance(required, list) or not all(isinstance(field, str) for field in required):
+            raise SchemaError(f"'required' of {label} is not a list of field names")
+        model["type"] = "object"
+        model["properties"] = {
+            name: self._normalize_property(name, field) for name, field in properties.items()
+        }
+        model["required"] = [name for name in properties if name in required]
+        if isinstance(schema.get("additionalProperties"), bool):
+            model["additionalProperties"] = schema["additionalProperties"]
+
+    def _normalize_property(self, name: str, schema: Any) -> dict[str, Any]:
+        try:
+            normalized = self._normalize_type(schema, ())
+        except SchemaError as error:
+            raise SchemaError(f"{name}: {error}") from error
+        if isinstance(schema, dict):
+            if "default" in schema:
+                normalized = {**normalized, "default": schema["default"]}
+            if isinstance(schema.get("description"), str):
+                normalized = {**normalized, "description": schema["description"]}
+        return normalized
+
+    def _normalize_type(self, schema: Any, path: tuple[str, ...]) -> dict[str, Any]:
+        """Normalize a type; ``path`` has the references that lead to it, to stop at a cycle."""
+        self._type_count += 1
+        if self._type_count > MAX_TYPES:
+            raise SchemaError(f"the schema has more than {MAX_TYPES} types")
+        if isinstance(schema, bool):
+            return {}
+        if not isinstance(schema, dict):
+            raise SchemaError(f"{schema!r} is not a schema")
+        if "$ref" in schema:
+            return self._resolve(schema["$ref"], path)
+        for combinator in ("anyOf", "oneOf", "allOf"):
+            if combinator in schema:
+                return self._normalize_combination(combinator, schema[combinator], path)
+        if "const" in schema or "enum" in schema:
+            values = schema["enum"] if "enum" in schema else [schema["const"]]
+            return {"enum": _distinct(values)} if _are_scalars(values) else {}
+        match schema.get("type"):
+            case None:
+                return {}
+            case list(names):
+                return self._normalize_union([{**schema, "type": name} for name in names], path)
+            case str(name) if name in _CONSTRAINTS_OF_TYPE:
+                return self._normalize_named_type(name, schema, path)
+            case other:
+                raise SchemaError(f"{other!r} is not a JSON schema type")
+
+    def _resolve(self, ref: Any, path: tuple[str, ...]) -> dict[str, Any]:
+        key = ref_name(ref).replace("~1", "/").replace("~0", "~") if isinstance(ref, str) else ""
+        if not (isinstance(ref, str) and ref.startswith(_REF) and key in self._definitions):
+            raise SchemaError(f"reference {ref!r} does not resolve within the schema")
+        target = self._definitions[key]
+        if isinstance(target, dict) and (_is_enum(target) or "properties" in target):
+            self._normalize_model(key)
+            return {"$ref": _REF + key}
+        if key in path:
+            return {}  # a recursive type without a class of its own cannot be written down
+        return self._normalize_type(target, (*path, key))
+
+    def _normalize_combination(
+        self, combinator: str, schemas: Any, path: tuple[str, ...]
+    ) -> dict[str, Any]:
+        if not isinstance(schemas, list) or not schemas:
+            raise SchemaError(f"{combinator} is not a list of schemas")
+        if combinator == "allOf":
+            return self._normalize_type(schemas[0], path) if len(schemas) == 1 else {}
+        return self._normalize_union(schemas, path)
+
+    def _normalize_union(self, schemas: Sequence[Any], path: tuple[str, ...]) -> dict[str, Any]:
+        members: list[dict[str, Any]] = []
+        for schema in schemas:
+            normalized = self._normalize_type(schema, path)
+            nested = normalized["anyOf"] if normalized.keys() == {"anyOf"} else [normalized]
+            members += [member for member in nested if member not in members]
+        if {} in members or not members:
+            return {}
+        return members[0] if len(members) == 1 else {"anyOf": members}
+
+    def _normalize_named_type(
+        self, name: str, schema: Mapping[str, Any], path: tuple[str, ...]
+    ) -> dict[str, Any]:
+        normalized: dict[str, Any] = {"type": name}
+        for constraint in _CONSTRAINTS_OF_TYPE[name]:
+            limit = schema.get(constraint)
+            if _is_limit(constraint, limit):
+                normalized[constraint] = limit
+        if name == "string":
+            return _normalize_string(normalized, schema)
+        if name == "array":
+            return self._normalize_array(normalized, schema, path)
+        if name == "object" and isinstance(schema.get("additionalProperties"), dict):
+            values = self._normalize_type(schema["additionalProperties"], path)
+            normalized["additionalProperties"] = values
+        return normalized
+
+    def _normalize_array(
+        self, normalized: dict[str, Any], schema: Mapping[str, Any], path: tuple[str, ...]
+    ) -> dict[str, Any]:
+        prefix = schema.get("prefixItems")
+        if isinstance(prefix, list):
+            if {schema.get("minItems"), schema.get("maxItems")} != {len(prefix)}:
+                return {**normalized, "items": {}}  # not a tuple of fixed length
+            return {
+                **normalized,
+                "prefixItems": [self._normalize_type(item, path) for item in prefix],
+            }
+        normalized["items"] = self._normalize_type(schema.get("items", True), path)
+        if schema.get("uniqueItems") is True:
+            normalized["uniqueItems"] = True
+        return normalized
+
+
+def _normalize_string(normalized: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    if schema.get("format") in FORMATS:
+        return {"type": "string", "format": schema["format"]}
+    pattern = schema.get("pattern")
+    if isinstance(pattern, str) and _compiles(pattern):
+        normalized["pattern"] = pattern
+    return normalized
+
+
+def _is_limit(constraint: str, limit: Any) -> bool:
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)):
+        return False
+    return constraint != "multipleOf" or limit > 0
+
+
+def _compiles(pattern: str) -> bool:
+    """Whether pydantic's regex engine supports it; the server may have used Python's."""
+    try:
+        SchemaValidator(core_schema.str_schema(pattern=pattern))
+    except Exception:
+        return False
+    return True
+
+
+def _is_enum(schema: Mapping[str, Any]) -> bool:
+    return "properties" not in schema and _are_scalars(
+        schema.get("enum", [schema["const"]] if "const" in schema else None)
+    )
+
+
+def _are_scalars(values: Any) -> bool:
+    return isinstance(values, list) and bool(values) and all(type(v) in _SCALARS for v in values)
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    """Remove duplicates; 1 and true are two values."""
+    return [*{(type(value), value): value for value in values}.values()]
+
+
+# ---------------------------------------------------------------------------- reading the result
+
+
+def is_enum(model: Mapping[str, Any]) -> bool:
+    """Return whether a normalized model is an enumeration."""
+    return "enum" in model
+
+
+def enum_type(model: Mapping[str, Any]) -> str | None:
+    """Return the type of an enumeration's values, ``string`` or ``integer``; None if mixed."""
+    types = {type(value) for value in model["enum"]}
+    if types == {str}:
+        return "string"
+    return "integer" if types == {int} else None
+
+
+def is_server_default(name: str, model: Mapping[str, Any]) -> bool:
+    """Return whether a field is optional with a default that only the server knows.
+
+    A default factory, for example, leaves no trace in the schema.
+    """
+    return name not in model["required"] and "default" not in model["properties"][name]
+
+
+def ref_name(ref: str) -> str:
+    """Return the name of the definition that a reference points to."""
+    return ref.removeprefix(_REF)
+
+
+def rename_refs(schema: Mapping[str, Any], rename: Callable[[str], str]) -> dict[str, Any]:
+    """Return the normalized schema with each of its references renamed."""
+    renamed = dict(schema)
+    if "$ref" in renamed:
+        renamed["$ref"] = _REF + rename(ref_name(renamed["$ref"]))
+    for key in ("items", "additionalProperties"):
+        if isinstance(renamed.get(key), dict):
+            renamed[key] = rename_refs(renamed[key], rename)
+    for key in ("anyOf", "prefixItems"):
+        if key in renamed:
+            renamed[key] = [rename_refs(member, rename) for member in renamed[key]]
+    if "properties" in renamed:
+        renamed["properties"] = {
+            name: rename_refs(field, rename) for name, field in renamed["properties"].items()
+        }
+    return renamed
+
+
+# ---------------------------------------------------------------------------- names
+
+
+def is_class_name(name: str) -> bool:
+    """Return whether a class can have this name."""
+    return name.isidentifier() and not keyword.iskeyword(name)
+
+
+def is_field_name(name: str) -> bool:
+    """Return whether a pydantic field can have this name."""
+    return is_class_name(name) and not name.startswith("_")
+
+
+def field_names(names: Iterable[str]) -> dict[str, str]:
+    """Return a Python name for each property name; valid names are kept."""
+    chosen = {name: name for name in names if is_field_name(name)}
+    return {
+        name: chosen.get(name)
+        or chosen.setdefault(name, unique_name(_python_name(name), chosen.values()))
+        for name in names
+    }
+
+
+def unique_name(name: str, taken: Iterable[str]) -> str:
+    """Return the name, with a number appended if it is taken."""
+    taken = {*taken}
+    number = 1
+    candidate = name
+    while candidate in taken:
+        number += 1
+        candidate = f"{name}{number}" if not name[-1].isdigit() else f"{name}_{number}"
+    return candidate
+
+
+def _python_name(name: str) -> str:
+    if keyword.iskeyword(name):
+        return f"{name}_"
+    replaced = re.sub(r"\W", "_", name).strip("_") or "field"
+    return replaced if is_field_name(replaced) else f"field_{replaced}"
+
+
+def _class_name(title: Any, key: str) -> str:
+    if isinstance(title, str) and is_field_name(title):
+        return title
+    return _python_name(key)
+
+
+def _member_names(values: Iterable[Any]) -> list[str]:
+    names: list[str] = []
+    for value in values:
+        name = re.sub(r"\W", "_", str(value), flags=re.ASCII).strip("_").upper()
+        name = name if name and not name[0].isdigit() else f"VALUE_{name}".rstrip("_")
+        names.append(unique_name(name, names))
+    return names
