@@ -127,7 +127,6 @@ MACHINES: Final = {
     *("_handle", "_interact", "_map", "_operations", "_resume", "_retry", "_start", "_wait"),
     *("_pool", "_connection", "_tasks"),
 }
-SHAPES: Final = {"_schemas", "_shapes"}
 ALLOWED: Final = {
     "_lazy_types": set(),
     "errors": {"_lazy_types"},
@@ -137,22 +136,21 @@ ALLOWED: Final = {
     "_tasks": set(),
     "_pool": {"_tasks"},
     "_connection": {"_tasks"},
-    "_schemas": set(),
-    "_shapes": {"_schemas"},
-    "typed": SHAPES | MODELS,
-    "_operations": {"bindings", "_schemas", "typed"} | MODELS,
+    "_events": MODELS,
+    "typed": {"_events"},
+    "_operations": {"bindings", "_events"} | MODELS,
     "_retry": {"_operations"},
     "_resume": {"_sse", "_operations", "_retry"} | MODELS,
     "_handle": MODELS,
     "_start": {"_operations", "_retry"} | MODELS,
     "_wait": {"_sse", "_operations", "_retry"} | MODELS,
-    "_interact": {"_handle"} | MODELS,
-    "_map": {"_handle", "_wait"} | MODELS,
-    "_async": MACHINES | MODELS,
-    "_sync": MACHINES | MODELS,
+    "_interact": {"_events"} | MODELS,
+    "_map": {"_events", "_wait"} | MODELS,
+    "_async": MACHINES | MODELS | {"_events"},
+    "_sync": MACHINES | MODELS | {"_events"},
     "client": {"_async", "_sync"},
     "testing": {"client", "protocol"},
-    "codegen": {"client", "errors"} | SHAPES,
+    "codegen": {"client", "errors", "_events"},
     "__init__": {"client", "_handle", "_map", "errors", "protocol", "typed"},
 }
 
@@ -192,7 +190,7 @@ def test_imports_run_one_way() -> None:
     found: dict[str, set[str]] = {}
     for source, target in edges():
         found.setdefault(source, set()).add(target)
-    leaves = {"_lazy_types", "errors", "bindings", "_sse", "_tasks", "_schemas"}
+    leaves = {"_lazy_types", "errors", "bindings", "_sse", "_tasks"}
     assert set(found) | leaves == set(ALLOWED)
     for source, targets in found.items():
         assert targets <= ALLOWED[source], source
