@@ -1,4 +1,4 @@
-"""Whatever the server calls a schema: classes are made of it, or it is refused."""
+"""Whatever a server sends as a schema: classes are built from it, or it is rejected."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REFS = st.sampled_from(["A", "B", "C"]).map(lambda name: f"#/$defs/{name}")
 
 
 def keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Schemas of the keywords that pydantic writes, each now and then with something else."""
+    """Schemas of the keywords that pydantic writes, some with invalid values."""
     some = st.lists(inner, max_size=3)
     values: dict[str, st.SearchStrategy[Any]] = {
         "type": st.sampled_from(TYPES) | st.lists(st.sampled_from(TYPES), max_size=2),
@@ -79,7 +79,7 @@ EVENTS = st.builds(
 @pytest.mark.filterwarnings("error")
 @settings(max_examples=100, deadline=None, suppress_health_check=[*HealthCheck])
 @given(st.lists(EVENTS, min_size=1, max_size=3, unique_by=lambda event: event.name))
-def test_schemas_make_classes_or_are_refused(declared: list[EventDeclaration]) -> None:
+def test_any_schemas_become_classes_or_are_rejected(declared: list[EventDeclaration]) -> None:
     try:
         types = builder.event_types(declared)
     except SchemaError:
@@ -90,6 +90,6 @@ def test_schemas_make_classes_or_are_refused(declared: list[EventDeclaration]) -
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[*HealthCheck])
 @given(ROOTS, st.dictionaries(NAMES, ANYTHING, max_size=3))
-def test_start_event_fits_or_not(schema: dict[str, Any], fields: dict[str, Any]) -> None:
+def test_any_start_is_valid_or_rejected(schema: dict[str, Any], fields: dict[str, Any]) -> None:
     with suppress(SchemaError, EventValidationError):
         builder.check_start({**schema, "title": "A"}, [fields], "w")

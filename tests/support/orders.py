@@ -1,4 +1,4 @@
-"""A workflow whose events have fields of every kind, for the tests of typed events."""
+"""A workflow whose events have fields of every kind."""
 
 from __future__ import annotations
 
@@ -31,40 +31,40 @@ class Size(IntEnum):
 
 
 class Address(BaseModel):
-    """Where somebody lives."""
+    """A postal address."""
 
     street: str
     number: int | None = None
 
 
 class Part(BaseModel):
-    """A part, of parts."""
+    """A part, which consists of parts."""
 
     name: str
     parts: list[Part] = []
 
 
 class Card(BaseModel):
-    """Pays by card."""
+    """Payment by card."""
 
     kind: Literal["card"] = "card"
     digits: str = Field(min_length=4, pattern=r"^\d+$")
 
 
 class Cash(BaseModel):
-    """Pays in cash."""
+    """Payment in cash."""
 
     kind: Literal["cash"] = "cash"
 
 
 class Box(BaseModel, Generic[T]):
-    """Holds one thing."""
+    """A container of one value."""
 
     content: T
 
 
 class Strict(BaseModel):
-    """Takes nothing else, and has names that Python has not."""
+    """Forbids other fields; its aliases are not valid Python names."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
@@ -104,7 +104,7 @@ class OrderStart(StartEvent):
 
 
 class Progress(Event):
-    """How far it is."""
+    """Progress of the order."""
 
     done: int
     total: int = 10
@@ -125,7 +125,7 @@ class PaidPart(PartDone):
 
 
 class Approval(InputRequiredEvent):
-    """Asks whether to go on."""
+    """Asks for approval."""
 
     prompt: str
     address: Address
@@ -133,7 +133,7 @@ class Approval(InputRequiredEvent):
 
 
 class Decision(HumanResponseEvent):
-    """The answer."""
+    """The answer to an approval."""
 
     approved: bool
     color: Color
@@ -142,14 +142,14 @@ class Decision(HumanResponseEvent):
 
 
 class Extra(Event):
-    """Is in no signature."""
+    """In no step's signature."""
 
     progress: Progress
     history: list[Progress] = []
 
 
 class OrderDone(StopEvent):
-    """What came of it."""
+    """The outcome."""
 
     approved: bool
     order: dict[str, Any]
@@ -157,7 +157,7 @@ class OrderDone(StopEvent):
 
 
 class Order(Workflow):
-    """Asks about an order."""
+    """Asks for approval of an order."""
 
     @step
     async def begin(self, ev: OrderStart, ctx: Context) -> Progress | PartDone | PaidPart:
@@ -181,7 +181,7 @@ class Order(Workflow):
 
 
 def order_server(**options: Any) -> WorkflowServer:
-    """Make a server that offers it."""
+    """Build a server with the order workflow."""
     server = WorkflowServer(**options)
     server.add_workflow("order", Order(timeout=60), additional_events=[Extra])
     return server

@@ -16,7 +16,7 @@ from workflows.events import Event, HumanResponseEvent, InputRequiredEvent, Star
 
 class Part(BaseModel):
     """
-    A part, of parts.
+    A part, which consists of parts.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Part(BaseModel):
 
 class Address(BaseModel):
     """
-    Where somebody lives.
+    A postal address.
     """
 
     street: str
@@ -52,7 +52,7 @@ class Size(IntEnum):
 
 class Card(BaseModel):
     """
-    Pays by card.
+    Payment by card.
     """
 
     kind: Literal["card"] = "card"
@@ -61,7 +61,7 @@ class Card(BaseModel):
 
 class Cash(BaseModel):
     """
-    Pays in cash.
+    Payment in cash.
     """
 
     kind: Literal["cash"] = "cash"
@@ -73,7 +73,7 @@ class Box_int(BaseModel):
 
 class Strict(SparseModel):
     """
-    Takes nothing else, and has names that Python has not.
+    Forbids other fields; its aliases are not valid Python names.
     """
 
     model_config = ConfigDict(
@@ -85,7 +85,7 @@ class Strict(SparseModel):
 
 class Progress(Event):
     """
-    How far it is.
+    Progress of the order.
     """
 
     done: int
@@ -94,7 +94,7 @@ class Progress(Event):
 
 class Extra(Event):
     """
-    Is in no signature.
+    In no step's signature.
     """
 
     progress: Progress
@@ -103,7 +103,7 @@ class Extra(Event):
 
 class Approval(InputRequiredEvent):
     """
-    Asks whether to go on.
+    Asks for approval.
     """
 
     prompt: str
@@ -146,7 +146,7 @@ class OrderStart(SparseModel, StartEvent):
 
 class Decision(SparseModel, HumanResponseEvent):
     """
-    The answer.
+    The answer to an approval.
     """
 
     approved: bool
@@ -157,7 +157,7 @@ class Decision(SparseModel, HumanResponseEvent):
 
 class OrderDone(StopEvent):
     """
-    What came of it.
+    The outcome.
     """
 
     approved: bool
