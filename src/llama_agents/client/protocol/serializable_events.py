@@ -231,9 +231,6 @@ class EventEnvelope(BaseModel):
             explicit_event: The class of bare fields.
             serializer: Resolves qualified and nested names.
 
-        Returns:
-            The event.
-
         Raises:
             EventValidationError: The data is not an event of a class that may be sent.
         """
