@@ -1,4 +1,4 @@
-"""Fixtures that both faces share."""
+"""Fixtures for the tests of both client variants."""
 
 from __future__ import annotations
 

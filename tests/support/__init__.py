@@ -1,1 +1,1 @@
-"""What the tests run against: workflows on the real server, and a server that follows a script."""
+"""Servers and workflows that tests of several folders share."""

@@ -1,4 +1,4 @@
-"""A server that answers each connection as a script says, byte for byte."""
+"""A server that follows a script: the exact bytes to send on each connection."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding
 
 
 def frame(sequence: int | None, type_: str = "Tick", **value: object) -> bytes:
-    """One event as the server writes it."""
+    """Return one event in the wire format of the server."""
     data = json.dumps({"value": value, "type": type_, "types": None, "qualified_name": None})
     head = "" if sequence is None else f"id: {sequence}\n"
     return f"{head}data: {data}\n\n".encode()
 
 
 def chunk(data: bytes) -> bytes:
-    """A piece of a chunked body."""
+    """Return one chunk of a chunked body."""
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
@@ -31,28 +31,28 @@ END = b"0\r\n\r\n"
 
 
 def stream(*frames: bytes, end: bytes = END) -> bytes:
-    """An event stream whose body ends cleanly, or not at all."""
+    """Return a response with an event stream; an empty ``end`` leaves its body open."""
     return HEAD + b"".join(map(chunk, frames)) + end
 
 
 def answer(status: str, body: bytes = b"", **headers: str) -> bytes:
-    """An answer of known length; unless told otherwise, the last one of its connection."""
+    """Return a response with a Content-Length; by default it closes the connection."""
     headers = {"Connection": "close", **headers}
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-MOST: Final = 500  # connections; a client that makes more would make them for ever
+MAX_CONNECTIONS: Final = 500  # a client that opens more is in an endless loop
 
 
 @attrs.frozen
 class Turn:
-    """What happens on one connection after its request has come.
+    """What happens on one connection once its request has been read.
 
     Attributes:
-        data: What is sent; a function gives it piece by piece.
-        then: ``close`` it, ``reset`` it, or ``hold`` it open until the client closes it.
+        data: The bytes to send; a function yields them chunk by chunk.
+        then: ``close``, ``reset``, or ``hold``: keep it open until the client closes it.
     """
 
     data: bytes | Callable[[], Iterable[bytes]] = b""
@@ -61,17 +61,22 @@ class Turn:
 
 @attrs.define
 class Script:
-    """A running script and what has been seen of its client."""
+    """A running script.
+
+    Attributes:
+        url: The base URL of the server.
+        requests: The heads of the requests received so far.
+        closed: The number of held connections that the client has closed.
+    """
 
     url: str
     requests: list[str] = attrs.field(factory=list)
     closed: int = 0
-    """Connections that the client has closed while they were held."""
 
 
 @contextmanager
 def scripted(turns: Sequence[Turn]) -> Iterator[Script]:
-    """Serve each connection by the next turn; the last turn serves all that follow."""
+    """Serve one turn per connection; the last turn serves all further connections."""
     listener = socket.create_server(("127.0.0.1", 0))
     script = Script(f"http://127.0.0.1:{listener.getsockname()[1]}")
     stopped = threading.Event()
@@ -80,8 +85,8 @@ def scripted(turns: Sequence[Turn]) -> Iterator[Script]:
     def serve(connection: socket.socket, turn: Turn) -> None:
         with connection, suppress(OSError):
             script.requests.append(_read_request(connection))
-            for piece in turn.data() if callable(turn.data) else [turn.data]:
-                connection.sendall(piece)
+            for part in turn.data() if callable(turn.data) else [turn.data]:
+                connection.sendall(part)
             if turn.then == "reset":
                 linger = struct.pack("ii", 1, 0)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -93,7 +98,7 @@ def scripted(turns: Sequence[Turn]) -> Iterator[Script]:
 
     def accept() -> None:
         count = 0
-        while not stopped.is_set() and count < MOST:
+        while not stopped.is_set() and count < MAX_CONNECTIONS:
             try:
                 connection, _ = listener.accept()
             except OSError:
@@ -103,7 +108,7 @@ def scripted(turns: Sequence[Turn]) -> Iterator[Script]:
             worker = threading.Thread(target=serve, args=(connection, turn))
             workers.append(worker)
             worker.start()
-        listener.close()  # whoever comes now is refused
+        listener.close()  # further connections are refused
 
     workers: list[threading.Thread] = []
     acceptor = threading.Thread(target=accept)
@@ -126,8 +131,8 @@ def scripted(turns: Sequence[Turn]) -> Iterator[Script]:
 def _read_request(connection: socket.socket) -> str:
     data = b""
     while b"\r\n\r\n" not in data:
-        piece = connection.recv(65536)
-        if not piece:
+        received = connection.recv(65536)
+        if not received:
             break
-        data += piece
+        data += received
     return data.decode("latin-1")

@@ -1,4 +1,4 @@
-"""The real server with the sample workflows, and what waits for a server."""
+"""The real server with the sample workflows, and helpers that wait for a condition."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def wait_until(condition: Callable[[], object], *, within: float = 10.0) -> None:
-    """Wait for a condition; fail when it does not come."""
+    """Block until the condition is true; fail after ``within`` seconds."""
     deadline = time.monotonic() + within
     while not condition():
         if time.monotonic() > deadline:
@@ -23,14 +23,14 @@ def wait_until(condition: Callable[[], object], *, within: float = 10.0) -> None
 
 
 async def wait_until_async(condition: Callable[[], object], *, within: float = 10.0) -> None:
-    """Wait for a condition while the event loop goes on; fail when it does not come."""
+    """Wait until the condition is true without blocking the event loop; fail after ``within`` s."""
     with anyio.fail_after(within):
         while not condition():
             await anyio.sleep(0.005)
 
 
 def is_healthy(url: str) -> bool:
-    """Whether a server answers there, and says that it is ready."""
+    """Return whether a healthy server responds at the URL."""
     try:
         return httpx.get(f"{url}/health").status_code == 200
     except httpx.TransportError:
@@ -38,14 +38,14 @@ def is_healthy(url: str) -> bool:
 
 
 def sample_server(**options: Any) -> WorkflowServer:
-    """Make a server with the sample workflows."""
+    """Return a server that offers the sample workflows."""
     from llama_agents.server import WorkflowServer
 
     from .workflows import RequestEvent, ResponseEvent, sample_workflows
 
     server = WorkflowServer(**options)
     for name, workflow in sample_workflows().items():
-        # Those that a step waits for inside are not to be seen from outside.
+        # Its step waits for events inside its body, where the server cannot see them.
         inner = [RequestEvent, ResponseEvent] if name == "dialog" else None
         server.add_workflow(name, workflow, additional_events=inner)
     return server

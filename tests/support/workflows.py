@@ -1,4 +1,4 @@
-"""Workflows that the tests run on the real server."""
+"""The workflows that tests run on the real server."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class GreetStart(StartEvent):
 
 
 class Named(StartEvent):
-    """A start event of a client, which no workflow declares."""
+    """A client's own start event, declared by no workflow."""
 
     name: str
 
 
 class Boxed(StartEvent):
-    """A start event with a field of the name that marks an envelope."""
+    """A start event with a field named ``value``, as an envelope has."""
 
     value: int
 
@@ -52,7 +52,7 @@ class OutEvent(StopEvent):
 
 
 class Greet(Workflow):
-    """Greets whom a plain start event names."""
+    """Greets the name in an untyped start event."""
 
     @step
     async def greet(self, ev: StartEvent) -> StopEvent:
@@ -60,7 +60,7 @@ class Greet(Workflow):
 
 
 class Echo(Workflow):
-    """Gives back the fields of a plain start event."""
+    """Returns the fields of an untyped start event."""
 
     @step
     async def echo(self, ev: StartEvent) -> StopEvent:
@@ -76,7 +76,7 @@ class TypedGreet(Workflow):
 
 
 class Unbox(Workflow):
-    """Starts with a field named value."""
+    """Returns the ``value`` field of its start event."""
 
     @step
     async def unbox(self, ev: Boxed) -> StopEvent:
@@ -84,7 +84,7 @@ class Unbox(Workflow):
 
 
 class Count(Workflow):
-    """Counts: `n` events, `pause` seconds apart, each with `text`."""
+    """Streams ``n`` events with ``text``, ``pause`` seconds apart."""
 
     @step
     async def count(self, ev: StartEvent, ctx: Context) -> StopEvent:
@@ -115,26 +115,26 @@ class Human(Workflow):
 
 
 class Interview(Workflow):
-    """Asks `n` questions, one after the other, and notes every answer that comes."""
+    """Asks ``n`` questions in sequence and records every answer that arrives."""
 
     @step
     async def begin(self, ev: StartEvent, ctx: Context) -> RequestEvent:
-        await ctx.store.set("left", ev.get("n", 3))
+        await ctx.store.set("remaining", ev.get("n", 3))
         return RequestEvent(prompt="0")
 
     @step
-    async def note(self, ev: ResponseEvent, ctx: Context) -> RequestEvent | OutEvent:
+    async def record(self, ev: ResponseEvent, ctx: Context) -> RequestEvent | OutEvent:
         answers = [*await ctx.store.get("answers", []), ev.response]
         await ctx.store.set("answers", answers)
-        left = await ctx.store.get("left") - 1
-        await ctx.store.set("left", left)
-        if left:
+        remaining = await ctx.store.get("remaining") - 1
+        await ctx.store.set("remaining", remaining)
+        if remaining:
             return RequestEvent(prompt=str(len(answers)))
         return OutEvent(output=",".join(answers))
 
 
 class Dialog(Workflow):
-    """Asks two questions from within one step."""
+    """Asks two questions from inside one step."""
 
     @step
     async def ask(self, ev: StartEvent, ctx: Context) -> OutEvent:
@@ -165,7 +165,7 @@ class Survey(Workflow):
 
 
 def sample_workflows() -> dict[str, Workflow]:
-    """Return the workflows by the names that the tests use."""
+    """Return the workflows under the names that tests use."""
     return {
         "greet": Greet(),
         "echo": Echo(),
@@ -182,23 +182,23 @@ def sample_workflows() -> dict[str, Workflow]:
 
 
 class Opaque:
-    """Something that no JSON schema describes."""
+    """A type without a JSON schema."""
 
 
 class OpaqueEvent(Event):
-    """An event without a schema."""
+    """An event without a JSON schema."""
 
     thing: Opaque | None = None
 
 
 class OpaqueStart(StartEvent):
-    """A start event without a schema."""
+    """A start event without a JSON schema."""
 
     thing: Opaque | None = None
 
 
 class WithoutSchema(Workflow):
-    """Starts with an event that has no schema."""
+    """Starts with an event that has no JSON schema."""
 
     @step
     async def start(self, ev: OpaqueStart) -> OpaqueEvent:
