@@ -1,4 +1,4 @@
-"""Every fault of a plain call that is tried, described once for both faces."""
+"""The fault scenarios of plain calls, each run with both client variants."""
 
 from __future__ import annotations
 
@@ -18,253 +18,179 @@ from llama_agents.client import (
 from ..support.chaos import WELL, Fault, Kind, Request
 from ..support.scripted import answer
 from .measure import Cost
-from .scenarios import LATER, in_two_seconds, unavailable
+from .scenarios import TIME_LIMIT, retry_after_date, unavailable
 
 Method = Literal["run", "run failing", "start", "list", "health", "send", "wait"]
 
 
 @attrs.frozen
 class Call:
-    """A call, what befalls its requests, and what is to come of it.
+    """A call, the faults that its requests meet, and what must come of it.
 
     Attributes:
-        name: The fault, as a user would call it.
+        name: The fault, in words of a user.
         method: What is called.
-        faults: What becomes of its requests, by their kind.
-        result: What comes of it.
-        raises: The error that it ends with instead.
-        names_run: Whether that error names the run.
-        times: How often it is called, one after the other, on one client.
-        requests: How many are sent; None where that depends on how long the run takes.
+        faults: The faults of its requests in order, by kind of request.
+        outcome: What it returns, or the class of the error that it raises.
+        requests: How many requests it sends; None if that depends on how long the run takes.
         runs: How many runs the server starts.
-        at_least: Seconds that it takes, by the rules, at least.
-        at_most: Seconds that it must not take.
+        names_run: Whether the error names the run.
+        repeat: How many times it is called in a row with one client.
+        at_least: The minimum duration in seconds, where a rule says so.
+        at_most: The maximum duration in seconds.
         client: Settings of the client.
-        bound: The `timeout` of a wait.
+        timeout: The timeout of a wait.
     """
 
     name: str
     method: Method
     faults: Mapping[Kind, Sequence[Fault]]
-    result: str | None = None
-    raises: type[Exception] | None = None
-    names_run: bool = False
-    times: int = 1
+    outcome: str | type[Exception]
     requests: int | None = None
     runs: int = 0
+    names_run: bool = False
+    repeat: int = 1
     at_least: float = 0.0
-    at_most: float = LATER
+    at_most: float = TIME_LIMIT
     client: Mapping[str, Any] = attrs.field(factory=dict)
-    bound: float | None = None
+    timeout: float | None = None
 
-    def hold(
-        self,
-        result: str | None,
-        error: Exception | None,
-        cost: Cost,
-        requests: Sequence[Request],
-        runs: int,
+    def check(
+        self, outcome: str | Exception | None, cost: Cost, requests: Sequence[Request], runs: int
     ) -> None:
-        """Fail when the call was not as promised."""
-        assert isinstance(error, self.raises or type(None)), repr(error)
-        if self.raises is None:
-            assert result == self.result
-        assert runs == self.runs, "runs that the server has started"
+        """Fail unless every guarantee was kept."""
+        if isinstance(self.outcome, str):
+            assert outcome == self.outcome
+        else:
+            assert isinstance(outcome, self.outcome), repr(outcome)
+        assert runs == self.runs, "runs started by the server"
         if self.requests is not None:
             assert len(requests) == self.requests
         if self.names_run:
-            runs_named = [request.handler_id for request in requests]
-            assert any(name and name in str(error) for name in runs_named), str(error)
+            names = [request.handler_id for request in requests]
+            assert any(name and name in str(outcome) for name in names), str(outcome)
         assert self.at_least <= cost.seconds < self.at_most
 
 
-BEFORE: Final = Fault(lose="before")
-AFTER: Final = Fault(lose="after")
-STALL: Final = Fault(stall=True)
+REQUEST_LOST: Final = Fault(lose="before")
+RESPONSE_LOST: Final = Fault(lose="after")
+STALLED: Final = Fault(stall=True)
 UNAVAILABLE: Final = unavailable("503 Service Unavailable")
-BROKEN: Final = Fault(
+BAD_GATEWAY: Final = unavailable("502 Bad Gateway")
+GATEWAY_TIMEOUT: Final = unavailable("504 Gateway Timeout")
+RETRY_AFTER_1: Final = unavailable("503 Service Unavailable", Retry_After="1")
+TRUNCATED_JSON: Final = Fault(
     instead=answer("200 OK", b'{"status": "sent', Content_Type="application/json")
 )
-SHORT_SILENCE: Final = {"timeout": httpx.Timeout(10, read=0.5)}
-PATIENT: Final = 1.0  # s, beyond a bound, on a loaded machine; the promise is 0.5 s
+NOT_FOUND: Final = Fault(instead=answer("404 Not Found", b'{"detail": "Handler not found"}'))
+
+
+def reading(
+    fault: str, faults: Sequence[Fault], outcome: str | type[Exception], **options: Any
+) -> Call:
+    """A read-only call."""
+    return Call(f"GET: {fault}", "list", {"other": faults}, outcome, **options)
+
+
+def starting(fault: str, starts: Sequence[Fault], polls: Sequence[Fault], requests: int) -> Call:
+    """A start that ends with one run."""
+    faults: Mapping[Kind, Sequence[Fault]] = {"start": starts, "look": polls}
+    return Call(f"start: {fault}", "start", faults, "running", requests, runs=1)
+
+
+def timed_wait(fault: str, faults: Mapping[Kind, Sequence[Fault]]) -> Call:
+    """A wait whose timeout is kept within 0.5 s, and one more on a loaded machine."""
+    name = f"wait_for_handler(timeout=0.6): {fault}"
+    limits = {"timeout": 0.6, "at_least": 0.6, "at_most": 0.6 + 0.5 + 1.0}
+    return Call(name, "wait", faults, WaitTimeoutError, **limits)
+
 
 CALLS: Final = (
-    # reading calls
-    Call("GET: the connection is lost", "list", {"other": [BEFORE]}, "workflows", requests=2),
-    Call("GET: two answers are lost", "list", {"other": [AFTER, AFTER]}, "workflows", requests=3),
-    Call(
-        "GET: lost for ever",
-        "list",
-        {"other": [BEFORE] * 9},
-        raises=httpx.TransportError,
-        requests=3,
-    ),
-    Call(
-        "GET: a kept connection has gone stale",
-        "list",
-        {"other": [WELL, BEFORE]},
-        "workflows",
-        times=2,
-        requests=3,
-    ),
-    Call(
-        "GET: 429, 502",
-        "list",
-        {"other": [unavailable("429 Too Many Requests"), unavailable("502 Bad Gateway")]},
+    # read-only calls
+    reading("connection lost", [REQUEST_LOST], "workflows", requests=2),
+    reading("two responses lost", [RESPONSE_LOST] * 2, "workflows", requests=3),
+    reading("connection lost every time", [REQUEST_LOST] * 9, httpx.TransportError, requests=3),
+    reading("stale keep-alive connection", [WELL, REQUEST_LOST], "workflows", repeat=2, requests=3),
+    reading(
+        "429, 502",
+        [unavailable("429 Too Many Requests"), BAD_GATEWAY],
         "workflows",
         requests=3,
         at_least=0.7,
     ),
-    Call(
-        "GET: 503 with Retry-After: 1",
-        "list",
-        {"other": [unavailable("503 Service Unavailable", Retry_After="1")]},
-        "workflows",
-        requests=2,
-        at_least=1.0,
-    ),
-    Call(
-        "GET: 504 with Retry-After as a date 1 to 2 s away",
-        "list",
-        {
-            "other": [
-                Fault(instead=lambda: answer("504 Gateway Timeout", Retry_After=in_two_seconds()))
-            ]
-        },
+    reading("503 with Retry-After: 1", [RETRY_AFTER_1], "workflows", requests=2, at_least=1.0),
+    reading(
+        "504 with Retry-After as a date 1 to 2 s ahead",
+        [retry_after_date("504 Gateway Timeout")],
         "workflows",
         requests=2,
         at_least=0.9,
     ),
+    reading("503 every time", [UNAVAILABLE] * 9, ServerError, requests=3),
+    reading("truncated JSON", [TRUNCATED_JSON], InvalidResponseError),
+    Call("is_healthy: 503", "health", {"other": [UNAVAILABLE]}, ServerError, 1),
     Call(
-        "GET: 503 for ever",
-        "list",
-        {"other": [UNAVAILABLE] * 9},
-        raises=ServerError,
-        requests=3,
+        "is_healthy: response lost", "health", {"other": [RESPONSE_LOST]}, httpx.TransportError, 1
     ),
-    Call("GET: half an answer", "list", {"other": [BROKEN]}, raises=InvalidResponseError),
-    Call("is_healthy: 503", "health", {"other": [UNAVAILABLE]}, raises=ServerError, requests=1),
-    Call(
-        "is_healthy: the answer is lost",
-        "health",
-        {"other": [AFTER]},
-        raises=httpx.TransportError,
-        requests=1,
-    ),
-    # POSTs
-    Call(
-        "send_event: the answer is lost",
-        "send",
-        {"other": [AFTER]},
-        raises=httpx.TransportError,
-        requests=1,
-    ),
-    Call("send_event: 503", "send", {"other": [UNAVAILABLE]}, raises=ServerError, requests=1),
+    # POST requests
+    Call("send_event: response lost", "send", {"other": [RESPONSE_LOST]}, httpx.TransportError, 1),
+    Call("send_event: 503", "send", {"other": [UNAVAILABLE]}, ServerError, 1),
     # the safe start
-    Call("start: lost on its way", "start", {"start": [BEFORE]}, "running", requests=3, runs=1),
-    Call("start: the answer is lost", "start", {"start": [AFTER]}, "running", requests=2, runs=1),
+    starting("request lost", [REQUEST_LOST], [], 3),
+    starting("response lost", [RESPONSE_LOST], [], 2),
+    starting("response lost, then polls fail", [RESPONSE_LOST], [REQUEST_LOST, UNAVAILABLE], 4),
+    starting("lost three times", [REQUEST_LOST, REQUEST_LOST, RESPONSE_LOST], [], 6),
+    starting("502 from a proxy", [BAD_GATEWAY], [], 3),
     Call(
-        "start: the answer is lost, and looks fail",
+        "start: server gone",
         "start",
-        {"start": [AFTER], "look": [BEFORE, UNAVAILABLE]},
-        "running",
-        requests=4,
-        runs=1,
-    ),
-    Call(
-        "start: lost three times over",
-        "start",
-        {"start": [BEFORE, BEFORE, AFTER]},
-        "running",
-        requests=6,
-        runs=1,
-    ),
-    Call(
-        "start: 502 of a proxy",
-        "start",
-        {"start": [unavailable("502 Bad Gateway")]},
-        "running",
-        requests=3,
-        runs=1,
-    ),
-    Call(
-        "start: the server has gone",
-        "start",
-        {"start": [BEFORE], "look": [BEFORE] * 9},
-        raises=httpx.TransportError,
+        {"start": [REQUEST_LOST], "look": [REQUEST_LOST] * 9},
+        httpx.TransportError,
         names_run=True,
     ),
-    # runs
+    # blocking runs
+    Call("run_workflow: response lost", "run", {"start": [RESPONSE_LOST]}, "completed", 2, runs=1),
     Call(
-        "run_workflow: the answer is lost",
+        "run_workflow: no bytes within the idle timeout",
         "run",
-        {"start": [AFTER]},
-        "completed",
-        requests=2,
-        runs=1,
-    ),
-    Call(
-        "run_workflow: no byte within the idle limit",
-        "run",
-        {"start": [STALL]},
+        {"start": [STALLED]},
         "completed",
         runs=1,
-        client=SHORT_SILENCE,
+        client={"timeout": httpx.Timeout(10, read=0.5)},
     ),
     Call(
-        "run_workflow: 504 of a proxy, then everything else once",
+        "run_workflow: 504 from a proxy, then a poll and a stream lost",
         "run",
-        {"start": [unavailable("504 Gateway Timeout")], "look": [AFTER], "stream": [BEFORE]},
+        {"start": [GATEWAY_TIMEOUT], "look": [RESPONSE_LOST], "stream": [REQUEST_LOST]},
         "completed",
         runs=1,
     ),
     Call(
-        "run_workflow of a run that fails: the answer is lost",
+        "run_workflow of a failing run: response lost",
         "run failing",
-        {"start": [AFTER]},
-        raises=WorkflowFailedError,
+        {"start": [RESPONSE_LOST]},
+        WorkflowFailedError,
         requests=2,
         runs=1,
     ),
-    # waiting
+    # waits
     Call(
-        "wait_for_handler: one look lost, one 503, the stream cut twice",
+        "wait_for_handler: a poll lost, a 503, two stream disconnects",
         "wait",
-        {"look": [AFTER, UNAVAILABLE], "stream": [Fault(events=0), Fault(events=0, end="polite")]},
+        {
+            "look": [RESPONSE_LOST, UNAVAILABLE],
+            "stream": [Fault(events=0), Fault(events=0, end="polite")],
+        },
         "completed",
     ),
+    timed_wait("no response", {"look": [STALLED] * 99}),
+    timed_wait("response trickling in", {"look": [Fault(trickle=0.1)] * 99}),
+    timed_wait("silent stream", {"stream": [Fault(events=0, end="stall")] * 99}),
     Call(
-        "wait_for_handler(timeout=0.6): no answer, ever",
+        "wait_for_handler: unknown run",
         "wait",
-        {"look": [STALL] * 99},
-        raises=WaitTimeoutError,
-        bound=0.6,
-        at_least=0.6,
-        at_most=0.6 + 0.5 + PATIENT,
-    ),
-    Call(
-        "wait_for_handler(timeout=0.6): an answer that comes byte by byte",
-        "wait",
-        {"look": [Fault(trickle=0.1)] * 99},
-        raises=WaitTimeoutError,
-        bound=0.6,
-        at_least=0.6,
-        at_most=0.6 + 0.5 + PATIENT,
-    ),
-    Call(
-        "wait_for_handler(timeout=0.6): a stream that says nothing",
-        "wait",
-        {"stream": [Fault(events=0, end="stall")] * 99},
-        raises=WaitTimeoutError,
-        bound=0.6,
-        at_least=0.6,
-        at_most=0.6 + 0.5 + PATIENT,
-    ),
-    Call(
-        "wait_for_handler of a run that is gone",
-        "wait",
-        {"look": [Fault(instead=answer("404 Not Found", b'{"detail": "Handler not found"}'))]},
-        raises=NotFoundError,
+        {"look": [NOT_FOUND]},
+        NotFoundError,
         names_run=True,
         requests=1,
     ),

@@ -1,4 +1,4 @@
-"""The server that the scenarios share, and what was measured."""
+"""The server that the scenarios share, and the record of what was measured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEDGER = pytest.StashKey[Ledger]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write-faults", type=Path, help="write what was measured to this page")
+    parser.addoption("--write-faults", type=Path, help="write the measured tables to this page")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,7 +34,7 @@ def ledger(request: pytest.FixtureRequest) -> Ledger:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with server_process(tmp_path_factory.mktemp("server"), at_once=False) as process:
+    with server_process(tmp_path_factory.mktemp("server"), start=False) as process:
         yield process
 
 

@@ -1,4 +1,4 @@
-"""What a scenario cost and what came of it, and the page that tells users."""
+"""What a scenario costs and how it ends, and the page of documentation that is written from it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,91 +16,44 @@ from typing import Final, Literal
 
 import attrs
 
-FACES: Final = ("async", "sync")
+Variant = Literal["async", "sync"]
+VARIANTS: Final = ("async", "sync")
 PLAIN_CALLS: Final = "Plain calls"
-TABLES: Final = ("Reading", "When is it over?", "Resuming", "Silence", "Ending early", PLAIN_CALLS)
+TABLES: Final = ("Reading", "End of stream", "Resuming", "Silence", "Ending early", PLAIN_CALLS)
 PACKAGES: Final = ("llama-agents-client", "llama-agents-server", "httpx", "pydantic")
-CLEAR_PEAK: Final = "5"  # to clear_refs, see proc(5): VmHWM starts again
-
-Face = Literal["async", "sync"]
+RESET_PEAK: Final = "5"  # written to clear_refs, resets VmHWM: proc(5)
 
 INTRODUCTION: Final = """\
-# Faults, promised and measured
+# Faults: what is guaranteed, and what was measured
 
-Nothing lost, nothing twice, nothing silent, nothing forever: what the client does when the network
-or the server fails. Each row is a scenario of `tests/faults`, run with both clients over real
-sockets: against a real server behind a proxy that does the damage, or against a server that follows
-a script byte for byte where the fault has to be exact. A row that is not as promised is a failed
-test. `python -m nox -s faults` measures again and writes this page.
+When the network or the server fails, no event is lost or delivered twice, no run is started twice,
+no failure goes unreported, and no call hangs. Each row below is a scenario of `tests/faults`, run
+with the async and the sync client over real sockets: against a real server behind a proxy that
+injects the fault or, where the fault has to be exact, against a server that sends scripted bytes. A
+scenario that breaks a guarantee is a failed test. `python -m nox -s faults` measures again and
+rewrites this page.
 
-*Events* is what there was to deliver (until the error, where the stream ends with one),
-*connections* how often the stream was asked for, *seconds* its whole time. *Memory* is how much the
-test's process grew at its peak, in MB: the client, and what serves the fault. Two figures in one
-cell are those of the asynchronous and of the synchronous client.
+- *Events*: how many events there were to deliver, up to the error where the stream ends in one.
+- *Connections*: how many times the client requested the stream.
+- *Seconds*: the duration of the whole scenario.
+- *Memory (MB)*: the growth of the test process at its peak; it holds the client and what injects
+  the fault.
+- *Outcome*: how the stream ended, or what the call returned or raised.
+
+Where the async and the sync client differ, a cell has both figures, async first.
 """
 
-
-@attrs.frozen
-class Delivery:
-    """What a stream gave, held against what it should have given.
-
-    Attributes:
-        expected: How many events there were to deliver; with an error, until then.
-        delivered: How many were.
-        lost: How many of them were not.
-        duplicated: How many came more often than they should have.
-        connections: How many times the stream was asked for.
-        end: How the iteration ended: "end", or the name of the error.
-    """
-
-    expected: int
-    delivered: int
-    lost: int
-    duplicated: int
-    connections: int
-    end: str
-
-    @classmethod
-    def of(
-        cls,
-        expected: Sequence[str],
-        delivered: Sequence[str],
-        connections: int,
-        error: Exception | None,
-    ) -> Delivery:
-        """Compare what was expected with what came."""
-        return cls(
-            len(expected),
-            len(delivered),
-            sum((Counter(expected) - Counter(delivered)).values()),
-            sum((Counter(delivered) - Counter(expected)).values()),
-            connections,
-            "end" if error is None else type(error).__name__,
-        )
-
-
-@attrs.frozen
-class Calls:
-    """What a plain call came to.
-
-    Attributes:
-        requests: How many were sent.
-        runs: How many runs the server has started.
-        end: What came of it, or the name of the error.
-    """
-
-    requests: int
-    runs: int
-    end: str
+Row = Mapping[str, int | str]
+"""The cells of one scenario with one client variant, by column."""
 
 
 @attrs.define
 class Cost:
-    """Filled at the end of `costing`.
+    """What a block of code cost; filled at its end.
 
     Attributes:
-        seconds: How long it took.
-        megabytes: How much the process grew at its peak.
+        seconds: Its duration.
+        megabytes: The growth of the process at its peak.
     """
 
     seconds: float = 0.0
@@ -108,58 +61,77 @@ class Cost:
 
 
 @contextmanager
-def costing() -> Iterator[Cost]:
+def measuring() -> Iterator[Cost]:
     """Measure what the block costs."""
     cost = Cost()
-    Path("/proc/self/clear_refs").write_text(CLEAR_PEAK)
-    before = _status("VmRSS")
+    Path("/proc/self/clear_refs").write_text(RESET_PEAK)
+    before = _memory("VmRSS")
     started = time.monotonic()
     yield cost
     cost.seconds = time.monotonic() - started
-    cost.megabytes = max(0.0, _status("VmHWM") - before)
+    cost.megabytes = max(0.0, _memory("VmHWM") - before)
 
 
-def _status(field: str) -> float:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1]) / 1024
-    raise LookupError(field)
+def _memory(field: str) -> float:
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition(f"{field}:")[2].split()[0]) / 1024
 
 
-def sockets() -> int:
-    """How many sockets this process holds."""
-    links = []
+def open_sockets() -> int:
+    """Return how many sockets this process has open."""
+    count = 0
     for link in Path("/proc/self/fd").iterdir():
-        try:
-            links.append(os.readlink(link))
-        except FileNotFoundError:
-            continue  # the listing's own
-    return sum(link.startswith("socket:") for link in links)
+        with suppress(FileNotFoundError):  # the descriptor of the listing itself
+            count += os.readlink(link).startswith("socket:")
+    return count
 
 
-@attrs.frozen
-class Row:
-    """One scenario with one face."""
+def missing(expected: Iterable[object], found: Iterable[object]) -> int:
+    """Return how many of the expected items are not among those found."""
+    return (Counter(expected) - Counter(found)).total()
 
-    result: Delivery | Calls
-    cost: Cost
+
+def stream_row(
+    expected: Sequence[str],
+    delivered: Sequence[str],
+    connections: int,
+    error: Exception | None,
+    cost: Cost,
+) -> Row:
+    """Return the row of a stream."""
+    return {
+        "events": len(expected),
+        "delivered": len(delivered),
+        "lost": missing(expected, delivered),
+        "duplicated": missing(delivered, expected),
+        "connections": connections,
+        "seconds": f"{cost.seconds:.1f}",
+        "memory (MB)": f"{cost.megabytes:.0f}",
+        "outcome": "end" if error is None else type(error).__name__,
+    }
+
+
+def call_row(requests: int, runs: int, outcome: str, cost: Cost) -> Row:
+    """Return the row of a plain call."""
+    seconds = f"{cost.seconds:.1f}"
+    return {"requests": requests, "runs started": runs, "seconds": seconds, "outcome": outcome}
 
 
 @attrs.define
 class Ledger:
-    """What was measured: by table, by scenario, by face."""
+    """The rows measured in this session, by table, scenario and client variant."""
 
-    tables: dict[str, dict[str, dict[Face, Row]]] = attrs.field(factory=dict)
+    tables: dict[str, dict[str, dict[Variant, Row]]] = attrs.field(factory=dict)
 
-    def note(self, table: str, name: str, face: Face, row: Row) -> None:
-        """Take down a row; a scenario keeps its place however often it is run."""
-        self.tables.setdefault(table, {}).setdefault(name, {})[face] = row
+    def record(self, table: str, scenario: str, variant: Variant, row: Row) -> None:
+        """Record a row; a scenario keeps its place when it is run again."""
+        self.tables.setdefault(table, {}).setdefault(scenario, {})[variant] = row
 
     def page(self) -> str:
-        """Write the page.
+        """Return the page.
 
         Raises:
-            AssertionError: A scenario was not run with both faces.
+            AssertionError: A table, or a scenario with one of the variants, is missing.
         """
         versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
         lines = [
@@ -169,31 +141,18 @@ class Ledger:
         ]
         assert set(self.tables) == set(TABLES), f"only {list(self.tables)} were run"
         for table in TABLES:
-            scenarios = self.tables[table]
-            columns = (
-                "fault|events|delivered|lost|twice|connections|seconds|memory|ends with"
-                if table != PLAIN_CALLS
-                else "fault|requests|runs started|seconds|ends with"
-            )
-            lines += ["", f"## {table}", "", f"| {columns.replace('|', ' | ')} |"]
-            lines.append("|---" + "|--:" * (columns.count("|") - 1) + "|---|")
-            for name, faces in scenarios.items():
-                assert set(faces) == set(FACES), f"{name} was run with {list(faces)} only"
-                lines.append(_line(name, [faces[face] for face in FACES]))
+            lines += ["", f"## {table}", ""]
+            for index, (scenario, rows) in enumerate(self.tables[table].items()):
+                assert set(rows) == set(VARIANTS), f"{scenario} was run with {list(rows)} only"
+                pair = [rows[variant] for variant in VARIANTS]
+                if index == 0:
+                    lines.append(f"| fault | {' | '.join(pair[0])} |")
+                    lines.append("|---" + "|--:" * (len(pair[0]) - 1) + "|---|")
+                cells = [_cell(row[column] for row in pair) for column in pair[0]]
+                lines.append(f"| {scenario} | {' | '.join(cells)} |")
         return "\n".join(lines) + "\n"
 
 
-def _line(name: str, rows: Sequence[Row]) -> str:
-    cells = [name]
-    for field in attrs.fields(type(rows[0].result)):
-        if field.name != "end":
-            cells.append(_both(f"{getattr(row.result, field.name):,}" for row in rows))
-    cells.append(_both(f"{row.cost.seconds:.1f}" for row in rows))
-    if isinstance(rows[0].result, Delivery):
-        cells.append(_both(f"{row.cost.megabytes:.0f}" for row in rows))
-    cells.append(_both(row.result.end for row in rows))
-    return f"| {' | '.join(cells)} |"
-
-
-def _both(values: Iterator[str]) -> str:
-    return " / ".join(dict.fromkeys(values))
+def _cell(values: Iterable[int | str]) -> str:
+    texts = [f"{value:,}" if isinstance(value, int) else value for value in values]
+    return " / ".join(dict.fromkeys(texts))

@@ -1,4 +1,4 @@
-"""The real server as a process of its own, on a durable store: to be killed, and started again."""
+"""The real server on a durable store, in a process that can be killed and restarted."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import IO, Any, Final
 
 import attrs
 import httpx
@@ -20,99 +21,115 @@ from ..support.ports import free_port
 from ..support.server import is_healthy, sample_server, wait_until
 
 ROOT: Final = Path(__file__).parents[2]
-SHORT: Final = 80  # characters
-READY: Final = 60.0  # s, for a process to start on a loaded machine
+MAX_DESCRIPTION: Final = 80  # characters
+STARTUP_TIMEOUT: Final = 60.0  # s, on a loaded machine
 
 
 @attrs.define
 class ServerProcess:
-    """A server that can be killed.
+    """A server that can be killed; it keeps its address across restarts.
 
     Attributes:
-        url: Where it is, also after a restart.
+        url: The base URL.
         store: The file of its store.
+        log: Receives what the server writes to stderr.
     """
 
     url: str
     store: Path
+    log: IO[bytes] | None = None
     _process: subprocess.Popen[bytes] | None = None
+    _restart: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server and wait until it is healthy."""
         port = httpx.URL(self.url).port
         command = [sys.executable, "-m", __name__, str(port), str(self.store)]
-        self._process = subprocess.Popen(command, cwd=ROOT)
-        wait_until(self._is_up, within=READY)
+        self._process = subprocess.Popen(command, cwd=ROOT, stderr=self.log)
+        wait_until(self._is_up, within=STARTUP_TIMEOUT)
+
+    def ensure_running(self) -> None:
+        """Start the server unless it is running."""
+        if self._process is None:
+            self.start()
 
     def kill(self) -> None:
-        """End it with SIGKILL."""
+        """Kill the server with SIGKILL, after any restart that is under way."""
+        if self._restart is not None:
+            self._restart.join()
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
-    def ensure(self) -> None:
-        """Start it, unless it runs."""
-        if self._process is None:
-            self.start()
-
-    def restart(self) -> None:
-        """Kill it, and start it again."""
+    def restart(self, *, in_background: bool = False) -> None:
+        """Kill the server and start it again, optionally without waiting until it is healthy."""
         self.kill()
-        self.start()
+        if in_background:
+            self._restart = threading.Thread(target=self.start)
+            self._restart.start()
+        else:
+            self.start()
 
     def _is_up(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, "the server has ended by itself"
+        assert self._process.poll() is None, "the server has exited"
         return is_healthy(self.url)
 
-    def stored(self, handler_id: str) -> list[str]:
-        """The events of a run that has ended, as the server has them, each as `seen` writes it.
+    # What follows asks the server without the client: tests compare the client with it.
 
-        Read without the client: it is what the client is held against.
-        """
-        answer = httpx.get(
-            f"{self.url}/events/{handler_id}", params={"after_sequence": -1}, timeout=60
-        )
-        return events_in(answer)
+    def start_run(self, workflow: str, **start_event: Any) -> str:
+        """Start a run and return its handler ID; start the server first if need be."""
+        self.ensure_running()
+        url = f"{self.url}/workflows/{workflow}/run-nowait"
+        handler_id: str = httpx.post(url, json={"start_event": start_event}).json()["handler_id"]
+        return handler_id
+
+    def stored_events(self, handler_id: str) -> list[str]:
+        """Return the events of a run that has ended, as `describe` writes them."""
+        params = {"after_sequence": -1}
+        return events_in(httpx.get(f"{self.url}/events/{handler_id}", params=params, timeout=60))
 
     def wait_for_event(self, handler_id: str) -> None:
-        """Wait until a run has produced an event."""
+        """Wait until a run has emitted an event."""
         url = f"{self.url}/events/{handler_id}?after_sequence=-1"
-        with httpx.stream("GET", url, timeout=60) as answer:
-            assert any(line.startswith("data") for line in answer.iter_lines())
+        with httpx.stream("GET", url, timeout=60) as response:
+            assert any(line.startswith("data") for line in response.iter_lines())
 
     def runs(self) -> set[str]:
-        """The ids of all runs that were ever started."""
+        """Return the handler IDs of all runs ever started."""
         handlers = httpx.get(f"{self.url}/handlers", timeout=60).json()["handlers"]
         return {handler["handler_id"] for handler in handlers}
 
 
-def events_in(answer: httpx.Response) -> list[str]:
-    """Read an answer that is a whole event stream, each event as `seen` writes it."""
-    answer.raise_for_status()
+def events_in(response: httpx.Response) -> list[str]:
+    """Return the events of a complete event stream, as `describe` writes them."""
+    response.raise_for_status()
     events = []
-    for frame in answer.text.split("\n\n"):
+    for frame in response.text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in frame.split("\n") if ": " in line)
         if "data" in fields:
-            events.append(seen(int(fields["id"]), json.loads(fields["data"])["value"]))
+            events.append(describe(int(fields["id"]), json.loads(fields["data"])["value"]))
     return events
 
 
-def seen(sequence: object, value: dict[str, object]) -> str:
-    """Write an event down: two of them are the same if and only if this is."""
+def describe(sequence: object, value: Mapping[str, Any]) -> str:
+    """Return a short text that is equal for equal events, and only for those."""
     text = json.dumps(value, sort_keys=True)
-    if len(text) > SHORT:
+    if len(text) > MAX_DESCRIPTION:
         text = f"{text[:8]}... {sha256(text.encode()).hexdigest()[:16]}"
     return f"{sequence} {text}"
 
 
 @contextmanager
-def server_process(folder: Path, *, at_once: bool = True) -> Iterator[ServerProcess]:
-    """Run a server on a store in a folder, at once or when it is started; kill it at the end."""
-    server = ServerProcess(f"http://127.0.0.1:{free_port()}", folder / "store.sqlite")
+def server_process(
+    folder: Path, *, start: bool = True, log: IO[bytes] | None = None
+) -> Iterator[ServerProcess]:
+    """Run a server whose store is in a folder, from now or from its first use."""
+    url = f"http://127.0.0.1:{free_port()}"
+    server = ServerProcess(url, folder / "store.sqlite", log)
     try:
-        if at_once:
+        if start:
             server.start()
         yield server
     finally:
@@ -120,44 +137,20 @@ def server_process(folder: Path, *, at_once: bool = True) -> Iterator[ServerProc
 
 
 @contextmanager
-def restarting(server: ServerProcess) -> Iterator[threading.Event]:
-    """Start a server again, beside the block, once the event is set."""
-    dead, left = threading.Event(), threading.Event()
+def restarting_during_run(server: ServerProcess) -> Iterator[None]:
+    """Restart a server, beside the block, once its only run has emitted an event."""
 
-    def work() -> None:
-        dead.wait()
-        if not left.is_set():
-            server.restart()
-
-    starter = threading.Thread(target=work)
-    starter.start()
-    try:
-        yield dead
-    finally:
-        if not dead.is_set():
-            left.set()
-            dead.set()
-        # Else the server would be started when nobody is left to end it.
-        starter.join()
-
-
-@contextmanager
-def killing_once_it_runs(server: ServerProcess) -> Iterator[None]:
-    """Kill a server once its only run has produced an event, and start it again."""
-
-    def work() -> None:
+    def restart() -> None:
         wait_until(server.runs)
         (handler_id,) = server.runs()
-        # A run that is killed before its first event can have nothing in the store: it fails.
+        # The store may know nothing of a run that is killed before its first event: it fails.
         server.wait_for_event(handler_id)
         server.restart()
 
-    killer = threading.Thread(target=work)
-    killer.start()
-    try:
+    with ThreadPoolExecutor(1) as pool:
+        restarted = pool.submit(restart)
         yield
-    finally:
-        killer.join()
+        restarted.result()
 
 
 def _serve(port: str, store: str) -> None:
@@ -165,10 +158,10 @@ def _serve(port: str, store: str) -> None:
     from llama_agents.server import SqliteWorkflowStore
     from llama_agents.server import server as server_module
 
-    # Runs that are younger than this would not go on after a restart.
+    # Younger runs would not be resumed after a restart.
     server_module.RESUME_FRESH_HANDLER_GRACE = timedelta(0)
-    # On Python 3.11, a look into the store that is cut short by this interval can leave the run's
-    # lock taken, for ever: asyncio.wait_for() around Condition.wait().
+    # On Python 3.11, a poll of the store that this interval interrupts can leave the run's lock
+    # acquired for good: asyncio.wait_for() around Condition.wait().
     durable = SqliteWorkflowStore(store, poll_interval=3600.0)
     server = sample_server(workflow_store=durable)
     uvicorn.run(server.app, host="127.0.0.1", port=int(port), log_level="critical", ws="none")

@@ -1,4 +1,4 @@
-"""Many streams and runs at once, with one client of default settings."""
+"""Many concurrent streams and runs of one client with default settings."""
 
 from __future__ import annotations
 
@@ -14,44 +14,43 @@ from llama_agents.client import SyncWorkflowClient, WorkflowClient
 
 from ..support.scripted import Turn, frame, scripted, stream
 
-STREAMS = 120  # beyond httpx's own limit of 100 connections
+STREAMS = 120  # more than the 100 connections that httpx allows by default
 RUNS = 200
-LONGEST_BLOCK = 0.25 if sys.gettrace() is None else 0.75  # s; coverage makes all slower
-PATIENCE = 60.0  # s
+MAX_BLOCK = 0.25 if sys.gettrace() is None else 0.75  # s; coverage slows everything down
+TIMEOUT = 60.0  # s
 
 LIVE = Turn(stream(frame(1), end=b""), then="hold")
 
 
 @pytest.mark.anyio
-async def test_streams_of_one_async_client_are_concurrent() -> None:
-    """Each holds its first event until all have theirs."""
-    have_one = 0
+async def test_async_client_streams_concurrently() -> None:
+    """Each reader holds its first event until all readers have theirs."""
+    reading = 0
 
     async def read(client: WorkflowClient) -> None:
-        nonlocal have_one
+        nonlocal reading
         async for _ in client.get_workflow_events("h1"):
-            have_one += 1
-            while have_one < STREAMS:
+            reading += 1
+            while reading < STREAMS:
                 await anyio.sleep(0.01)
             return
 
-    with scripted([LIVE]) as script, anyio.fail_after(PATIENCE):
+    with scripted([LIVE]) as script, anyio.fail_after(TIMEOUT):
         async with (
             WorkflowClient(base_url=script.url) as client,
-            anyio.create_task_group() as group,
+            anyio.create_task_group() as readers,
         ):
             for _ in range(STREAMS):
-                group.start_soon(read, client)
-    assert have_one == STREAMS
+                readers.start_soon(read, client)
+    assert reading == STREAMS
 
 
-def test_streams_of_one_sync_client_are_concurrent() -> None:
-    """Each holds its first event until all have theirs."""
-    all_have_one = threading.Barrier(STREAMS, timeout=PATIENCE)
+def test_sync_client_streams_concurrently() -> None:
+    all_reading = threading.Barrier(STREAMS, timeout=TIMEOUT)
 
     def read(client: SyncWorkflowClient) -> None:
         for _ in client.get_workflow_events("h1"):
-            all_have_one.wait()
+            all_reading.wait()
             return
 
     with (
@@ -64,19 +63,18 @@ def test_streams_of_one_sync_client_are_concurrent() -> None:
 
 
 @pytest.mark.anyio
-async def test_many_runs_do_not_block_the_event_loop(server_url: str) -> None:
+async def test_concurrent_runs_never_block_event_loop(server_url: str) -> None:
     longest = 0.0
+    statuses: list[str] = []
 
     async def watch() -> None:
         nonlocal longest
         while True:
-            # Time of the processor: on a loaded machine, another process is no fault of ours.
+            # CPU time of this thread: other processes of a loaded machine do not count.
             before = time.thread_time()
             await anyio.lowlevel.checkpoint()
             longest = max(longest, time.thread_time() - before)
             await anyio.sleep(0.002)
-
-    statuses: list[str] = []
 
     async def run(client: WorkflowClient) -> None:
         statuses.append((await client.run_workflow("greet")).status)
@@ -88,4 +86,4 @@ async def test_many_runs_do_not_block_the_event_loop(server_url: str) -> None:
                 runs.start_soon(run, client)
         watching.cancel_scope.cancel()
     assert statuses == ["completed"] * RUNS
-    assert longest < LONGEST_BLOCK
+    assert longest < MAX_BLOCK

@@ -1,4 +1,4 @@
-"""What is left when a stream is left early: with the event loop, also by cancellation."""
+"""What a stream or call leaves behind when it is ended early, or its task cancelled."""
 
 from __future__ import annotations
 
@@ -7,32 +7,34 @@ import gc
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
+import httpx
 import pytest
 from llama_agents.client import EventStream, WorkflowClient
 
 from ..support.scripted import Turn, answer, frame, scripted, stream
 from ..support.server import wait_until_async
-from .measure import sockets
+from .measure import open_sockets
+
+pytestmark = pytest.mark.anyio
 
 LIVE = Turn(stream(frame(1), end=b""), then="hold")
 Leave = Literal["break", "close", "error", "cancel", "deadline", "never"]
 
 
 async def read(events: EventStream, leave: Leave, first: asyncio.Event) -> None:
-    """Read until the first event, and go as told."""
     async for _ in events:
         first.set()
-        if leave == "break":
-            return
-        if leave == "close":
-            await events.aclose()
-        if leave == "error":
-            raise ZeroDivisionError
+        match leave:
+            case "break":
+                return
+            case "close":
+                await events.aclose()
+            case "error":
+                raise ZeroDivisionError
 
 
-async def leave_early(events: EventStream, leave: Leave) -> None:
-    if leave == "never":
-        return
+async def end_early(events: EventStream, leave: Leave) -> None:
+    """Read a stream in a task, and end it after its first event in the given way."""
     first = asyncio.Event()
     task = asyncio.create_task(read(events, leave, first))
     if leave == "cancel":
@@ -41,37 +43,27 @@ async def leave_early(events: EventStream, leave: Leave) -> None:
     if leave == "deadline":
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(task, 0.2)
-    await asyncio.gather(task, return_exceptions=True)
+    (outcome,) = await asyncio.gather(task, return_exceptions=True)
     assert task.cancelled() is (leave in ("cancel", "deadline"))
-    assert isinstance(None if task.cancelled() else task.exception(), ZeroDivisionError) is (
-        leave == "error"
-    )
+    assert isinstance(outcome, ZeroDivisionError) is (leave == "error")
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("leave", ["break", "close", "error", "cancel", "deadline", "never"])
-async def test_stream_that_is_left_leaves_no_socket_and_no_task(leave: Leave) -> None:
+async def test_stream_ended_early_leaves_no_socket_or_task(leave: Leave) -> None:
     tasks = asyncio.all_tasks()
     with scripted([LIVE]) as script:
-        idle = sockets()
+        idle = open_sockets()
         async with WorkflowClient(base_url=script.url) as client:
             events = client.get_workflow_events("h1")
-            await leave_early(events, leave)
+            if leave != "never":
+                await end_early(events, leave)
             gc.collect()
-            await wait_until_async(lambda: sockets() <= idle)
+            await wait_until_async(lambda: open_sockets() <= idle)
             # The event loop closes a dropped generator in a task of its own.
             await wait_until_async(lambda: asyncio.all_tasks() == tasks)
 
 
-async def wait_for_run(client: WorkflowClient) -> None:
-    await client.wait_for_handler("h1")
-
-
-async def list_workflows(client: WorkflowClient) -> None:
-    await client.list_workflows()
-
-
-async def follow(client: WorkflowClient) -> None:
+async def read_all(client: WorkflowClient) -> None:
     async for _ in client.get_workflow_events("h1"):
         pass
 
@@ -86,32 +78,30 @@ RUNNING = answer(
 WORKFLOWS = answer("200 OK", b'{"workflows": []}', Connection="keep-alive")
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("work", "turn"),
+    ("call", "turn"),
     [
-        (list_workflows, Turn(WORKFLOWS, then="hold")),
-        (wait_for_run, Turn(RUNNING, then="hold")),
-        (follow, Turn(stream(frame(1), frame(2, "StopEvent")), then="hold")),
-        (follow, LIVE),
+        (lambda client: client.list_workflows(), Turn(WORKFLOWS, then="hold")),
+        (lambda client: client.wait_for_handler("h1"), Turn(RUNNING, then="hold")),
+        (read_all, Turn(stream(frame(1), frame(2, "StopEvent")), then="hold")),
+        (read_all, LIVE),
     ],
+    ids=["list_workflows", "wait_for_handler", "whole stream", "live stream"],
 )
-async def test_task_cancelled_at_any_moment_leaves_no_socket_in_use(
-    work: Callable[[WorkflowClient], Awaitable[None]], turn: Turn
+async def test_cancelled_task_leaves_no_socket_in_use(
+    call: Callable[[WorkflowClient], Awaitable[object]], turn: Turn
 ) -> None:
-    """Whatever a cancellation hits in the libraries below; the client itself stays open."""
-    loop = asyncio.get_running_loop()
+    """At whatever point of httpx and httpcore the cancellation arrives."""
     with scripted([turn]) as script:
-        idle = sockets()
+        idle = open_sockets()
         for turns in range(60):
-            client = WorkflowClient(base_url=script.url)
-            task = loop.create_task(work(client))
-            for _ in range(turns):
-                await asyncio.sleep(0.0005 if turns % 2 else 0)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            kept = [*(await client._pool.get())._transport._pool.connections]  # type: ignore[attr-defined]
-            unused = sum(connection.is_idle() for connection in kept)
-            await wait_until_async(lambda: sockets() <= idle + 2 * unused)  # noqa: B023
-            await client.aclose()
-            await wait_until_async(lambda: sockets() <= idle)
+            async with httpx.AsyncClient(base_url=script.url) as inner:
+                task = asyncio.ensure_future(call(WorkflowClient(httpx_client=inner)))
+                for _ in range(turns):
+                    await asyncio.sleep(0.0005 if turns % 2 else 0)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                kept = [*inner._transport._pool.connections]  # type: ignore[attr-defined]
+                unused = sum(connection.is_idle() for connection in kept)
+                await wait_until_async(lambda: open_sockets() <= idle + 2 * unused)  # noqa: B023
+            await wait_until_async(lambda: open_sockets() <= idle)

@@ -1,5 +1,5 @@
 # Generated from tests/faults/_async/test_calls.py by `python -m generator`: do not edit.
-"""Every fault of a plain call: its result, or an error; and no run is started twice."""
+"""Plain calls under every fault: the documented outcome, and no run started twice."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from llama_agents.client import SyncWorkflowClient, WorkflowClientError
 
 from ...support.chaos import chaos, in_turn
 from ..calls import CALLS, Call
-from ..measure import PLAIN_CALLS, Calls, Face, Ledger, Row, costing
+from ..measure import PLAIN_CALLS, Ledger, Variant, call_row, measuring
 from ..server_process import ServerProcess
 
-FACE: Face = "sync"
+VARIANT: Variant = "sync"
 ANSWER = {"type": "ResponseEvent", "value": {"response": "Ada"}}
 
 
 def make(client: SyncWorkflowClient, call: Call, handler_id: str) -> str:
-    """Make a call; return what came of it."""
+    """Make a call and return its outcome."""
     match call.method:
         case "run":
             start = {"n": 3, "pause": 0.3}
@@ -33,39 +33,30 @@ def make(client: SyncWorkflowClient, call: Call, handler_id: str) -> str:
         case "send":
             return (client.send_event(handler_id, ANSWER)).status
         case "wait":
-            wait = client.wait_for_handler(handler_id, timeout=call.bound, poll_interval=0.1)
+            wait = client.wait_for_handler(handler_id, timeout=call.timeout, poll_interval=0.1)
             return (wait).status
 
 
-def a_run(server: ServerProcess, call: Call) -> str:
-    """Start what the call is about, without the client; return its id."""
-    workflow = {"send": "human", "wait": "count"}.get(call.method)
-    if workflow is None:
-        return ""
-    start = {"start_event": {"n": 4, "pause": 0.5}}
-    url = f"{server.url}/workflows/{workflow}/run-nowait"
-    handler_id: str = httpx.post(url, json=start).json()["handler_id"]
-    return handler_id
-
-
 @pytest.mark.parametrize("call", [pytest.param(call, id=call.name) for call in CALLS])
-def test_call_keeps_the_promises(call: Call, server: ServerProcess, ledger: Ledger) -> None:
-    server.ensure()
-    handler_id = a_run(server, call)
+def test_call_meets_guarantees_under_fault(
+    call: Call, server: ServerProcess, ledger: Ledger
+) -> None:
+    server.ensure_running()
+    workflow = {"send": "human", "wait": "count"}.get(call.method)
+    handler_id = server.start_run(workflow, n=4, pause=0.5) if workflow else ""
     before = server.runs()
-    result, error = None, None
+    outcome: str | Exception | None = None
     with chaos(server.url, in_turn(**call.faults)) as proxy:
         with SyncWorkflowClient(base_url=proxy.url, **call.client) as client:
-            client._pool.get()  # what it costs to make is no part of the call
-            with costing() as cost:
+            with measuring() as cost:
                 try:
-                    for _ in range(call.times):
-                        result = make(client, call, handler_id)
-                except (WorkflowClientError, httpx.TransportError) as caught:
-                    error = caught
+                    for _ in range(call.repeat):
+                        outcome = make(client, call, handler_id)
+                except (WorkflowClientError, httpx.TransportError) as error:
+                    outcome = error
         requests = proxy.requests
-    started = server.runs() - before
-    end = str(result) if error is None else type(error).__name__
-    row = Row(Calls(len(requests), len(started), end), cost)
-    ledger.note(PLAIN_CALLS, call.name, FACE, row)
-    call.hold(result, error, cost, requests, len(started))
+    started = len(server.runs() - before)
+    end = type(outcome).__name__ if isinstance(outcome, Exception) else str(outcome)
+    row = call_row(len(requests), started, end, cost)
+    ledger.record(PLAIN_CALLS, call.name, VARIANT, row)
+    call.check(outcome, cost, requests, started)

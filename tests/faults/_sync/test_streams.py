@@ -1,5 +1,5 @@
 # Generated from tests/faults/_async/test_streams.py by `python -m generator`: do not edit.
-"""Every fault of a stream: what comes is what was to come, once, in order, or an error says so."""
+"""Streams under every fault: every event delivered once and in order, or an error that says so."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from llama_agents.client import SyncEventStream, SyncWorkflowClient, WorkflowClientError
 
 from ...support.server import wait_until
-from ..measure import Delivery, Face, Ledger, Row, costing, sockets
+from ..measure import Ledger, Variant, measuring, open_sockets, stream_row
 from ..scenarios import TABLES, Stream
-from ..server_process import ServerProcess, seen
+from ..server_process import ServerProcess, describe
 
-FACE: Face = "sync"
+VARIANT: Variant = "sync"
 PAUSE = 0.2  # s, of a slow consumer
 
 
@@ -27,15 +27,16 @@ def read(
         if scenario.leave == "never":
             return None
         for event in events:
-            delivered.append(seen(events.last_sequence, event.value))
+            delivered.append(describe(events.last_sequence, event.value))
             if pause_every and len(delivered) % pause_every == 0:
                 time.sleep(PAUSE)
-            if scenario.leave == "break":
-                break
-            if scenario.leave == "close":
-                events.close()
-            if scenario.leave == "error":
-                raise ZeroDivisionError
+            match scenario.leave:
+                case "break":
+                    break
+                case "close":
+                    events.close()
+                case "error":
+                    raise ZeroDivisionError
     except (WorkflowClientError, ZeroDivisionError) as error:
         return error
     return None
@@ -49,28 +50,28 @@ def read(
         for scenario in scenarios
     ],
 )
-def test_stream_keeps_the_promises(
+def test_stream_meets_guarantees_under_fault(
     table: str, scenario: Stream, server: ServerProcess, ledger: Ledger
 ) -> None:
     gc.collect()
-    before = sockets()
+    before = open_sockets()
     delivered: list[str] = []
-    with scenario.place(server) as place, warnings.catch_warnings(record=True) as warned:
+    with scenario.source(server) as source, warnings.catch_warnings(record=True) as issued:
         warnings.simplefilter("always")
-        idle = sockets()
-        pause_every = len(place.expected()) // scenario.pauses if scenario.pauses else 0
-        client = SyncWorkflowClient(base_url=place.url, **scenario.client)
-        with costing() as cost:
-            events = client.get_workflow_events(place.handler_id, **scenario.options)
+        idle = open_sockets()
+        pause_every = len(source.expected()) // scenario.pauses if scenario.pauses else 0
+        client = SyncWorkflowClient(base_url=source.url, **scenario.client)
+        with measuring() as cost:
+            events = client.get_workflow_events(source.handler_id, **scenario.options)
             error = read(events, scenario, pause_every, delivered)
-        # The stream is still there, and so is its error: neither holds a connection.
+        # The stream and its error are still referenced: neither holds a connection.
         gc.collect()
-        wait_until(lambda: sockets() <= idle, within=5)
-        expected = [*place.expected()]
-        scenario.hold(place, expected, delivered, error, cost)
-        told = [warning.category for warning in warned]
-        assert told == ([scenario.warns] if scenario.warns else [])
-        result = Delivery.of(expected, delivered, len(place.requests()), error)
-        ledger.note(table, scenario.name, FACE, Row(result, cost))
+        wait_until(lambda: open_sockets() <= idle, within=5)
+        expected = [*source.expected()]
+        scenario.check(source, expected, delivered, error, cost)
+        categories = [warning.category for warning in issued]
+        assert categories == ([scenario.warns] if scenario.warns else [])
+        row = stream_row(expected, delivered, len(source.requests()), error, cost)
+        ledger.record(table, scenario.name, VARIANT, row)
         client.close()
-    assert sockets() <= before
+    assert open_sockets() <= before
