@@ -12,12 +12,12 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import attrs
 
-Variant = Literal["async", "sync"]
-VARIANTS: Final = ("async", "sync")
+from ..support.driver import VARIANTS, Variant
+
 PLAIN_CALLS: Final = "Plain calls"
 TABLES: Final = ("Reading", "End of stream", "Resuming", "Silence", "Ending early", PLAIN_CALLS)
 PACKAGES: Final = ("llama-agents-client", "llama-agents-server", "httpx", "pydantic")
@@ -65,14 +65,15 @@ def measuring() -> Iterator[Cost]:
     """Measure what the block costs."""
     cost = Cost()
     Path("/proc/self/clear_refs").write_text(RESET_PEAK)
-    before = _memory("VmRSS")
+    before = resident_memory()
     started = time.monotonic()
     yield cost
     cost.seconds = time.monotonic() - started
-    cost.megabytes = max(0.0, _memory("VmHWM") - before)
+    cost.megabytes = max(0.0, resident_memory("VmHWM") - before)
 
 
-def _memory(field: str) -> float:
+def resident_memory(field: str = "VmRSS") -> float:
+    """Return the memory of this process in MB: the current, or with ``VmHWM`` its peak."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition(f"{field}:")[2].split()[0]) / 1024
 

@@ -1,4 +1,4 @@
-"""A plan of random faults from a seed, never more in a row than the client promises to bear."""
+"""Random faults from a seed, never more in a row than the client guarantees to survive."""
 
 from __future__ import annotations
 
@@ -13,190 +13,175 @@ from typing import Final
 import attrs
 
 from ..support.chaos import WELL, End, Fault, Request
+from ..support.scripted import answer
 
-FACE_HEADER: Final = "x-face"  # names the client, where nothing else tells two calls apart
+VARIANT_HEADER: Final = "x-variant"  # tells the clients apart where nothing else does
 
-STREAM_FAULTS_IN_A_ROW: Final = 2  # without an event; the default budget is 3, one is left for load
-START_FAULTS_IN_A_ROW: Final = 2  # with a lost look after each, 4 of a budget of 5
-LOOK_FAULTS_IN_A_ROW: Final = 1  # of a budget of 2
+# In a row, and their share: the budgets of the client are 3, 5 and 2.
+STREAM_FAULTS: Final = 2, 0.5  # without an event in between; one failure is left for load
+START_FAULTS: Final = 2, 0.3  # with a lost poll after each
+POLL_FAULTS: Final = 1, 0.25
+POST_SHARE: Final = 0.2
+STALL_SHARE: Final = 0.05  # of the faults of a start
 
-STREAM_CHANCE: Final = 0.5
-START_CHANCE: Final = 0.3
-LOOK_CHANCE: Final = 0.25
-POST_CHANCE: Final = 0.2
-
+STREAM_WEIGHTS: Final = {"cut": 60, "rewound": 12, "slow": 2, "unanswered": 25, "stalled": 2}
 ENDS: Final[Mapping[End, int]] = {"reset": 6, "fin": 6, "polite": 6, "stall": 1}
-STREAM_WEIGHTS: Final = (60, 12, 2, 25, 2)
-MOST_EVENTS: Final = 12
-MOST_REWOUND: Final = 5
-TAILS: Final = (0, 0, 3, 7, 12, 60)  # bytes of a torn frame: within its id, after it, in its data
-
-REASONS: Final = {429: "Too Many Requests", 502: "Bad Gateway", 503: "Service Unavailable"}
+MAX_EVENTS: Final = 12
+MAX_REWIND: Final = 5
+TAILS: Final = (0, 0, 3, 7, 12, 60)  # bytes of a truncated event: inside its id, after it, in data
+STATUSES: Final = ("429 Too Many Requests", "502 Bad Gateway", "503 Service Unavailable")
 
 
 class RandomFaults:
-    """Says what becomes of each request. The same seed and the same requests: the same faults.
+    """Plans the fault of each request; the same seed and requests yield the same faults.
 
-    Streams and starts are counted by their run, other reads by what they ask for: after as many
-    failures in a row as the constants above say, the next request goes well, or, if it is a stream,
-    breaks only after an event that the client has not seen. A request that is not sent again after
-    a failure meets one at most.
+    Failures in a row are counted for each run's streams and starts, and for each target of other
+    reads. After the maximum, the next request succeeds or, if it is a stream, fails only after a
+    new event. A POST that the client must not retry meets at most one fault.
 
     Attributes:
-        met: How many faults of each sort were dealt.
+        counts: How many faults of each kind were injected.
         requests: How many requests of each kind were seen.
-        posts: How many POSTs that are not to be sent again were seen.
-        over: Set at the end: from then on, all is well.
+        posts: How many POSTs that must not be retried were seen.
+        finished: Set at the end: no further faults.
     """
 
     def __init__(self, seed: int) -> None:
-        self.met: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self.requests: Counter[str] = Counter()
         self.posts = 0
-        self.over = False
+        self.finished = False
         self._random = random.Random(seed)
         self._in_a_row: Counter[str] = Counter()
         self._hit: set[str] = set()
-        self._dealt: dict[str, list[str]] = {}
-        self._begun = time.monotonic()
+        self._history: dict[str, list[str]] = {}
+        self._started = time.monotonic()
         self._lock = threading.Lock()
 
     def __call__(self, request: Request) -> Fault:
-        """Plan; called in the proxy's thread."""
+        """Plan a fault; called in the proxy's thread."""
         with self._lock:
             self.requests[request.kind] += 1
             run = _run(request)
-            fault = WELL if self.over else self._fault(request, run)
+            fault = WELL if self.finished else self._fault(request, run)
             if run:
-                when = time.monotonic() - self._begun
-                note = f"{when:.1f} s {request.kind}: {_sort(fault)}"
-                self._dealt.setdefault(run, []).append(note)
+                note = f"{time.monotonic() - self._started:.1f} s {request.kind}: {_label(fault)}"
+                self._history.setdefault(run, []).append(note)
             if fault != WELL:
-                self.met[_sort(fault)] += 1
+                self.counts[_label(fault)] += 1
             return fault
 
-    def take_hit(self, handler_id: str) -> bool:
-        """Whether a POST about a run has met a fault since this was last asked."""
+    def take_hit(self, run: str) -> bool:
+        """Return whether a POST about a run has met a fault since the last time."""
         with self._lock:
-            hit = handler_id in self._hit
-            self._hit.discard(handler_id)
+            hit = run in self._hit
+            self._hit.discard(run)
             return hit
 
-    def story(self, handler_id: str) -> str:
-        """What became of the requests about a run, and when."""
+    def history(self, run: str) -> str:
+        """Return what happened to the requests about a run, and when."""
         with self._lock:
-            return "; ".join(self._dealt.get(handler_id, ()))
+            return "; ".join(self._history.get(run, ()))
 
-    def forget(self, handler_id: str) -> None:
-        """Keep nothing about a run that is done with."""
+    def forget(self, run: str) -> None:
+        """Forget a run that is no longer used."""
         with self._lock:
-            self._dealt.pop(handler_id, None)
+            self._history.pop(run, None)
             for kind in ("stream", "start", "look"):
-                self._in_a_row.pop(f"{kind} {handler_id}", None)
-            self._hit.discard(handler_id)
+                self._in_a_row.pop(f"{kind} {run}", None)
+            self._hit.discard(run)
 
     def _fault(self, request: Request, run: str) -> Fault:
         method, target, _ = request.line.split(" ", 2)
-        if request.kind == "stream":
-            return self._for_stream(f"stream {run}")
-        if request.kind == "start":
-            return self._for_call(f"start {run}", START_CHANCE, START_FAULTS_IN_A_ROW, stalls=True)
-        if request.kind == "look":
-            return self._for_call(f"look {run}", LOOK_CHANCE, LOOK_FAULTS_IN_A_ROW)
+        match request.kind:
+            case "stream":
+                return self._stream_fault(f"stream {run}")
+            case "start":
+                fault = self._call_fault(f"start {run}", *START_FAULTS)
+                stalls = fault != WELL and self._random.random() < STALL_SHARE
+                return Fault(stall=True) if stalls else fault
+            case "look":
+                return self._call_fault(f"look {run}", *POLL_FAULTS)
         if method == "POST":
             self.posts += 1
-            if self._random.random() >= POST_CHANCE:
+            if self._random.random() >= POST_SHARE:
                 return WELL
             self._hit.add(run)
             return self._unanswered()
-        key = f"{request.headers.get(FACE_HEADER)} {target}"
-        fault = self._for_call(key, LOOK_CHANCE, LOOK_FAULTS_IN_A_ROW)
+        key = f"{request.headers.get(VARIANT_HEADER)} {target}"
+        fault = self._call_fault(key, *POLL_FAULTS)
         if fault == WELL:
-            self._in_a_row.pop(key, None)  # each asks for something else: they would pile up
+            self._in_a_row.pop(key, None)  # keys are used once and would pile up
         return fault
 
-    def _for_call(self, key: str, chance: float, most: int, *, stalls: bool = False) -> Fault:
-        if self._in_a_row[key] >= most or self._random.random() >= chance:
+    def _call_fault(self, key: str, maximum: int, share: float) -> Fault:
+        if self._in_a_row[key] >= maximum or self._random.random() >= share:
             self._in_a_row[key] = 0
             return WELL
         self._in_a_row[key] += 1
-        if stalls and self._random.random() < 0.05:
-            return Fault(stall=True)
         return self._unanswered()
 
-    def _for_stream(self, key: str) -> Fault:
-        chance = self._random
-        if chance.random() >= STREAM_CHANCE:
-            # Whether it brings an event is not known here, so the failures before it still count.
+    def _stream_fault(self, key: str) -> Fault:
+        maximum, share = STREAM_FAULTS
+        if self._random.random() >= share:
+            # It may deliver no event, so the failures before it still count.
             return WELL
-        if self._in_a_row[key] >= STREAM_FAULTS_IN_A_ROW:
-            # A reset may overtake the events that were sent before it.
+        if self._in_a_row[key] >= maximum:
+            # No reset: it may overtake the events that were sent before it.
             self._in_a_row[key] = 1
-            return self._cut(chance.randint(1, MOST_EVENTS), "fin", "polite", "stall")
-        fault = self._random_stream_fault()
-        # A reset may overtake the events that were sent before it; and after the last event of a
-        # run, a server that goes back has nothing new to tell.
-        brings = fault.events and fault.end != "reset" and not fault.rewind
-        self._in_a_row[key] = 1 if brings else self._in_a_row[key] + 1
+            return self._cut(self._random.randint(1, MAX_EVENTS), "fin", "polite", "stall")
+        fault = self._any_stream_fault()
+        # After the last event of a run, a rewound server has nothing new to send.
+        delivers = fault.events and fault.end != "reset" and not fault.rewind
+        self._in_a_row[key] = 1 if delivers else self._in_a_row[key] + 1
         return fault
 
-    def _random_stream_fault(self) -> Fault:
+    def _any_stream_fault(self) -> Fault:
         chance = self._random
-        rewind = chance.randint(1, MOST_REWOUND)
-        match chance.choices(("cut", "rewound", "slow", "lost", "silent"), STREAM_WEIGHTS)[0]:
+        rewind = chance.randint(1, MAX_REWIND)
+        match chance.choices([*STREAM_WEIGHTS], [*STREAM_WEIGHTS.values()])[0]:
             case "cut":
-                fault = self._cut(chance.randint(0, MOST_EVENTS), *ENDS)
+                fault = self._cut(chance.randint(0, MAX_EVENTS), *ENDS)
                 return attrs.evolve(fault, rewind=rewind if chance.random() < 0.3 else 0)
             case "slow":
                 return attrs.evolve(self._cut(1, *ENDS), trickle=0.0)
             case "rewound":
                 return Fault(rewind=rewind)
-            case "silent":
+            case "stalled":
                 return Fault(stall=True)
-            case _:
-                return self._unanswered()
+        return self._unanswered()
 
     def _cut(self, events: int, *ends: End) -> Fault:
         (end,) = self._random.choices(ends, [ENDS[end] for end in ends])
         return Fault(events=events, tail=self._random.choice(TAILS), end=end)
 
     def _unanswered(self) -> Fault:
-        chance = self._random
-        match chance.randrange(3):
-            case 0:
-                return Fault(lose="before")
-            case 1:
-                return Fault(lose="after")
-            case _:
-                return Fault(instead=self._refusal(chance.choice([*REASONS])))
-
-    def _refusal(self, status: int) -> bytes:
-        body = b'{"detail":"not now"}'
-        lines = [f"HTTP/1.1 {status} {REASONS[status]}", f"Content-Length: {len(body)}"]
-        lines += self._random.choice([[], ["Retry-After: 0"], ["Retry-After: 1"]])
-        lines += self._random.choice([[], ["Connection: close"]])
-        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+        choose = self._random.choice
+        faults = [Fault(lose="before"), Fault(lose="after")]
+        if fault := choose([*faults, None]):
+            return fault
+        headers = choose([{}, {"Retry_After": "0"}, {"Retry_After": "1"}])
+        headers["Connection"] = choose(["keep-alive", "close"])
+        return Fault(instead=answer(choose(STATUSES), b'{"detail":"not now"}', **headers))
 
 
 def _run(request: Request) -> str:
-    """The run that a request is about; empty if it is about none."""
+    """Return the run that a request is about, or an empty string."""
     if request.kind == "start":
         run: str = json.loads(request.raw.partition(b"\r\n\r\n")[2])["handler_id"]
         return run
     return request.handler_id
 
 
-def _sort(fault: Fault) -> str:
-    if fault == WELL:
-        return "well"
-    if fault.instead is not None:
+def _label(fault: Fault) -> str:
+    if isinstance(fault.instead, bytes):
         return fault.instead[9:12].decode()
     if fault.lose is not None:
-        return f"lost {fault.lose}"
+        return "request lost" if fault.lose == "before" else "response lost"
     if fault.stall:
-        return "silence"
+        return "no response"
     if fault.events is None:
-        return "rewound"
+        return "rewound" if fault.rewind else "none"
     if fault.trickle is not None:
         return "byte by byte"
-    return fault.end + (" in a frame" if fault.tail else "") + (" rewound" if fault.rewind else "")
+    return fault.end + (" in an event" if fault.tail else "") + " rewound" * bool(fault.rewind)

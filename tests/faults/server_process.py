@@ -6,22 +6,21 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, Final
 
 import attrs
 import httpx
 
+from ..support.driver import describe
 from ..support.ports import free_port
 from ..support.server import is_healthy, sample_server, wait_until
 
 ROOT: Final = Path(__file__).parents[2]
-MAX_DESCRIPTION: Final = 80  # characters
 STARTUP_TIMEOUT: Final = 60.0  # s, on a loaded machine
 
 
@@ -111,14 +110,6 @@ def events_in(response: httpx.Response) -> list[str]:
         if "data" in fields:
             events.append(describe(int(fields["id"]), json.loads(fields["data"])["value"]))
     return events
-
-
-def describe(sequence: object, value: Mapping[str, Any]) -> str:
-    """Return a short text that is equal for equal events, and only for those."""
-    text = json.dumps(value, sort_keys=True)
-    if len(text) > MAX_DESCRIPTION:
-        text = f"{text[:8]}... {sha256(text.encode()).hexdigest()[:16]}"
-    return f"{sequence} {text}"
 
 
 @contextmanager

@@ -1,20 +1,20 @@
-"""A soak: 50 streams and a mix of calls for minutes, while random faults meet every request.
+"""A soak test: 50 streams and a mix of calls for minutes, with random faults on every request.
 
     python -m tests.faults.soak --seconds 600 --seed 7
 
-runs the real server as a process, a proxy that follows a plan of random faults, and both clients:
-the asynchronous one with 40 streams, the synchronous one with 10 in threads. Each stream is of a
-new run, is read to its end (some are left or cancelled in between, and resumed), and is compared
-with what the server has stored. The exit status is 1 if a promise was broken.
+runs the real server in a process, a proxy that injects random faults, and both clients: the async
+client with 40 streams, the sync client with 10 in threads. Each stream belongs to a new run and is
+read to its end (some are left or cancelled, then resumed), and compared with what the server has
+stored. The exit status is 1 if a guarantee was broken.
 
-What is promised holds as long as no more requests fail in a row than a client bears, so the plan
-is bound to that (`random_faults`): for a stream at most 2 failures without an event in between (of
-3 that are borne), for a start at most 2, with at most one failed look after each (of 5), for any
-other read one (of 2). A POST that is not sent again meets one, and then its error is what has to
-come. The seed fixes the plan and what each worker does; how they meet is the scheduler's.
+Guarantees hold as long as no more requests fail in a row than the client's budgets allow, so the
+faults are limited accordingly (`random_faults`): a stream meets at most 2 failures without an event
+in between (of 3), a start at most 2 with at most one failed poll after each (of 5), any other read
+one (of 2). A POST that is not retried meets at most one, and must then raise its error. The seed
+fixes the faults and what each worker does; their interleaving is up to the scheduler.
 
-The number of runs is counted in the server's store: every start carries a number of its own, and
-the store keeps the start event of every run it ever began, also of those that were purged.
+Runs are counted in the server's store: every start carries its own number, and the store keeps the
+start event of every run, even of purged ones.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import mean
@@ -40,112 +39,91 @@ from typing import Final
 
 import attrs
 import httpx
-from llama_agents.client import SyncWorkflowClient, WorkflowClient
 
 from ..support.chaos import Chaos, chaos
-from .measure import sockets
-from .random_faults import FACE_HEADER, RandomFaults
-from .server_process import ServerProcess, server_process
-from .soak_truth import Tally, Truth
-from .soak_work import Face, Work
+from ..support.driver import VARIANTS, Driver
+from .measure import open_sockets, resident_memory
+from .random_faults import VARIANT_HEADER, RandomFaults
+from .server_process import server_process
+from .soak_work import Tally, Truth, Worker
 
-STREAMS: Final = {"async": 40, "sync": 10}
-CALLERS: Final = {"async": 4, "sync": 2}
+WORKERS: Final = {"async": {"stream": 40, "call": 4}, "sync": {"stream": 10, "call": 2}}
 # Short, so that silence costs little; long enough for a server on two busy cores.
-LIMITS: Final = httpx.Timeout(connect=8.0, read=8.0, write=8.0, pool=None)
+TIMEOUTS: Final = httpx.Timeout(connect=8.0, read=8.0, write=8.0, pool=None)
 
-LONGEST: Final = 90.0  # s, for one piece of work; the slowest takes about 40 s
-STARTING: Final = 5.0  # s, until all are at work
+TASK_TIMEOUT: Final = 90.0  # s; the slowest task takes about 40 s
+RAMP_UP: Final = 5.0  # s, until all workers have started
 SAMPLES: Final = 80  # of the memory
-GROWTH: Final = (0.05, 5.0)  # of the memory: a share, and MB besides
-LEFT: Final = 2.0  # s, until nothing is left
-KEPT: Final = 4.5  # s; idle connections are kept for 4 s
-ROOM: Final = 2 * 2**30  # bytes; ten minutes take about 300 MB
-ENOUGH: Final = 20  # broken promises: the others will not tell more
-
-
-@attrs.define
-class Memory:
-    """The size of this process in MB, in the second and in the last quarter of a soak."""
-
-    early: list[float] = attrs.field(factory=list)
-    late: list[float] = attrs.field(factory=list)
-
-    def note(self, share: float) -> None:
-        """Measure, when this share of the time is over."""
-        gc.collect()
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        if 0.25 <= share < 0.5:
-            self.early.append(pages * os.sysconf("SC_PAGESIZE") / 2**20)
-        elif 0.75 <= share < 1:
-            self.late.append(pages * os.sysconf("SC_PAGESIZE") / 2**20)
-
-    def quarters(self) -> tuple[float, float]:
-        """The mean of each quarter; zeros if there was not enough time."""
-        if not (self.early and self.late):
-            return 0.0, 0.0
-        return mean(self.early), mean(self.late)
+MAX_GROWTH: Final = 0.05, 5.0  # of the memory: a share plus MB
+CLEANUP_TIMEOUT: Final = 2.0  # s
+KEEPALIVE: Final = 4.5  # s; the client keeps idle connections for 4 s
+DISK_SPACE: Final = 2 * 2**30  # bytes; ten minutes take about 300 MB
+MAX_BROKEN: Final = 20  # guarantees, after which a soak ends
 
 
 @attrs.define
 class Soak:
-    """What one soak runs on."""
+    """One soak.
+
+    Attributes:
+        memory: The size of this process in MB, by the share of the time that had passed.
+        left: What was left at the end.
+        longest_lag: The longest delay of the event loop in seconds.
+    """
 
     seed: int
     seconds: float
-    server: ServerProcess
     proxy: Chaos
     faults: RandomFaults
     truth: Truth
     tally: Tally
-    memory: Memory = attrs.field(factory=Memory)
+    memory: dict[float, float] = attrs.field(factory=dict)
+    left: dict[str, int] = attrs.field(factory=dict)
     longest_lag: float = 0.0
 
     async def run(self) -> None:
-        """Let everything work until the time is over, and see what is left."""
+        """Let all workers run until the time is up, then check what is left behind."""
         asyncio.get_running_loop().set_exception_handler(
-            lambda _, context: self.tally.break_(f"event loop: {context}")
+            lambda _, context: self.tally.report(f"event loop: {context}")
         )
-        sockets_before, tasks_before = sockets(), asyncio.all_tasks()
-        faces = [self._face("async"), self._face("sync")]
-        watch = [asyncio.create_task(self._sample()), asyncio.create_task(self._meter())]
-        workers = [
-            asyncio.create_task(
-                self._worker(face, work, number), name=f"{face.name} {work} {number}"
+        sockets, tasks = open_sockets(), asyncio.all_tasks()
+        drivers = [
+            Driver.create(
+                variant,
+                threads=sum(WORKERS[variant].values()),
+                base_url=self.proxy.url,
+                timeout=TIMEOUTS,
+                headers={VARIANT_HEADER: variant},
             )
-            for face in faces
-            for work, count in (("stream", STREAMS), ("call", CALLERS))
-            for number in range(count[face.name])
+            for variant in VARIANTS
         ]
-        _, hanging = await asyncio.wait(workers, timeout=self.seconds + LONGEST + 10)
+        watches = [asyncio.create_task(self._sample()), asyncio.create_task(self._measure_lag())]
+        workers = [
+            asyncio.create_task(self._repeat(driver, alone, task, number))
+            for driver, alone in ((driver, asyncio.Lock()) for driver in drivers)
+            for task, count in WORKERS[driver.variant].items()
+            for number in range(count)
+        ]
+        _, hanging = await asyncio.wait(workers, timeout=self.seconds + TASK_TIMEOUT + 10)
         for worker in hanging:
-            self.tally.break_(f"{worker.get_name()}: hangs")
-        for task in [*hanging, *watch]:
+            self.tally.report(f"a worker hangs: {worker}")
+        for task in [*hanging, *watches]:
             task.cancel()
-        await asyncio.gather(*hanging, *watch, return_exceptions=True)
-        del workers, watch
-        await self._check_left(faces, sockets_before, tasks_before)
+        await asyncio.gather(*hanging, *watches, return_exceptions=True)
+        del workers, watches
+        await self._check_leftovers(drivers, sockets, tasks)
 
-    def _face(self, name: str) -> Face:
-        options = {"base_url": self.proxy.url, "timeout": LIMITS, "headers": {FACE_HEADER: name}}
-        if name == "async":
-            return Face(name, WorkflowClient(**options), None)
-        threads = ThreadPoolExecutor(STREAMS[name] + CALLERS[name], "soak")
-        return Face(name, SyncWorkflowClient(**options), threads)
-
-    async def _worker(self, face: Face, work: str, number: int) -> None:
-        chance = random.Random(f"{self.seed} {face.name} {work} {number}")
-        doing = Work(face, chance, self.tally, self.truth, self.faults)
-        until = time.monotonic() + self.seconds
-        await asyncio.sleep(chance.uniform(0, STARTING))
-        while time.monotonic() < until and len(self.tally.broken) < ENOUGH:
-            doing.begin()
+    async def _repeat(self, driver: Driver, alone: asyncio.Lock, task: str, number: int) -> None:
+        chance = random.Random(f"{self.seed} {driver.variant} {task} {number}")
+        worker = Worker(driver, chance, self.tally, self.truth, self.faults, alone)
+        end = time.monotonic() + self.seconds
+        await asyncio.sleep(chance.uniform(0, RAMP_UP))
+        while time.monotonic() < end and len(self.tally.broken) < MAX_BROKEN:
             try:
-                async with asyncio.timeout(LONGEST):
-                    await (doing.stream() if work == "stream" else doing.call())
+                async with asyncio.timeout(TASK_TIMEOUT):
+                    await worker.work(task)
             except Exception as error:
-                what = f"{type(error).__name__}: {error}"
-                self.tally.break_(f"{face.name} {doing.at()}: {what}")
+                self.tally.report(f"{worker.describe()}: {type(error).__name__}: {error}")
                 await asyncio.sleep(0.5)
 
     async def _sample(self) -> None:
@@ -153,79 +131,83 @@ class Soak:
         while True:
             await asyncio.sleep(self.seconds / SAMPLES)
             self.proxy.requests.clear()
-            self.memory.note((time.monotonic() - started) / self.seconds)
+            gc.collect()
+            self.memory[(time.monotonic() - started) / self.seconds] = resident_memory()
 
-    async def _meter(self) -> None:
+    async def _measure_lag(self) -> None:
         while True:
             before = time.monotonic()
             await asyncio.sleep(0.02)
             self.longest_lag = max(self.longest_lag, time.monotonic() - before - 0.02)
 
-    async def _check_left(
-        self, faces: list[Face], sockets_before: int, tasks_before: set[asyncio.Task[None]]
+    async def _check_leftovers(
+        self, drivers: list[Driver], sockets: int, tasks: set[asyncio.Task[None]]
     ) -> None:
-        self.faults.over = True
-        await self._none_left("tasks", lambda: len(asyncio.all_tasks() - tasks_before))
-        # Let the connections that are kept for reuse expire, until each client has just one.
-        await asyncio.sleep(KEPT)
-        for face in faces:
-            await face.call("list_workflows")
-        # Both ends of a connection through the proxy are in this process.
-        self.truth.close()
-        await self._none_left("connections", lambda: max(0, self.proxy.open - len(faces)))
-        await self._none_left(
-            "sockets", lambda: max(0, sockets() - sockets_before - 2 * len(faces))
-        )
-        await faces[0].call("aclose")
-        await faces[1].call("close")
-        await self._none_left("sockets of closed clients", lambda: sockets() - sockets_before)
-        await self._none_left(
-            "tasks of closed clients", lambda: len(asyncio.all_tasks() - tasks_before)
-        )
-        for face in faces:
-            if face.threads is not None:
-                face.threads.shutdown(wait=not self.tally.broken)
+        self.faults.finished = True
+        await self._check_none("tasks", lambda: len(asyncio.all_tasks() - tasks))
+        # Idle connections expire, until each client has just one.
+        await asyncio.sleep(KEEPALIVE)
+        for driver in drivers:
+            await driver.call("list_workflows")
+        await self.truth.http.aclose()
+        # Both ends of a connection to the proxy are in this process.
+        kept = len(drivers)
+        await self._check_none("connections", lambda: max(0, self.proxy.open - kept))
+        await self._check_none("sockets", lambda: max(0, open_sockets() - sockets - 2 * kept))
+        for driver in drivers:
+            await driver.aclose()
+        await self._check_none("sockets of closed clients", lambda: open_sockets() - sockets)
+        await self._check_none("tasks of closed clients", lambda: len(asyncio.all_tasks() - tasks))
+        for driver in drivers:
+            if driver.threads is not None:
+                driver.threads.shutdown(wait=not self.tally.broken)
 
-    async def _none_left(self, what: str, count: Callable[[], int]) -> None:
-        until = time.monotonic() + LEFT
-        while (left := count()) and time.monotonic() < until:
+    async def _check_none(self, what: str, count: Callable[[], int]) -> None:
+        deadline = time.monotonic() + CLEANUP_TIMEOUT
+        while (left := count()) and time.monotonic() < deadline:
             gc.collect()
             await asyncio.sleep(0.05)
-        self.tally.left[what] = left
+        self.left[what] = left
         if left:
-            self.tally.break_(f"{left} {what} left after {LEFT:g} s")
+            self.tally.report(f"{left} {what} left after {CLEANUP_TIMEOUT:g} s")
 
     def conclude(self) -> None:
-        """Check what can only be told at the end."""
+        """Check what can be checked only at the end."""
         self.tally.check_starts(self.truth.starts())
-        if self.faults.posts != self.tally.posts:
-            self.tally.break_(f"{self.tally.posts} POSTs were made, {self.faults.posts} sent")
-        early, late = self.memory.quarters()
-        share, besides = GROWTH
-        if late > early * (1 + share) + besides:
-            self.tally.break_(f"memory has grown from {early:.1f} MB to {late:.1f} MB")
+        posts = self.tally.counts["posts"]
+        if self.faults.posts != posts:
+            self.tally.report(f"{posts} POSTs were called, {self.faults.posts} were sent")
+        early, late = self._quarter(0.25), self._quarter(0.75)
+        share, megabytes = MAX_GROWTH
+        if late > early * (1 + share) + megabytes:
+            self.tally.report(f"memory has grown from {early:.1f} MB to {late:.1f} MB")
+
+    def _quarter(self, start: float) -> float:
+        sizes = [size for share, size in self.memory.items() if start <= share < start + 0.25]
+        return mean(sizes) if sizes else 0.0
 
     def report(self) -> str:
-        """Say what happened."""
+        """Return what happened."""
         tally, faults = self.tally, self.faults
-        early, late = self.memory.quarters()
         lines = [
             f"soak         {self.seconds:g} s, --seed {self.seed}",
-            f"streams      {tally.streams} ({tally.left_early} left or cancelled, then resumed)",
-            f"events       {tally.expected} expected, {tally.delivered} delivered, "
-            f"{tally.lost} lost, {tally.twice} twice",
-            f"runs         {tally.starts} started, {len(tally.uncertain)} of them cancelled",
+            "streams      {streams} ({ended early} left or cancelled, then resumed)",
+            "events       {expected} expected, {delivered} delivered, {lost} lost, "
+            "{duplicated} duplicated",
+            f"runs         {{starts}} started, {len(tally.uncertain)} of them cancelled",
             f"calls        {_list(tally.calls)}",
             f"errors       {_list(tally.errors) or 'none'} (of POSTs that met a fault)",
-            f"connections  {_list(faults.requests)}",
-            f"faults       {faults.met.total()}: {_list(faults.met)}",
-            f"left         {', '.join(f'{count} {what}' for what, count in tally.left.items())}",
-            f"memory       {early:.1f} MB in the second quarter, {late:.1f} MB in the last",
+            f"requests     {_list(faults.requests)}",
+            f"faults       {faults.counts.total()}: {_list(faults.counts)}",
+            f"left         {', '.join(f'{count} {what}' for what, count in self.left.items())}",
+            f"memory       {self._quarter(0.25):.1f} MB in the second quarter, "
+            f"{self._quarter(0.75):.1f} MB in the last",
             f"event loop   longest lag {self.longest_lag * 1000:.0f} ms",
         ]
+        text = "\n".join(lines).format_map(tally.counts)
         if tally.broken:
-            lines += ["", f"BROKEN ({len(tally.broken)}):", *(f"- {what}" for what in tally.broken)]
-        return "\n".join(lines)
+            text += f"\n\nBROKEN ({len(tally.broken)}):" + "".join(f"\n- {b}" for b in tally.broken)
+        return text
 
 
 def _list(counts: Counter[str]) -> str:
@@ -233,26 +215,13 @@ def _list(counts: Counter[str]) -> str:
 
 
 @contextmanager
-def quiet(log: Path) -> Iterator[None]:
-    """Let a process that is started here write to a file: the server fails after each 204."""
-    kept = os.dup(2)
-    try:
-        with log.open("wb") as file:
-            os.dup2(file.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-@contextmanager
-def told(tally: Tally) -> Iterator[None]:
-    """Take what is raised where nobody can catch it for a broken promise."""
+def reporting(tally: Tally) -> Iterator[None]:
+    """Report as broken what is raised where nobody can catch it."""
     before = sys.unraisablehook, threading.excepthook
-    sys.unraisablehook = lambda args: tally.break_(
+    sys.unraisablehook = lambda args: tally.report(
         f"unraisable: {args.exc_value!r} {args.object!r}"
     )
-    threading.excepthook = lambda args: tally.break_(f"thread: {args.exc_value!r}")
+    threading.excepthook = lambda args: tally.report(f"thread: {args.exc_value!r}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", ResourceWarning)
@@ -270,25 +239,26 @@ def main() -> int:
     options = parser.parse_args()
     print(f"soak of {options.seconds:g} s, --seed {options.seed}", flush=True)
     tally, faults = Tally(), RandomFaults(options.seed)
-    # Each event is a commit of the store: in memory, where there is room for that.
+    # Each event is a commit of the store: keep it in memory where there is space.
     memory = Path("/dev/shm")
-    place = memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM else None
+    parent = memory if memory.is_dir() and shutil.disk_usage(memory).free > DISK_SPACE else None
     threads = threading.active_count()
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=place))
-        with quiet(Path(folder) / "server.log"):
-            server = stack.enter_context(server_process(Path(folder)))
-        stack.enter_context(told(tally))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=parent)))
+        # The server writes a traceback after each 204.
+        log = stack.enter_context((folder / "server.log").open("wb"))
+        server = stack.enter_context(server_process(folder, log=log))
+        stack.enter_context(reporting(tally))
         proxy = stack.enter_context(chaos(server.url, faults))
-        truth = Truth(server)
-        soak = Soak(options.seed, options.seconds, server, proxy, faults, truth, tally)
+        soak = Soak(options.seed, options.seconds, proxy, faults, Truth(server), tally)
         asyncio.run(soak.run())
         soak.conclude()
-    if threading.active_count() > threads:
-        tally.break_(f"threads left: {threading.enumerate()}")
+    hanging = threading.active_count() > threads
+    if hanging:
+        tally.report(f"threads left: {threading.enumerate()}")
     print(soak.report(), flush=True)
-    if threading.active_count() > threads:
-        os._exit(1)  # a thread that hangs would not let the interpreter end
+    if hanging:
+        os._exit(1)  # a hanging thread would keep the interpreter alive
     return 1 if tally.broken else 0
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import attrs
 
 from ..support.chaos import Fault, chaos, in_turn
+from ..support.driver import describe
 from ..support.scripted import Turn, scripted
-from .server_process import ServerProcess, describe
+from .server_process import ServerProcess
 
 HANDLER_ID = "h1"
 

@@ -11,9 +11,10 @@ from llama_agents.client import WorkflowClient
 from workflows.events import StopEvent
 
 from ...support.chaos import Chaos, Fault, chaos, in_turn
+from ...support.driver import Variant, describe
 from ...support.workflows import OutEvent, RequestEvent, ResponseEvent
-from ..measure import PLAIN_CALLS, Cost, Ledger, Variant, call_row, measuring, stream_row
-from ..server_process import ServerProcess, describe, restarting_during_run, server_process
+from ..measure import PLAIN_CALLS, Cost, Ledger, call_row, measuring, stream_row
+from ..server_process import ServerProcess, restarting_during_run, server_process
 
 pytestmark = pytest.mark.anyio
 

@@ -9,10 +9,11 @@ import anyio
 import pytest
 from llama_agents.client import EventStream, WorkflowClient, WorkflowClientError
 
+from ...support.driver import Variant, describe
 from ...support.server import wait_until_async
-from ..measure import Ledger, Variant, measuring, open_sockets, stream_row
+from ..measure import Ledger, measuring, open_sockets, stream_row
 from ..scenarios import TABLES, Stream
-from ..server_process import ServerProcess, describe
+from ..server_process import ServerProcess
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,9 @@ import pytest
 from llama_agents.client import SyncWorkflowClient, WorkflowClientError
 
 from ...support.chaos import chaos, in_turn
+from ...support.driver import Variant
 from ..calls import CALLS, Call
-from ..measure import PLAIN_CALLS, Ledger, Variant, call_row, measuring
+from ..measure import PLAIN_CALLS, Ledger, call_row, measuring
 from ..server_process import ServerProcess
 
 VARIANT: Variant = "sync"

@@ -13,9 +13,10 @@ from workflows.events import StopEvent
 from llama_agents.client import SyncWorkflowClient
 
 from ...support.chaos import Chaos, Fault, chaos, in_turn
+from ...support.driver import Variant, describe
 from ...support.workflows import OutEvent, RequestEvent, ResponseEvent
-from ..measure import PLAIN_CALLS, Cost, Ledger, Variant, call_row, measuring, stream_row
-from ..server_process import ServerProcess, describe, restarting_during_run, server_process
+from ..measure import PLAIN_CALLS, Cost, Ledger, call_row, measuring, stream_row
+from ..server_process import ServerProcess, restarting_during_run, server_process
 
 VARIANT: Variant = "sync"
 QUESTIONS = ["0", "1", "2"]

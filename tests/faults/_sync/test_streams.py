@@ -10,10 +10,11 @@ import warnings
 import pytest
 from llama_agents.client import SyncEventStream, SyncWorkflowClient, WorkflowClientError
 
+from ...support.driver import Variant, describe
 from ...support.server import wait_until
-from ..measure import Ledger, Variant, measuring, open_sockets, stream_row
+from ..measure import Ledger, measuring, open_sockets, stream_row
 from ..scenarios import TABLES, Stream
-from ..server_process import ServerProcess, describe
+from ..server_process import ServerProcess
 
 VARIANT: Variant = "sync"
 PAUSE = 0.2  # s, of a slow consumer
