@@ -1,19 +1,23 @@
-"""Whatever a server or a proxy answers: a model, or an error of ours that carries the answer.
+"""Whatever a server or a proxy responds: a model, or a typed error that carries the response.
 
-Every operation of the contract is answered with what its schema promises, spoiled in some way, and
-called with both faces.
+Every operation of the contract responds with what its schema allows, corrupted in some way, and is
+called with both client variants.
 """
 
 from __future__ import annotations
 
 import asyncio
 import copy
+import importlib
 import inspect
 import json
 import pickle
+import pkgutil
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -32,14 +36,10 @@ from llama_agents.client import (
     WaitTimeoutError,
     WorkflowClient,
     WorkflowClientError,
+    _async,
+    _sync,
 )
-from llama_agents.client._async import client as async_client
-from llama_agents.client._async import many as async_many
-from llama_agents.client._async import stream as async_stream
 from llama_agents.client._retry import Sources
-from llama_agents.client._sync import client as sync_client
-from llama_agents.client._sync import many as sync_many
-from llama_agents.client._sync import stream as sync_stream
 from pydantic import BaseModel
 
 CONTRACT = yaml.safe_load((Path(__file__).parents[2] / "openapi.yaml").read_text())
@@ -53,7 +53,7 @@ OPERATIONS = {
 
 @attrs.frozen
 class Use:
-    """A call of the client, and the operation whose answers it reads."""
+    """A method of the client, and the operation whose responses it reads."""
 
     method: str
     operation: str
@@ -61,7 +61,6 @@ class Use:
     options: dict[str, Any] = attrs.field(factory=dict)
 
 
-EVENT = {"type": "T", "value": {}}
 USES = [
     Use("is_healthy", "get_health"),
     Use("list_workflows", "list_workflows"),
@@ -75,7 +74,7 @@ USES = [
     Use("run_workflow_nowait", "run_workflow_nowait", ("w", "h1")),
     Use("start", "get_workflow_schema", ("w",), {"validate": True}),
     Use("map_workflow", "get_handler", ("w", [{}]), {"key": lambda _: "h1"}),
-    Use("send_event", "send_event", ("h1", EVENT)),
+    Use("send_event", "send_event", ("h1", {"type": "T", "value": {}})),
     Use("get_handlers", "list_handlers"),
     Use("get_handler", "get_handler", ("h1",)),
     Use("get_result", "get_result", ("h1",)),
@@ -84,12 +83,11 @@ USES = [
     Use("get_workflow_events", "stream_events", ("h1",), {"max_reconnect_attempts": 1}),
     Use("get_workflow_events", "stream_events", ("h1",), {"after_sequence": "now"}),
 ]
+ITERATED = {"get_workflow_events", "map_workflow"}
+HANDLES = {"run", "resume"}  # they read what get_handler reads, or nothing, and return no model
 
-MANY = {"get_workflow_events", "map_workflow"}  # they give many values
-HANDLES = {"run", "resume"}  # they read what get_handler reads, or nothing, and give no model
 
-
-def test_every_operation_and_every_method_is_tried() -> None:
+def test_uses_cover_every_operation_and_method() -> None:
     assert {use.operation for use in USES} == OPERATIONS.keys()
     for client, closing in ((WorkflowClient, "aclose"), (SyncWorkflowClient, "close")):
         methods = {name for name, _ in inspect.getmembers(client, inspect.isfunction)}
@@ -97,27 +95,38 @@ def test_every_operation_and_every_method_is_tried() -> None:
         assert {use.method for use in USES} == public - {closing, *HANDLES}
 
 
-# ------------------------------------------------------------------- answers of the contract
+# ------------------------------------------------------------------- responses of the contract
+
 ENVELOPES = [
-    {"value": {}, "type": "WorkflowFailedEvent", "types": ["StopEvent"]},  # its fields are missing
-    {"value": {"result": 1}, "type": "StopEvent", "types": None},
-    {"value": {}, "type": "Tick", "types": None},
+    {"value": value, "type": name, "types": types, "qualified_name": f"workflows.events.{name}"}
+    for name, value, types in [
+        ("WorkflowFailedEvent", {}, ["StopEvent"]),  # its fields are missing
+        ("StopEvent", {"result": 1}, None),
+        ("Tick", {}, None),
+    ]
 ]
-for envelope in ENVELOPES:
-    envelope["qualified_name"] = f"workflows.events.{envelope['type']}"
+SIMPLE: dict[str | None, st.SearchStrategy[Any]] = {
+    "object": st.sampled_from([{"a": {"b": [1, "x"]}}, {"result": 3.5}, {}]),
+    "string": st.sampled_from(["h1", "StopEvent", "workflows.events.StopEvent", "text ä"]),
+    "integer": st.integers(0, 10**6),
+    "boolean": st.booleans(),
+    "null": st.none(),
+    None: st.sampled_from([None, 5, "x", [1], {"result": "ok"}]),
+}
+# Only the first is a time; the client accepts any string.
+TIMES = st.sampled_from(["2026-01-02T03:04:05.678901+00:00", "soon", "0001-01-01T00:00:00Z"])
 
 
 def resolve(node: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in node:
-        found: Any = CONTRACT
-        for key in node["$ref"].removeprefix("#/").split("/"):
-            found = found[key]
-        node = found
+        reference, node = node["$ref"], CONTRACT
+        for key in reference.removeprefix("#/").split("/"):
+            node = node[key]
     return node
 
 
 def valid(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """JSON that keeps a schema of the contract."""
+    """JSON that is valid for a schema of the contract."""
     schema = resolve(schema)
     if "anyOf" in schema:
         return st.one_of([valid(part) for part in schema["anyOf"]])
@@ -127,41 +136,29 @@ def valid(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     if isinstance(kinds, list):
         return st.one_of([valid({**schema, "type": kind}) for kind in kinds])
     if kinds == "object" and "properties" in schema:
-        anything = st.fixed_dictionaries(
-            {name: valid(part) for name, part in schema["properties"].items()}
-        )
-        is_envelope = {"value", "types"} <= schema["properties"].keys()
+        properties = {name: valid(part) for name, part in schema["properties"].items()}
+        is_envelope = {"value", "types"} <= properties.keys()
+        anything = st.fixed_dictionaries(properties)
         return st.sampled_from(ENVELOPES) | anything if is_envelope else anything
     if kinds == "array":
         return st.lists(valid(schema["items"]), min_size=1, max_size=3)
-    if kinds == "string" and schema.get("format") == "date-time":
-        # None but the first is a time, and a string is all that the client asks for.
-        return st.sampled_from(["2026-01-02T03:04:05.678901+00:00", "soon", "0001-01-01T00:00:00Z"])
-    simple: dict[str | None, st.SearchStrategy[Any]] = {
-        "object": st.sampled_from([{"a": {"b": [1, "x"]}}, {"result": 3.5}, {}]),
-        "string": st.sampled_from(["h1", "StopEvent", "workflows.events.StopEvent", "text ä"]),
-        "integer": st.integers(0, 10**6),
-        "boolean": st.booleans(),
-        "null": st.none(),
-        None: st.sampled_from([None, 5, "x", [1], {"result": "ok"}]),
-    }
-    return simple[kinds]
+    return TIMES if schema.get("format") == "date-time" else SIMPLE[kinds]
 
 
 def documented(operation: str) -> list[tuple[int, st.SearchStrategy[Any]]]:
-    """The JSON answers of an operation, by status."""
-    answers = []
+    """The JSON responses of an operation, with their status."""
+    responses = []
     for status, response in OPERATIONS[operation]["responses"].items():
         content = resolve(response).get("content", {}).get("application/json")
-        answers.append((int(status), valid(content["schema"]) if content else st.none()))
-    return answers
+        responses.append((int(status), valid(content["schema"]) if content else st.none()))
+    return responses
 
 
 envelopes = valid({"$ref": "#/components/schemas/EventEnvelopeWithMetadata"})
 
-# ------------------------------------------------------------------- and how they are spoiled
+# ------------------------------------------------------------------- corruption
 
-SPOILED = [
+RAW = [
     *("null", "true", "0", "-1", "1.5", '""', '"x"', "[]", "{}", "[[]]", '{"a": null}', "[null]"),
     *('"running"', '"paused"', '"2026-99-99"', '"\\u0000"', '"\\ud800"', '"\\udfff\\ud800"'),
     *("1" + "0" * 400, "9" * 4300, "9" * 4301, "-" + "9" * 9999, "1e999", "-1e999", "1e-9999"),
@@ -173,62 +170,52 @@ SPOILED = [
     '{"__is_component": true, "value": 5, "qualified_name": "os.path"}',
     '{"__is_exception": true}',
 ]
-PLACE = "<here>"
+MARKER = "<here>"
 
 
-def inside(value: Any, place: list[int], spoil: str) -> Any:
-    """The value with a change at the place that the numbers lead to."""
-    if place and isinstance(value, dict) and value:
-        key = list(value)[place[0] % len(value)]
-        if len(place) == 1 and spoil == "missing":
+def corrupted(value: Any, path: list[int], how: str) -> Any:
+    """The value with one change at a path, each step of which is a number."""
+    if path and isinstance(value, dict) and value:
+        key = list(value)[path[0] % len(value)]
+        if len(path) == 1 and how == "missing":
             return {name: part for name, part in value.items() if name != key}
-        if len(place) == 1 and spoil == "renamed":
+        if len(path) == 1 and how == "renamed":
             return {name + "_" * (name == key): part for name, part in value.items()}
-        return {**value, key: inside(value[key], place[1:], spoil)}
-    if place and isinstance(value, list) and value:
-        index = place[0] % len(value)
-        return [*value[:index], inside(value[index], place[1:], spoil), *value[index + 1 :]]
-    if spoil == "in a list":
+        return {**value, key: corrupted(value[key], path[1:], how)}
+    if path and isinstance(value, list) and value:
+        index = path[0] % len(value)
+        return [*value[:index], corrupted(value[index], path[1:], how), *value[index + 1 :]]
+    if how == "in a list":
         return [value]
-    return {"more": value} if spoil in ("missing", "renamed") else PLACE
+    return {"more": value} if how in ("missing", "renamed") else MARKER
 
 
 @st.composite
-def spoiled_json(draw: st.DrawFn, values: st.SearchStrategy[Any]) -> bytes:
+def corrupted_json(draw: st.DrawFn, values: st.SearchStrategy[Any]) -> bytes:
     value = draw(values)
     raw = ""
     for _ in range(draw(st.sampled_from([1, 0, 1, 0, 2]))):
-        spoil = draw(
-            st.sampled_from(["value", "value", "value", "missing", "renamed", "in a list"])
-        )
-        value = inside(value, draw(st.lists(st.integers(0, 12), max_size=5)), spoil)
-        raw = raw or draw(st.sampled_from(SPOILED))
-    text = json.dumps(value).replace(json.dumps(PLACE), raw)
-    return spoil_bytes(draw, text.encode())
+        how = draw(st.sampled_from([*["value"] * 3, "missing", "renamed", "in a list"]))
+        value = corrupted(value, draw(st.lists(st.integers(0, 12), max_size=5)), how)
+        raw = raw or draw(st.sampled_from(RAW))
+    return corrupted_bytes(draw, json.dumps(value).replace(json.dumps(MARKER), raw).encode())
 
 
-def spoil_bytes(draw: st.DrawFn, body: bytes) -> bytes:
-    place = draw(st.integers(0, 10**6)) % (len(body) + 1)
-    match draw(
-        st.sampled_from(
-            ["not", "not", "not", "not", "not", "not", "cut", "byte", "start", "end", "coded"]
-        )
-    ):
+def corrupted_bytes(draw: st.DrawFn, body: bytes) -> bytes:
+    position = draw(st.integers(0, 10**6)) % (len(body) + 1)
+    how = draw(st.sampled_from([*["not"] * 6, "cut", "inserted", "prefix", "suffix", "encoded"]))
+    match how:
         case "cut":
-            return body[:place]
-        case "byte":
-            return (
-                body[:place]
-                + draw(st.sampled_from([b"\xff", b"\x00", b'"', b"\xed\xa0\x80"]))
-                + body[place:]
-            )
-        case "start":
-            return (
-                draw(st.sampled_from([b"\xef\xbb\xbf", b")]}',\n", b"<html>", b" " * 999])) + body
-            )
-        case "end":
+            return body[:position]
+        case "inserted":
+            byte = draw(st.sampled_from([b"\xff", b"\x00", b'"', b"\xed\xa0\x80"]))
+            return body[:position] + byte + body[position:]
+        case "prefix":
+            prefixes = [b"\xef\xbb\xbf", b")]}',\n", b"<html>", b" " * 999]
+            return draw(st.sampled_from(prefixes)) + body
+        case "suffix":
             return body + draw(st.sampled_from([body, b"}", b"\x00", b"\n\n", b"<html>"]))
-        case "coded":
+        case "encoded":
             return body.decode(errors="replace").encode(draw(st.sampled_from(["utf-16", "utf-32"])))
     return body
 
@@ -257,48 +244,48 @@ STATUSES += [600, 700, 999]
 
 
 @attrs.frozen
-class Answer:
-    """What every request is answered with, in turn."""
+class Hostile:
+    """A response of the server."""
 
     status: int
-    headers: dict[str, str]
-    body: bytes = attrs.field(repr=lambda body: repr(body[:300]))
+    headers: dict[str, str] = attrs.field(factory=dict)
+    body: bytes = attrs.field(default=b"", repr=lambda body: repr(body[:300]))
 
-    def response(self) -> httpx.Response:
+    def build(self) -> httpx.Response:
         headers = [(name.encode(), value.encode("latin-1")) for name, value in self.headers.items()]
         return httpx.Response(self.status, headers=headers, stream=httpx.ByteStream(self.body))
 
 
 @st.composite
-def answers(draw: st.DrawFn, operation: str) -> Answer:
+def responses(draw: st.DrawFn, operation: str) -> Hostile:
     if operation == "stream_events" and draw(st.sampled_from([True, True, True, False])):
         return draw(streams())
     status, values = draw(st.sampled_from(documented(operation)))
-    body = draw(spoiled_json(values))
+    body = draw(corrupted_json(values))
     if draw(st.sampled_from([False, False, True])):
         status = draw(st.sampled_from(STATUSES))
-    return Answer(status, draw(st.sampled_from(HEADERS)), body)
+    return Hostile(status, draw(st.sampled_from(HEADERS)), body)
 
 
 @st.composite
-def streams(draw: st.DrawFn) -> Answer:
-    """An event stream with hostile frames in it."""
+def streams(draw: st.DrawFn) -> Hostile:
     frames = []
     for number in range(draw(st.integers(0, 4))):
-        data = draw(spoiled_json(envelopes))
+        data = draw(corrupted_json(envelopes))
         id_ = draw(st.sampled_from([b"%d" % number] * 3 + [b"", b"x", b"-1", b"9" * 5000]))
         frames.append(b"id: " + id_ + b"\ndata: " + data + b"\n\n")
-    body = spoil_bytes(draw, b"".join(frames))
-    return Answer(200, {"content-type": "text/event-stream; charset=hex"}, body)
+    body = corrupted_bytes(draw, b"".join(frames))
+    return Hostile(200, {"content-type": "text/event-stream; charset=hex"}, body)
 
 
-# ------------------------------------------------------------------- the calls
+# ------------------------------------------------------------------- virtual time
 
 
 class Clock:
-    """Moves only when somebody sleeps."""
+    """A clock that only sleeping advances."""
 
-    now = 0.0
+    def __init__(self) -> None:
+        self.now = 0.0
 
     def sleep(self, seconds: float) -> None:
         assert 0 <= seconds <= 300
@@ -308,73 +295,79 @@ class Clock:
         self.sleep(seconds)
 
 
+@cache
+def time_names() -> list[tuple[Any, str]]:
+    """The modules of the client that sleep or tell the time, and the names that they use."""
+    for package in (_async, _sync):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    return [
+        (module, name)
+        for key, module in sys.modules.items()
+        if key.startswith(("llama_agents.client._async.", "llama_agents.client._sync."))
+        for name, value in vars(module).items()
+        if name in ("sleep", "asleep") or isinstance(value, Sources)
+    ]
+
+
 @contextmanager
-def no_pauses() -> Iterator[None]:
+def virtual_time() -> Iterator[None]:
     clock = Clock()
     sources = Sources(lambda: clock.now, lambda: 1.7e9 + clock.now, lambda: 0.5)
-    with (
-        patch.object(async_client, "_SOURCES", sources),
-        patch.object(sync_client, "_SOURCES", sources),
-        patch.object(async_client, "asleep", clock.asleep),
-        patch.object(async_many, "asleep", clock.asleep),
-        patch.object(async_stream, "asleep", clock.asleep),
-        patch.object(sync_client, "sleep", clock.sleep),
-        patch.object(sync_many, "sleep", clock.sleep),
-        patch.object(sync_stream, "sleep", clock.sleep),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")
+    with ExitStack() as stack:
+        for module, name in time_names():
+            stack.enter_context(patch.object(module, name, getattr(clock, name, sources)))
         yield
 
 
-def transport(answers: Sequence[Answer]) -> httpx.MockTransport:
-    """Answers in turn; a client that goes on and on is told that there is nothing."""
+# ------------------------------------------------------------------- the calls
+
+
+def transport(hostile: Sequence[Hostile]) -> httpx.MockTransport:
+    """Responds in turn; after 30 requests with 404, so that every call ends."""
     requests = 0
 
     def handle(_: httpx.Request) -> httpx.Response:
         nonlocal requests
         requests += 1
-        return (
-            httpx.Response(404)
-            if requests > 30
-            else answers[(requests - 1) % len(answers)].response()
-        )
+        return (Hostile(404) if requests > 30 else hostile[(requests - 1) % len(hostile)]).build()
 
     return httpx.MockTransport(handle)
 
 
-def call_sync(use: Use, answers: Sequence[Answer]) -> Any:
-    with httpx.Client(transport=transport(answers), base_url="http://test") as inner:
-        result = getattr(SyncWorkflowClient(httpx_client=inner), use.method)(
-            *use.args, **use.options
-        )
-        return list(result) if use.method in MANY else result
+def call_sync(use: Use, hostile: Sequence[Hostile]) -> Any:
+    with httpx.Client(transport=transport(hostile), base_url="http://test") as inner:
+        client = SyncWorkflowClient(httpx_client=inner)
+        result = getattr(client, use.method)(*use.args, **use.options)
+        return list(result) if use.method in ITERATED else result
 
 
-async def call_async(use: Use, answers: Sequence[Answer]) -> Any:
-    async with httpx.AsyncClient(transport=transport(answers), base_url="http://test") as inner:
-        result = getattr(WorkflowClient(httpx_client=inner), use.method)(*use.args, **use.options)
-        return [value async for value in result] if use.method in MANY else await result
+async def call_async(use: Use, hostile: Sequence[Hostile]) -> Any:
+    async with httpx.AsyncClient(transport=transport(hostile), base_url="http://test") as inner:
+        client = WorkflowClient(httpx_client=inner)
+        result = getattr(client, use.method)(*use.args, **use.options)
+        return [value async for value in result] if use.method in ITERATED else await result
 
 
-def outcome(act: Any, answers: Sequence[Answer]) -> Any:
-    """What a call returned, or the class of what it raised; whatever else it raises goes on."""
+def outcome(act: Any, hostile: Sequence[Hostile]) -> Any:
+    """What a call returns, or the class of a documented error; any other error propagates."""
     try:
-        with no_pauses():
+        with virtual_time(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             result = act()
     except WorkflowClientError as error:
-        use_error(error)
+        check_error(error)
         return type(error)
     except (httpx.DecodingError, httpx.RemoteProtocolError) as error:
-        # To httpx such an answer is a broken transport: there is no response to carry.
-        assert any({"content-encoding", "location"} & answer.headers.keys() for answer in answers)
+        # httpx takes such a response for a broken transport: there is none to carry.
+        assert any({"content-encoding", "location"} & each.headers.keys() for each in hostile)
         return type(error)
     for value in result if isinstance(result, list) else [result]:
-        use_value(value)
+        check_value(value)
     return result
 
 
-def use_error(error: WorkflowClientError) -> None:
+def check_error(error: WorkflowClientError) -> None:
     if not isinstance(error, (StreamDisconnectedError, WaitTimeoutError)):
         assert isinstance(error.response, httpx.Response)  # type: ignore[attr-defined]
     assert str(error)
@@ -383,13 +376,13 @@ def use_error(error: WorkflowClientError) -> None:
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
-def use_value(value: Any) -> None:
+def check_value(value: Any) -> None:
     if isinstance(value, MapResult):
         assert repr(value)
+        if isinstance(value.error, WorkflowClientError):
+            return check_error(value.error)
         if value.error is not None:
-            if isinstance(value.error, WorkflowClientError):
-                return use_error(value.error)
-            assert "names a run of" in str(value.error)  # the key is the caller's
+            assert "names a run of" in str(value.error)  # the caller's key
             return None
         value = value.handler
     assert isinstance(value, BaseModel)
@@ -410,13 +403,11 @@ def use_value(value: Any) -> None:
 @pytest.mark.parametrize("use", USES, ids=lambda use: f"{use.method}{len(use.args) or ''}")
 @settings(max_examples=90, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_hostile_answer_gives_a_model_or_a_typed_error_with_its_response(
-    use: Use, data: st.DataObject
-) -> None:
-    given_answers = data.draw(st.lists(answers(use.operation), min_size=1, max_size=3))
+def test_hostile_response_yields_model_or_typed_error(use: Use, data: st.DataObject) -> None:
+    hostile = data.draw(st.lists(responses(use.operation), min_size=1, max_size=3))
     if use.method.startswith("run_") and data.draw(st.booleans()):
-        # The start's own answer is lost; the hostile ones are about the run.
-        given_answers.insert(0, Answer(504, {}, b""))
-    threaded = outcome(lambda: call_sync(use, given_answers), given_answers)
-    looped = outcome(lambda: asyncio.run(call_async(use, given_answers)), given_answers)
-    assert repr(threaded) == repr(looped)
+        # The response to the start is lost; the hostile ones are about the run.
+        hostile.insert(0, Hostile(504))
+    sync_outcome = outcome(lambda: call_sync(use, hostile), hostile)
+    async_outcome = outcome(lambda: asyncio.run(call_async(use, hostile)), hostile)
+    assert repr(sync_outcome) == repr(async_outcome)
