@@ -1,4 +1,4 @@
-"""The deployment: PostgreSQL, two replicas of the server, HAProxy, each a process of its own."""
+"""The deployment: PostgreSQL, two replicas of the server and HAProxy, each in a process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import attrs
 
@@ -23,18 +23,18 @@ from .store import Store
 
 ROOT: Final = Path(__file__).parents[2]
 CONFIGURATION: Final = ROOT / "docs" / "haproxy.cfg"
-READY: Final = 60.0  # s, for a process to start on a loaded machine
+STARTUP_TIMEOUT: Final = 60.0  # s, for a process on a loaded machine
 
 
 @attrs.define
 class Replica:
-    """A server process that can be killed and started again at the same address.
+    """A server process that can be killed and restarted at the same address.
 
     Attributes:
-        name: The ``executor_id`` that it has in every one of its lives.
-        database: The URL of the PostgreSQL it shares with the other one.
-        log: The file for what it writes.
-        port: Where it listens.
+        name: Its ``executor_id``, the same after a restart.
+        database: URL of the database that it shares with the other replica.
+        log: The file for its output.
+        port: The port on which it listens.
     """
 
     name: str
@@ -48,70 +48,61 @@ class Replica:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start it; `is_ready` tells when it serves."""
-        arguments = ("--port", str(self.port), "--database", self.database)
-        command = [sys.executable, "-m", "tests.replicas.replica", *arguments]
-        command += ["--executor-id", self.name]
-        with self.log.open("ab") as log:
-            self._process = _started(command, log)
+        """Start the process, without waiting until it serves."""
+        module = "tests.replicas.replica"
+        command = [sys.executable, "-m", module, str(self.port), self.database, self.name]
+        self._process = _start(command, self.log)
 
     def is_ready(self) -> bool:
-        """Whether it serves; fail when it has ended by itself."""
+        """Return whether it serves; fail if it has exited."""
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text()
         return is_healthy(self.url)
 
     def freeze(self) -> None:
-        """Stop it where it stands, its connections open."""
-        self._signal(signal.SIGSTOP)
+        """Suspend the process; its connections stay open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
-        self._signal(signal.SIGCONT)
+        """Resume the process."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it with SIGKILL, if it runs."""
+        """Kill the process with SIGKILL if it is running."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
 
-
-@attrs.define
+@attrs.frozen
 class Proxy:
     """A running HAProxy.
 
     Attributes:
-        url: Where it listens.
-        log: The file for its log.
+        url: The base URL for clients.
+        log: The file of its log.
     """
 
     url: str
     log: Path
 
     def connections(self) -> Counter[str]:
-        """How many event streams were opened, by handler id, of those that have ended."""
+        """Return how many event streams have ended, by handler ID."""
         return Counter(re.findall(r'"GET /events/(\w+)', self.log.read_text()))
 
     def uses(self, replica: Replica) -> bool:
-        """Whether it sends requests to a replica."""
-        words = self.log.read_text()
+        """Return whether it sends requests to a replica."""
+        log = self.log.read_text()
         server = f"Server replicas/{replica.name} is"
-        return words.rfind(f"{server} UP") >= words.rfind(f"{server} DOWN")
+        return log.rfind(f"{server} UP") >= log.rfind(f"{server} DOWN")
 
 
-@attrs.define
+@attrs.frozen
 class Deployment:
-    """Two replicas on one database.
-
-    Attributes:
-        replicas: Both.
-        store: What is in the database.
-    """
+    """Two replicas on one database."""
 
     replicas: tuple[Replica, Replica]
     store: Store
@@ -126,10 +117,11 @@ class Deployment:
         for replica in self.replicas:
             environment[f"REPLICA_{replica.name.upper()}"] = f"127.0.0.1:{replica.port}"
         command = [haproxy_binary(), "-db", "-f", str(CONFIGURATION)]
-        with proxy.log.open("wb") as log:
-            process = _started(command, log, **environment)
+        process = _start(command, proxy.log, **environment)
         try:
-            wait_until(lambda: is_healthy(proxy.url) or process.poll() is not None, within=READY)
+            wait_until(
+                lambda: is_healthy(proxy.url) or process.poll() is not None, within=STARTUP_TIMEOUT
+            )
             assert process.poll() is None, proxy.log.read_text()
             yield proxy
         finally:
@@ -139,26 +131,23 @@ class Deployment:
 
 @contextmanager
 def deployment(folder: Path) -> Iterator[Deployment]:
-    """Run the database and both replicas; end all of them at the end."""
+    """Run the database and both replicas; stop all of them at the end."""
     haproxy_binary()
     with postgres() as database, Store(database) as store, ExitStack() as stack:
-        replicas = (
-            Replica("a", database, folder / "replica-a.log"),
-            Replica("b", database, folder / "replica-b.log"),
-        )
-        for replica in replicas:
+        a, b = (Replica(name, database, folder / f"replica-{name}.log") for name in "ab")
+        for replica in (a, b):
             stack.callback(replica.kill)
             replica.start()
-            # One after the other: the first one makes the tables.
-            wait_until(replica.is_ready, within=READY)
-        yield Deployment(replicas, store, folder)
+            # One after the other: the first one creates the tables.
+            wait_until(replica.is_ready, within=STARTUP_TIMEOUT)
+        yield Deployment((a, b), store, folder)
 
 
 def haproxy_binary() -> str:
     """Return the path of HAProxy.
 
     Raises:
-        FileNotFoundError: It is not installed.
+        FileNotFoundError: HAProxy is not installed.
     """
     path = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if path is None:
@@ -166,12 +155,13 @@ def haproxy_binary() -> str:
     return path
 
 
-def _started(command: list[str], log: IO[bytes], **environment: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
+def _start(command: list[str], log: Path, **environment: str) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )

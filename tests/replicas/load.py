@@ -2,47 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-import anyio
 import attrs
-from llama_agents.client import SyncWorkflowClient, WorkflowClient
 
+from ..faults.measure import missing
+from ..support.driver import VARIANTS, Driver, Variant
 from ..support.server import wait_until
+from .deployment import Proxy
+from .store import Store
 
-Face = Literal["async", "sync"]
-
-STREAMS: Final = 10  # of each face
-LONG_WAITS: Final = 3  # of each face, of runs that last as long as those
+STREAMS: Final = 10  # of each client
+LONG_WAITS: Final = 3  # of each client, for runs as long as the streamed ones
 LONG: Final = {"to": 1_000_000, "pause": 0.5}
 SHORT: Final[dict[str, object]] = {"to": 1}
-LIMIT: Final = 120.0  # s, for whatever is waited for, on a loaded machine
+TIMEOUT: Final = 120.0  # s, for any condition, on a loaded machine
 
 
 @attrs.define
 class Streamed:
-    """A streamed run.
+    """A streamed run: its ID once it has started, and the events delivered so far."""
 
-    Attributes:
-        face: Which client streams it.
-        handler_id: The run, once it has been started.
-        events: What was delivered: sequence numbers and values.
-    """
-
-    face: Face
+    variant: Variant
     handler_id: str = ""
-    events: list[tuple[int, object]] = attrs.field(factory=list)
+    events: list[str] = attrs.field(factory=list)
 
 
 @attrs.frozen
 class Waited:
     """A run that a blocking call has returned."""
 
-    face: Face
+    variant: Variant
     handler_id: str
     status: str
 
@@ -52,8 +49,8 @@ class Load:
     """What both clients do at the same time.
 
     Attributes:
-        url: The address of the deployment.
-        release: The file that ends the long runs.
+        url: The base URL of the deployment.
+        release: The file whose existence ends the long runs.
         streams: The streamed runs.
         waited: The runs that blocking calls have returned.
     """
@@ -62,98 +59,98 @@ class Load:
     release: Path
     streams: list[Streamed] = attrs.field(factory=list)
     waited: list[Waited] = attrs.field(factory=list)
-    _enough: threading.Event = attrs.field(factory=threading.Event)
-    _faces: list[Future[None]] = attrs.field(factory=list)
+    _stopped: threading.Event = attrs.field(factory=threading.Event)
+    _running: Future[None] = attrs.field(factory=Future)
 
     def start(self, pool: ThreadPoolExecutor) -> None:
-        """Begin."""
-        self.streams += [Streamed(face) for face in ("async", "sync") for _ in range(STREAMS)]
-        self._faces += [pool.submit(anyio.run, self._asynchronous), pool.submit(self._synchronous)]
+        """Start the load in a thread of the pool."""
+        self.streams += [Streamed(variant) for variant in VARIANTS for _ in range(STREAMS)]
+        self._running = pool.submit(lambda: asyncio.run(self._run()))
 
     def stop(self) -> None:
         """Start no more short runs, and end the long ones."""
-        self._enough.set()
+        self._stopped.set()
         self.release.touch()
-
-    def call(self) -> None:
-        """Have each client run a short run, and wait for it."""
-        with SyncWorkflowClient(base_url=self.url) as client:
-            self._wait(client, SHORT)
-        anyio.run(self._call_async)
-
-    async def _call_async(self) -> None:
-        async with WorkflowClient(base_url=self.url) as client:
-            await self._wait_async(client, SHORT)
-
-    def wait_until(self, condition: Callable[[], object]) -> None:
-        """Wait for a condition; fail at once when the load has failed."""
-        wait_until(lambda: self._failed() or condition(), within=LIMIT)
 
     def finish(self) -> None:
         """Stop, and wait for the end of all runs."""
         self.stop()
-        _, late = wait(self._faces, LIMIT)
-        self._failed()
-        assert not late, f"not within {LIMIT} s"
+        self._running.result(TIMEOUT)
 
-    def _long(self) -> dict[str, object]:
-        return {**LONG, "until": str(self.release)}
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        """Wait for a condition; fail at once if the load has failed."""
+        wait_until(lambda: self._has_failed() or condition(), within=TIMEOUT)
 
-    def _failed(self) -> None:
-        for face in self._faces:
-            if face.done():
-                face.result()
+    def call(self) -> None:
+        """Have each client wait for a short run."""
+        asyncio.run(self._with_clients(lambda driver: [self._wait(driver, SHORT)]))
 
-    def _synchronous(self) -> None:
-        with SyncWorkflowClient(base_url=self.url) as client, ThreadPoolExecutor(32) as pool:
-            calls = [
-                pool.submit(self._stream, client, run) for run in self.streams if run.face == "sync"
+    def _has_failed(self) -> bool:
+        if self._running.done():
+            self._running.result()
+        return False
+
+    async def _run(self) -> None:
+        long = {**LONG, "until": str(self.release)}
+
+        def work(driver: Driver) -> list[object]:
+            runs = [run for run in self.streams if run.variant == driver.variant]
+            return [
+                *(self._stream(driver, run, long) for run in runs),
+                *(self._wait(driver, long) for _ in range(LONG_WAITS)),
+                self._wait_repeatedly(driver),
             ]
-            calls += [pool.submit(self._wait, client, self._long()) for _ in range(LONG_WAITS)]
-            calls += [pool.submit(self._wait_again_and_again, client)]
-            try:
-                for call in as_completed(calls):
-                    call.result()
-            finally:
-                self._enough.set()
 
-    def _stream(self, client: SyncWorkflowClient, run: Streamed) -> None:
-        run.handler_id = client.run_workflow_nowait("count", start_event=self._long()).handler_id
-        stream = client.get_workflow_events(run.handler_id)
-        for event in stream:
-            assert isinstance(stream.last_sequence, int)
-            run.events.append((stream.last_sequence, event.value))
+        await self._with_clients(work)
 
-    def _wait(self, client: SyncWorkflowClient, start_event: dict[str, object]) -> None:
-        handler = client.run_workflow("count", start_event=start_event)
-        self.waited.append(Waited("sync", handler.handler_id, handler.status))
+    async def _with_clients(self, work: Callable[[Driver], list[object]]) -> None:
+        async with AsyncExitStack() as stack:
+            drivers = [
+                Driver.create(variant, threads=32, base_url=self.url) for variant in VARIANTS
+            ]
+            for driver in drivers:
+                stack.push_async_callback(driver.aclose)
+            async with asyncio.TaskGroup() as group:
+                for coroutine in [each for driver in drivers for each in work(driver)]:
+                    group.create_task(coroutine)  # type: ignore[arg-type]
 
-    def _wait_again_and_again(self, client: SyncWorkflowClient) -> None:
-        while not self._enough.is_set():
-            self._wait(client, SHORT)
+    async def _stream(self, driver: Driver, run: Streamed, start: dict[str, object]) -> None:
+        handler = await driver.call("run_workflow_nowait", "count", start_event=start)
+        run.handler_id = handler.handler_id
+        await driver.read(driver.client.get_workflow_events(run.handler_id), run.events)
 
-    async def _asynchronous(self) -> None:
-        async with WorkflowClient(base_url=self.url) as client, anyio.create_task_group() as calls:
-            for run in self.streams:
-                if run.face == "async":
-                    calls.start_soon(self._stream_async, client, run)
-            for _ in range(LONG_WAITS):
-                calls.start_soon(self._wait_async, client, self._long())
-            calls.start_soon(self._wait_again_and_again_async, client)
+    async def _wait(self, driver: Driver, start: dict[str, object]) -> None:
+        handler = await driver.call("run_workflow", "count", start_event=start)
+        self.waited.append(Waited(driver.variant, handler.handler_id, handler.status))
 
-    async def _stream_async(self, client: WorkflowClient, run: Streamed) -> None:
-        run.handler_id = (
-            await client.run_workflow_nowait("count", start_event=self._long())
-        ).handler_id
-        stream = client.get_workflow_events(run.handler_id)
-        async for event in stream:
-            assert isinstance(stream.last_sequence, int)
-            run.events.append((stream.last_sequence, event.value))
+    async def _wait_repeatedly(self, driver: Driver) -> None:
+        while not self._stopped.is_set():
+            await self._wait(driver, SHORT)
 
-    async def _wait_async(self, client: WorkflowClient, start_event: dict[str, object]) -> None:
-        handler = await client.run_workflow("count", start_event=start_event)
-        self.waited.append(Waited("async", handler.handler_id, handler.status))
 
-    async def _wait_again_and_again_async(self, client: WorkflowClient) -> None:
-        while not self._enough.is_set():
-            await self._wait_async(client, SHORT)
+def table(load: Load, store: Store, proxy: Proxy) -> str:
+    """Return what became of the load, for the reader of a log."""
+    connections = proxy.connections()
+    lines = []
+    for variant in VARIANTS:
+        counts: Counter[str] = Counter()
+        for run in load.streams:
+            if run.variant == variant:
+                expected = store.events(run.handler_id)
+                counts.update(
+                    runs=1,
+                    expected=len(expected),
+                    delivered=len(run.events),
+                    lost=missing(expected, run.events),
+                    duplicated=missing(run.events, expected),
+                    connections=connections[run.handler_id],
+                )
+        statuses = [run.status for run in load.waited if run.variant == variant]
+        counts.update(run_workflow=len(statuses), completed=statuses.count("completed"))
+        lines = lines or ["client   " + "".join(f"{name:>13}" for name in counts)]
+        lines.append(f"{variant:9}" + "".join(f"{count:13}" for count in counts.values()))
+    calls = len(load.streams) + len(load.waited)
+    lines += ["", f"starts: {calls} called, {len(store.runs())} in the store, "]
+    lines[-1] += f"{store.engine_runs()} in the engine, {store.recovered()} recovered"
+    lines += [f"not completed: {run}" for run in store.unfinished()]
+    return "\n".join(lines)

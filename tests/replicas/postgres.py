@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one's own in a temporary folder."""
+"""A private PostgreSQL server in a temporary folder."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Final
 
 from ..support.ports import free_port
 
-DEBIAN_BINARIES: Final = Path("/usr/lib/postgresql")  # one folder for each major version
+DEBIAN_BINARIES: Final = Path("/usr/lib/postgresql")  # one folder per major version
 SUPERUSER: Final = "postgres"
-START_LIMIT: Final = 60  # s
+STARTUP_TIMEOUT: Final = 60  # s
 
 
 def binaries() -> Path:
-    """Return the folder of the server's programs, the newest version's where there are several.
+    """Return the folder of the server's programs, of the newest version installed.
 
     Raises:
         FileNotFoundError: PostgreSQL is not installed.
@@ -30,13 +30,13 @@ def binaries() -> Path:
     if found := shutil.which("initdb"):
         return Path(found).parent
     raise FileNotFoundError(
-        "The server of PostgreSQL (initdb, pg_ctl) is not installed: apt-get install postgresql"
+        "The PostgreSQL server (initdb, pg_ctl) is not installed: apt-get install postgresql"
     )
 
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """Run a PostgreSQL on loopback; give its URL; stop and delete it at the end."""
+    """Run PostgreSQL on loopback and yield its URL; stop and delete it at the end."""
     programs = binaries()
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     data, log, port = folder / "data", folder / "log", free_port()
@@ -48,7 +48,7 @@ def postgres() -> Iterator[str]:
         if os.geteuid() == 0:
             shutil.chown(folder, SUPERUSER, SUPERUSER)
         _run(folder, programs / "initdb", "-D", data, "-U", SUPERUSER, "-A", "trust", "--no-sync")
-        start = ("start", "-D", data, "-l", log, "-w", "-t", START_LIMIT, "-o", options)
+        start = ("start", "-D", data, "-l", log, "-w", "-t", STARTUP_TIMEOUT, "-o", options)
         try:
             _run(folder, programs / "pg_ctl", *start)
             yield f"postgresql://{SUPERUSER}@127.0.0.1:{port}/postgres"
@@ -60,18 +60,17 @@ def postgres() -> Iterator[str]:
 
 
 def _run(folder: Path, *command: object) -> None:
-    """Run a program of PostgreSQL, which refuses to run as root."""
+    # PostgreSQL's programs do not run as root.
+    user = {"user": SUPERUSER, "group": SUPERUSER, "extra_groups": []} if os.geteuid() == 0 else {}
     finished = subprocess.run(
         [str(word) for word in command],
         cwd=folder,
-        user=SUPERUSER if os.geteuid() == 0 else None,
-        group=SUPERUSER if os.geteuid() == 0 else None,
-        extra_groups=[] if os.geteuid() == 0 else None,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=2 * START_LIMIT,
+        timeout=2 * STARTUP_TIMEOUT,
+        **user,
     )
     if finished.returncode != 0:
         log = folder / "log"

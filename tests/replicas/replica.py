@@ -1,8 +1,8 @@
-"""One replica: the real server on PostgreSQL, its runs driven by DBOS."""
+"""One replica: the real server on PostgreSQL, with DBOS as the engine of its runs."""
 
 from __future__ import annotations
 
-import argparse
+import sys
 
 import uvicorn
 from dbos import DBOS
@@ -12,16 +12,20 @@ from llama_agents.server import WorkflowServer
 from .workflows import Count
 
 
-def serve(port: int, database: str, executor_id: str) -> None:
-    """Serve until the process is ended."""
+def serve(port: str, database: str, executor_id: str) -> None:
+    """Serve until the process is killed.
+
+    Args:
+        port: The loopback port.
+        database: URL of the database that the replicas share.
+        executor_id: A process that starts with the ID of a killed one continues its runs.
+    """
     DBOS(
         config={
             "name": "replicas",
             "system_database_url": database,
-            # Its runs go on when a process with the same name starts.
             "executor_id": executor_id,
-            # One that DBOS makes of the code would do; this one can be read.
-            "application_version": "1",
+            "application_version": "1",  # by default a hash of the code, which is unreadable
             "log_level": "ERROR",
         }
     )
@@ -30,16 +34,8 @@ def serve(port: int, database: str, executor_id: str) -> None:
         workflow_store=runtime.create_workflow_store(), runtime=runtime.build_server_runtime()
     )
     server.add_workflow("count", Count(timeout=None))
-    uvicorn.run(server.app, host="127.0.0.1", port=port, log_level="warning", ws="none")
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--database", required=True)
-    parser.add_argument("--executor-id", required=True)
-    return parser.parse_args()
+    uvicorn.run(server.app, host="127.0.0.1", port=int(port), log_level="warning", ws="none")
 
 
 if __name__ == "__main__":
-    serve(**vars(_arguments()))
+    serve(*sys.argv[1:])

@@ -7,7 +7,9 @@ from typing import Any, Final, Self
 
 import psycopg
 
-FRAMEWORK: Final = "InternalDispatchEvent"
+from ..support.driver import describe
+
+INTERNAL: Final = "InternalDispatchEvent"
 TERMINAL: Final = "StopEvent"
 
 RUNS: Final = """
@@ -24,7 +26,7 @@ EVENTS: Final = """
 
 
 class Store:
-    """A connection to the database of the replicas."""
+    """A connection to the replicas' database."""
 
     def __init__(self, url: str) -> None:
         self._connection = psycopg.connect(url, autocommit=True)
@@ -36,15 +38,15 @@ class Store:
         self._connection.close()
 
     def runs(self) -> dict[str, str]:
-        """The runs of all starts: handler id and status."""
+        """Return the status of each run, by handler ID."""
         return {handler_id: status for handler_id, status, *_ in self._rows(RUNS)}
 
-    def unknown_to_the_engine(self) -> set[str]:
-        """The runs that a replica has written down and not yet handed to DBOS."""
+    def unknown_to_engine(self) -> set[str]:
+        """Return the runs that a replica has stored but not yet passed to DBOS."""
         return {handler_id for handler_id, _, engine_id, *_ in self._rows(RUNS) if not engine_id}
 
-    def driven_by(self, executor_id: str) -> set[str]:
-        """The runs that go on in a replica, or would if it were alive."""
+    def running_on(self, executor_id: str) -> set[str]:
+        """Return the unfinished runs that belong to a replica, dead or alive."""
         return {
             handler_id
             for handler_id, _, _, status, executor in self._rows(RUNS)
@@ -52,31 +54,31 @@ class Store:
         }
 
     def unfinished(self) -> list[tuple[str, ...]]:
-        """The runs that have not completed, as the server and as DBOS have them."""
+        """Return the rows of runs that the server or DBOS has not as completed."""
         return [row for row in self._rows(RUNS) if row[1] != "completed" or row[3] != "SUCCESS"]
 
     def engine_runs(self) -> int:
-        """How many runs DBOS has been given."""
-        return self._number("SELECT count(*) FROM dbos.workflow_status")
+        """Return how many runs were passed to DBOS."""
+        return self._count("TRUE")
 
     def recovered(self) -> int:
-        """How many of them it has begun again after the death of a replica."""
-        query = "SELECT count(*) FROM dbos.workflow_status WHERE recovery_attempts > 1"
-        return self._number(query)
+        """Return how many runs DBOS has recovered after the death of a replica."""
+        return self._count("recovery_attempts > 1")
 
-    def events(self, handler_id: str) -> list[tuple[int, object]]:
-        """What a stream of a run has to deliver, to the terminal event: sequences and values."""
+    def events(self, handler_id: str) -> list[str]:
+        """Return what a stream of a run must deliver, up to the terminal event."""
         events = []
         for sequence, text in self._rows(EVENTS, handler_id):
             event = json.loads(text)
             types = [event["type"], *(event["types"] or [])]
-            if FRAMEWORK not in types:
-                events.append((sequence, event["value"]))
+            if INTERNAL not in types:
+                events.append(describe(sequence, event["value"]))
             if TERMINAL in types:
                 break
         return events
 
-    def _number(self, query: str) -> int:
+    def _count(self, condition: str) -> int:
+        query = f"SELECT count(*) FROM dbos.workflow_status WHERE {condition}"
         return int(self._rows(query)[0][0])
 
     def _rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:

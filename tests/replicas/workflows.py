@@ -11,9 +11,9 @@ class CountStart(StartEvent):
     """What to count.
 
     Attributes:
-        to: How far.
+        to: The number to count to.
         pause: Seconds before each number.
-        until: A file: once it exists, it has been counted far enough.
+        until: A file whose existence ends the count.
     """
 
     to: int
@@ -22,7 +22,7 @@ class CountStart(StartEvent):
 
 
 class Next(Event):
-    """The next number, from step to step: each step is durable."""
+    """The next number, passed between steps: each step is durable."""
 
     n: int
     start: CountStart
@@ -35,7 +35,7 @@ class Tick(Event):
 
 
 class Counted(StopEvent):
-    """How far it was counted."""
+    """The number that the count has reached."""
 
     to: int
 
