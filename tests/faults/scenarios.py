@@ -164,8 +164,7 @@ READING: Final = (
     Stream(
         "CR, LF and CRLF, characters split across reads, a BOM",
         script(
-            in_bytes(MIXED_LINE_ENDS),
-            expect=[(1, {"n": 1, "text": NON_ASCII}), *ticks(2), STOP],
+            in_bytes(MIXED_LINE_ENDS), expect=[(1, {"n": 1, "text": NON_ASCII}), *ticks(2), STOP]
         ),
     ),
     Stream(
@@ -391,27 +390,18 @@ RESUMING: Final = (
 
 # ------------------------------------------------------------------- silence
 
-SILENCE: Final = (
-    Stream(
-        "silence in the middle of a run",
-        proxied(*[Fault(events=2, end="stall")] * 2),
-        connections=3,
-        client=SHORT_IDLE,
-        options=NO_RECONNECTS,
-    ),
-    Stream(
-        "silence in the middle of an event",
-        proxied(Fault(events=2, tail=20, end="stall")),
-        connections=2,
-        client=SHORT_IDLE,
-        options=NO_RECONNECTS,
-    ),
-    Stream(
-        "a quiet run without heartbeats",
+QUIET: Final[Mapping[str, tuple[SourceFactory, int]]] = {
+    "silence in the middle of a run": (proxied(*[Fault(events=2, end="stall")] * 2), 3),
+    "silence in the middle of an event": (proxied(Fault(events=2, tail=20, end="stall")), 2),
+    "a quiet run without heartbeats": (
         script(*[Turn(HEAD, then="hold")] * 5, stream(DONE), expect=[STOP]),
-        connections=6,
-        client=SHORT_IDLE,
-        options=NO_RECONNECTS,
+        6,
+    ),
+}
+SILENCE: Final = (
+    *(
+        Stream(name, source, connections=count, client=SHORT_IDLE, options=NO_RECONNECTS)
+        for name, (source, count) in QUIET.items()
     ),
     Stream(
         "no response",
