@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from workflows.events import StopEvent
-
 from llama_agents.client import SyncWorkflowClient
+from workflows.events import StopEvent
 
 from ...support.chaos import Chaos, Fault, chaos, in_turn
 from ...support.driver import Variant, describe
