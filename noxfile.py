@@ -1,4 +1,4 @@
-"""Development tasks: `nox` runs every check; `nox -s NAME` runs one session."""
+"""Development tasks: `nox` runs the default checks; `nox -s NAME` runs one session."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Measure every fault with both clients and write docs/faults.md."""
+    """Measure every fault with both client variants and write docs/faults.md."""
     install(session, "test")
     session.run("pytest", "tests/faults", "--write-faults=docs/faults.md", *session.posargs)
 
@@ -98,7 +98,7 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def mutants(session: nox.Session) -> None:
-    """Inject defects one at a time; the tests of both clients must catch each."""
+    """Inject defects one at a time; the tests of both client variants must notice each."""
     install(session, "test")
     session.run("python", "-m", "tests.mutants", *session.posargs)
 
@@ -112,7 +112,7 @@ def replicas(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Benchmark this client against the published one into docs/benchmarks.md; `-- quick` prints.
+    """Compare with the published client and write docs/benchmarks.md; `-- quick` only prints.
 
     The published client is installed with the same server, because httpx imports some packages
     only where they are installed, and this client's environment has them.

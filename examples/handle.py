@@ -1,4 +1,4 @@
-"""A handle on a run: follow it, leave it, go on with it elsewhere, get its typed result.
+"""Follow a run, stop halfway, resume it elsewhere, and get its typed result.
 
 python examples/server.py                     # in one terminal
 python examples/handle.py [http://HOST:PORT]  # in another
@@ -18,39 +18,39 @@ from sample_workflows import IndexDone, IndexStart
 START = IndexStart(documents=6, seconds_each=0.1)
 
 
-def synchronously(base_url: str) -> None:
-    """Follow a run half-way, and keep the position as JSON."""
+def run_sync(base_url: str) -> None:
+    """Follow a run halfway, save the position as JSON, and resume from there."""
     with SyncWorkflowClient(base_url=base_url) as client:
         run = client.start("index", START)
         for event in run.events():
             print(f"  {event.type} {event.value}")
             if event.value["number"] == 3:
                 break
-        kept = json.dumps(run.checkpoint())
-    print(f"  left at {kept}")
+        saved = json.dumps(run.checkpoint())
+    print(f"  stopped; checkpoint {saved}")
 
-    # From here on it might be another process.
+    # This could be another process.
     with SyncWorkflowClient(base_url=base_url) as client:
-        run = client.resume(json.loads(kept))
+        run = client.resume(json.loads(saved))
         for event in run.events():
             print(f"  {event.type} {event.value}")
         done = run.result(IndexDone)
         print(f"  {run.status()}: {done.indexed} documents")
 
 
-async def asynchronously(base_url: str) -> None:
-    """The same, with the asynchronous client."""
+async def run_async(base_url: str) -> None:
+    """Do the same with the async client."""
     async with WorkflowClient(base_url=base_url) as client:
         run = await client.start("index", START)
         async for event in run.events():
             print(f"  {event.type} {event.value}")
             if event.value["number"] == 3:
                 break
-        kept = json.dumps(await run.checkpoint())
-    print(f"  left at {kept}")
+        saved = json.dumps(await run.checkpoint())
+    print(f"  stopped; checkpoint {saved}")
 
     async with WorkflowClient(base_url=base_url) as client:
-        run = await client.resume(json.loads(kept))
+        run = await client.resume(json.loads(saved))
         async for event in run.events():
             print(f"  {event.type} {event.value}")
         done = await run.result(IndexDone)
@@ -61,8 +61,8 @@ if __name__ == "__main__":
     url = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8080"
     try:
         print("SyncWorkflowClient")
-        synchronously(url)
+        run_sync(url)
         print("WorkflowClient")
-        asyncio.run(asynchronously(url))
+        asyncio.run(run_async(url))
     except httpx.ConnectError as error:
-        sys.exit(f"No server at {url} ({error}). Start one: python examples/server.py")
+        sys.exit(f"No workflow server at {url} ({error}). Start one: python examples/server.py")

@@ -1,4 +1,4 @@
-"""A workflow asks, a human answers.
+"""Answer the requests of a workflow at the terminal, event by event.
 
 python examples/server.py                                # in one terminal
 python examples/human_in_the_loop.py [http://HOST:PORT]  # in another
@@ -17,20 +17,20 @@ from sample_workflows import OutEvent, RequestEvent, ResponseEvent
 
 
 async def ask(prompt: str) -> str:
-    """Ask at the terminal; where there is none, answer for the human."""
+    """Ask at the terminal. Without a terminal, answer on the human's behalf."""
     if not sys.stdin.isatty():
-        print(f"{prompt} (no terminal here: the answer is Ada)")
+        print(f"{prompt} (no terminal: answering Ada)")
         return "Ada"
-    # In a thread, because input() blocks: the event loop has other things to do meanwhile.
+    # In a thread, because input() would block the event loop.
     return await anyio.to_thread.run_sync(input, f"{prompt} ")
 
 
 async def main(base_url: str) -> None:
-    """Run the workflow, and answer what it asks."""
+    """Run the workflow and answer its requests."""
     async with WorkflowClient(base_url=base_url) as client:
         handler = await client.run_workflow_nowait("human")
         async for event in client.get_workflow_events(handler.handler_id):
-            # The registry says which events may be loaded: nothing else is imported.
+            # Only the classes of the registry are loaded; nothing is imported.
             match event.load_event(registry=[RequestEvent, OutEvent]):
                 case RequestEvent(prompt=prompt):
                     name = await ask(prompt)
@@ -41,9 +41,9 @@ async def main(base_url: str) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at once, also within input()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it at once, even within input()
     url = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8080"
     try:
         anyio.run(main, url)
     except httpx.ConnectError as error:
-        sys.exit(f"No server at {url} ({error}). Start one: python examples/server.py")
+        sys.exit(f"No workflow server at {url} ({error}). Start one: python examples/server.py")

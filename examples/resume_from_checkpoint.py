@@ -1,12 +1,12 @@
-"""Go on after a crash: the position in a run is kept on disk.
+"""Resume a stream after a crash of this program: its position is saved to disk.
 
     python examples/server.py                   # in one terminal
-    python examples/resume_from_checkpoint.py   # in another: kill it half-way, with -9 if you like
-    python examples/resume_from_checkpoint.py   # goes on after the last event
+    python examples/resume_from_checkpoint.py   # in another; kill it halfway, even with -9
+    python examples/resume_from_checkpoint.py   # continues after the last event
 
-What it promises: an event is handled, then noted. A crash between the two has the event handled
-again after the restart (at least once); any other crash does not (exactly once). Who needs exactly
-once without an exception keeps the effect and the position in one transaction of one database.
+Every event is handled at least once: first it is handled, then its position is saved. Only a crash
+between the two makes the restarted program handle an event a second time. If you need exactly once,
+commit the effect of the event and the position in one database transaction.
 """
 
 from __future__ import annotations
@@ -15,22 +15,24 @@ import argparse
 import os
 import uuid
 from pathlib import Path
-from typing import Literal
 
-from llama_agents.client import EventEnvelopeWithMetadata, NotFoundError, SyncWorkflowClient
+from llama_agents.client import Cursor, EventEnvelopeWithMetadata, NotFoundError, SyncWorkflowClient
 from pydantic import BaseModel
 
 from sample_workflows import IndexDone, IndexStart
 
 
-class Checkpoint(BaseModel):
-    """Which run it is, and the sequence number of the last event handled."""
+class Position(BaseModel):
+    """A run, and the sequence number of its last event that was handled.
+
+    `run.checkpoint()` holds the last event that was received, which may not have been handled yet.
+    """
 
     handler_id: str
-    sequence: int | Literal["now"] = -1
+    sequence: Cursor = -1
 
     def save(self, path: Path) -> None:
-        """Write the file anew, so that a crash leaves the old one or the new one, never half."""
+        """Replace the file atomically: a crash leaves either the old or the new content."""
         new = path.with_suffix(".new")
         with new.open("w") as file:
             file.write(self.model_dump_json())
@@ -40,31 +42,29 @@ class Checkpoint(BaseModel):
 
 
 def main(base_url: str, path: Path) -> None:
-    """Follow a run from where the file says to its end."""
+    """Follow a run to its end, starting at the saved position."""
     if path.exists():
-        checkpoint = Checkpoint.model_validate_json(path.read_text())
-        print(f"Going on after sequence {checkpoint.sequence}", flush=True)
+        position = Position.model_validate_json(path.read_text())
+        print(f"Resuming after sequence {position.sequence}", flush=True)
     else:
-        # The run's name is on disk before the run begins: no crash can lose it.
-        checkpoint = Checkpoint(handler_id=f"index-{uuid.uuid4()}")
-        checkpoint.save(path)
+        # Saved before the run is started, so that a crash cannot lose its ID.
+        position = Position(handler_id=f"index-{uuid.uuid4()}")
+        position.save(path)
 
     with SyncWorkflowClient(base_url=base_url) as client:
-        start_once(client, checkpoint.handler_id)
-        stream = client.get_workflow_events(
-            checkpoint.handler_id, after_sequence=checkpoint.sequence
-        )
+        start_once(client, position.handler_id)
+        stream = client.get_workflow_events(position.handler_id, after_sequence=position.sequence)
         for event in stream:
             handle(event)
-            checkpoint.sequence = stream.last_sequence
-            checkpoint.save(path)
-        handler = client.get_handler(checkpoint.handler_id)
+            position.sequence = stream.last_sequence
+            position.save(path)
+        handler = client.get_handler(position.handler_id)
         print("Indexed:", IndexDone.model_validate(handler.result).indexed)
-    path.unlink()  # all done: the next start begins a new run
+    path.unlink()  # done: the next start of this program starts a new run
 
 
 def start_once(client: SyncWorkflowClient, handler_id: str) -> None:
-    """Start the run unless an earlier process did."""
+    """Start the run, unless an earlier process has started it."""
     try:
         client.get_handler(handler_id)
     except NotFoundError:
@@ -73,16 +73,16 @@ def start_once(client: SyncWorkflowClient, handler_id: str) -> None:
 
 
 def handle(event: EventEnvelopeWithMetadata) -> None:
-    """Do what is to be done with an event."""
+    """Handle an event: your code goes here."""
     print(f"Handled {event.type} {event.value}", flush=True)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Follow a run, over crashes.")
+    parser = argparse.ArgumentParser(description="Follow a run, across crashes.")
     parser.add_argument("url", nargs="?", default="http://127.0.0.1:8080")
     parser.add_argument("--checkpoint", type=Path, default=Path("checkpoint.json"))
     arguments = parser.parse_args()
     try:
         main(arguments.url, arguments.checkpoint)
     except KeyboardInterrupt:
-        print("Stopped. Start it again to go on.")
+        print("Stopped. Start it again to continue.")

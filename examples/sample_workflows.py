@@ -1,7 +1,7 @@
-"""The workflows that the examples share, with their events.
+"""The workflows and events that the examples share.
 
-The server and its clients import this one module, so that an event of the one side is the same
-class on the other. A client can do without it: ``event.type`` and ``event.value`` are always there.
+The server and its clients both import this module, and so use the same event classes. A client can
+do without the classes: ``event.type`` and ``event.value`` are always available.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from workflows.events import Event, HumanResponseEvent, InputRequiredEvent, Star
 
 
 class GreetStart(StartEvent):
-    """Whom to greet."""
+    """Start of `Greet`: the name to greet."""
 
     name: str = "World"
 
@@ -27,7 +27,7 @@ class Greeting(StopEvent):
 
 
 class Greet(Workflow):
-    """Greets, at once."""
+    """Returns a greeting immediately."""
 
     @step
     async def greet(self, ev: GreetStart) -> Greeting:
@@ -36,33 +36,33 @@ class Greet(Workflow):
 
 
 class IndexStart(StartEvent):
-    """How many documents to index, and how long each of them takes in seconds."""
+    """Start of `Index`: number of documents, and seconds that each of them takes."""
 
     documents: int = 20
     seconds_each: float = 0.1
 
 
 class DocumentIndexed(Event):
-    """Progress: this many documents of the total are done."""
+    """Progress: this many of all documents are indexed."""
 
     number: int
     total: int
 
 
 class IndexDone(StopEvent):
-    """How many documents were indexed."""
+    """Number of documents indexed."""
 
     indexed: int
 
 
 class Index(Workflow):
-    """Takes its time, and tells after each document how far it is."""
+    """Takes a while, and reports its progress after each document."""
 
     @step
     async def index(self, ev: IndexStart, ctx: Context) -> IndexDone:
         """Pretend to index documents."""
         if ev.documents < 1:
-            raise ValueError(f"there is nothing to index in {ev.documents} documents")
+            raise ValueError(f"documents must be at least 1, not {ev.documents}")
         for number in range(1, ev.documents + 1):
             await asyncio.sleep(ev.seconds_each)
             ctx.write_event_to_stream(DocumentIndexed(number=number, total=ev.documents))
@@ -76,38 +76,38 @@ class RequestEvent(InputRequiredEvent):
 
 
 class ResponseEvent(HumanResponseEvent):
-    """The answer of the human."""
+    """The human's answer."""
 
     response: str
 
 
 class OutEvent(StopEvent):
-    """What came of it."""
+    """The result."""
 
     output: str
 
 
 class HumanInTheLoop(Workflow):
-    """Asks for a name, waits for the answer, greets."""
+    """Asks for a name, waits for the answer, and greets."""
 
     @step
     async def ask(self, ev: StartEvent) -> RequestEvent:
-        """Ask."""
+        """Ask for the name."""
         return RequestEvent(prompt="What is your name?")
 
     @step
     async def greet(self, ev: ResponseEvent) -> OutEvent:
-        """Greet who answered."""
+        """Greet the human by name."""
         return OutEvent(output=f"Hello, {ev.response}")
 
 
-# Events that are only written to the stream stand in no signature of a step: the server has to be
-# told of them, to tell its clients.
-ONLY_STREAMED: Final[Mapping[str, list[type[Event]]]] = {"index": [DocumentIndexed]}
+# The server finds the events of a workflow in the signatures of its steps. One that is only written
+# to the stream has to be declared, so that its schema is served to clients.
+STREAMED_EVENTS: Final[Mapping[str, list[type[Event]]]] = {"index": [DocumentIndexed]}
 
 
 def sample_workflows() -> dict[str, Workflow]:
-    """Return the workflows by the names that the examples use."""
+    """Return the workflows by name."""
     return {
         "greet": Greet(),
         "index": Index(timeout=600),

@@ -1,4 +1,4 @@
-"""A plain script: no event loop, no await.
+"""A script with the sync client: no event loop, no await.
 
 python examples/server.py                         # in one terminal
 python examples/sync_script.py [http://HOST:PORT] # in another
@@ -15,15 +15,15 @@ from sample_workflows import Greeting, GreetStart, IndexDone, IndexStart
 
 
 def main(base_url: str) -> None:
-    """Run workflows in three ways, and meet two errors."""
+    """Run workflows in two ways, and handle two errors."""
     with SyncWorkflowClient(base_url=base_url) as client:
         print("Workflows:", ", ".join(client.list_workflows().workflows))
 
-        # Run, and wait for the result.
+        # Run a workflow and wait for its result.
         handler = client.run_workflow("greet", start_event=GreetStart(name="Ada"))
         print("Result:", Greeting.model_validate(handler.result).text)
 
-        # Start, watch, then fetch the result.
+        # Start a run, follow its events, then fetch its result.
         start = IndexStart(documents=5, seconds_each=0.2)
         handler = client.run_workflow_nowait("index", start_event=start)
         for event in client.get_workflow_events(handler.handler_id):
@@ -32,17 +32,17 @@ def main(base_url: str) -> None:
         handler = client.get_handler(handler.handler_id)
         print("Indexed:", IndexDone.model_validate(handler.result).indexed)
 
-        # A run that fails raises, with the whole run as evidence.
+        # A failed run raises an error that carries the final state of the run.
         try:
             client.run_workflow("index", start_event=IndexStart(documents=0))
         except WorkflowFailedError as error:
-            print(f"Failed, as it should: {error.handler.error}")
+            print("Failed, as expected:", error.handler.error)
 
-        # So does every refusal of the server.
+        # So does every error response of the server.
         try:
             client.run_workflow("no-such-workflow")
         except NotFoundError as error:
-            print(f"Refused, as it should: {error.status_code} {error.detail}")
+            print(f"{error.status_code}, as expected: {error.detail}")
 
 
 if __name__ == "__main__":
@@ -50,4 +50,4 @@ if __name__ == "__main__":
     try:
         main(url)
     except httpx.ConnectError as error:
-        sys.exit(f"No server at {url} ({error}). Start one: python examples/server.py")
+        sys.exit(f"No workflow server at {url} ({error}). Start one: python examples/server.py")

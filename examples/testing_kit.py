@@ -1,8 +1,8 @@
-"""Test your own handling of events: record a run once, then play it back with faults.
+"""Test code that handles events: record a run once, then replay it with faults.
 
     python examples/testing_kit.py [--keep run.jsonl]
 
-Needs ``llama-agents-server``, for the recording alone. The same works in tests: docs/testing.md.
+Only the recording needs ``llama-agents-server``. For the same in tests, see docs/testing.md.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ FAULTS: list[Fault] = [
 
 
 def progress(client: SyncWorkflowClient, handler_id: str) -> list[int]:
-    """The code under test: which documents a run has indexed."""
+    """Return the documents that a run has indexed: the code under test."""
     events = client.get_workflow_events(handler_id)
     return [event.value["number"] for event in events if event.type == "DocumentIndexed"]
 
 
 async def progress_async(client: WorkflowClient, handler_id: str) -> list[int]:
-    """The same, asynchronous."""
+    """Do the same with the async client."""
     events = client.get_workflow_events(handler_id)
     return [event.value["number"] async for event in events if event.type == "DocumentIndexed"]
 
 
 def make_recording(file: Path) -> None:
-    """Run a workflow on the real server, and write down its events."""
+    """Run a workflow on the real server and record its events."""
     with serve(sample_workflows()) as url, SyncWorkflowClient(base_url=url) as client:
         run = client.start("index", IndexStart(documents=8, seconds_each=0.05))
         for event in record(run.events(), file):
@@ -46,44 +46,44 @@ def make_recording(file: Path) -> None:
 
 
 def check_sync(file: Path) -> None:
-    """Play it to the synchronous code."""
+    """Test the sync code with a replay."""
     with replay(file, FAULTS) as server, SyncWorkflowClient(base_url=server.url) as client:
         numbers = progress(client, server.handler_id)
         pending = server.pending
-    report("synchronous", numbers, pending)
+    report("sync", numbers, pending)
 
 
 async def check_async(file: Path) -> None:
-    """Play it to the asynchronous code."""
+    """Test the async code with a replay."""
     with replay(file, FAULTS) as server:
         async with WorkflowClient(base_url=server.url) as client:
             numbers = await progress_async(client, server.handler_id)
         pending = server.pending
-    report("asynchronous", numbers, pending)
+    report("async", numbers, pending)
 
 
 def report(name: str, numbers: list[int], pending: tuple[Fault, ...]) -> None:
-    """Say what came of it; raise when it is not as expected."""
-    print(f"  {name}: {numbers}, faults that did not happen: {len(pending)}")
+    """Print the outcome and check it."""
+    print(f"  {name}: documents {numbers}, {len(pending)} faults left")
     assert numbers == [1, 2, 3, 4, 5, 6, 7, 8]
     assert not pending
 
 
 def main(file: Path) -> None:
-    """Record, then play."""
-    print("A run on the real server, recorded:")
+    """Record a run, then replay it to both client variants."""
+    print("Recording a run on the real server:")
     make_recording(file)
-    print("Played back:")
+    print("Replaying it with these faults:")
     for fault in FAULTS:
         print(f"  {fault}")
     check_sync(file)
     asyncio.run(check_async(file))
-    print("Every event came once.")
+    print("Every event was received exactly once.")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Record a run, and play it back with faults.")
-    parser.add_argument("--keep", metavar="FILE", type=Path, help="where to keep the recording")
+    parser = argparse.ArgumentParser(description="Record a run and replay it with faults.")
+    parser.add_argument("--keep", metavar="FILE", type=Path, help="keep the recording in this file")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         main(arguments.keep or Path(folder, "run.jsonl"))

@@ -1,4 +1,4 @@
-"""Typed events without the server's code: the classes come from the server's schemas.
+"""Typed events without the server's code: classes built from the server's schemas.
 
 python examples/server.py                          # in one terminal
 python examples/typed_events.py [http://HOST:PORT] # in another
@@ -15,14 +15,14 @@ from llama_agents.client import EventValidationError, SyncWorkflowClient, Workfl
 from workflows.events import InputRequiredEvent
 
 
-def follow_an_index(base_url: str) -> None:
-    """Without an event loop: start a workflow with a built class, and load its events."""
+def index_documents(base_url: str) -> None:
+    """With the sync client: start a workflow with a typed event, and load its typed events."""
     with SyncWorkflowClient(base_url=base_url) as client:
         types = client.get_event_types("index")
-        print("The events of 'index':", ", ".join(types.names))
+        print("Events of 'index':", ", ".join(types.names))
 
-        # The type checker knows these classes no better than it knows a dict: to it, they are Any.
-        # `python -m llama_agents.client.codegen` writes classes that it knows.
+        # To a type checker, these classes are Any. For classes that it knows, generate source code
+        # with `python -m llama_agents.client.codegen`.
         start: Any = types["IndexStart"]
         run = client.start("index", start(documents=3, seconds_each=0.1))
         for envelope in run.events():
@@ -31,15 +31,15 @@ def follow_an_index(base_url: str) -> None:
                 print(f"  {event.number} of {event.total} documents")
         print("Indexed:", event.indexed)
 
-        # A start event that does not fit is refused before it is sent.
+        # An invalid start event is rejected before it is sent.
         try:
             client.start("index", {"documents": "many"}, validate=True)
         except EventValidationError as error:
-            print("Not sent, as it should be:", error)
+            print("Rejected, as expected:", error)
 
 
-async def answer_a_question(base_url: str) -> None:
-    """With asyncio: find out which event asks, and answer it with a built class."""
+async def answer_request(base_url: str) -> None:
+    """With the async client: answer a request of the workflow with a typed event."""
     async with WorkflowClient(base_url=base_url) as client:
         types = await client.get_event_types("human")
         run = await client.start("human", validate=True)
@@ -49,13 +49,13 @@ async def answer_a_question(base_url: str) -> None:
                 print(f"{type(event).__name__} asks: {event.prompt}")
                 response: Any = types["ResponseEvent"]
                 await run.send(response(response="Ada"))
-        print("The answer:", event.output)
+        print("Result:", event.output)
 
 
 def main(base_url: str) -> None:
-    """Show both faces."""
-    follow_an_index(base_url)
-    asyncio.run(answer_a_question(base_url))
+    """Show both client variants."""
+    index_documents(base_url)
+    asyncio.run(answer_request(base_url))
 
 
 if __name__ == "__main__":
@@ -63,4 +63,4 @@ if __name__ == "__main__":
     try:
         main(url)
     except httpx.ConnectError as error:
-        sys.exit(f"No server at {url} ({error}). Start one: python examples/server.py")
+        sys.exit(f"No workflow server at {url} ({error}). Start one: python examples/server.py")

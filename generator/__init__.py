@@ -1,1 +1,1 @@
-"""Generates the bindings and the sync client, and checks that they are up to date."""
+"""Generate the bindings and the sync client, and check that they are up to date."""

@@ -55,7 +55,10 @@ def pins(pyproject: str) -> dict[str, str]:
     group = tomllib.loads(pyproject)["dependency-groups"]["generate"]
     exact = dict(entry.split("==") for entry in group if isinstance(entry, str) and "==" in entry)
     if missing := [name for name in PINNED if name not in exact]:
-        raise GenerationError(f"not pinned in the dependency group 'generate': {missing}")
+        raise GenerationError(
+            "pin with '==' in the dependency group 'generate' of pyproject.toml: "
+            + ", ".join(missing)
+        )
     return {name: exact[name] for name in PINNED}
 
 

@@ -17,10 +17,10 @@ def differences(expected: Mapping[PurePosixPath, str], folder: Path) -> list[str
 
     Returns:
         One line per differing file, sorted by path: ``path: changed``, ``path: missing`` or
-        ``path: orphan``.
+        ``path: not generated``.
     """
     found = {PurePosixPath(path.relative_to(folder)): path for path in _files(folder)}
-    states = dict.fromkeys(found.keys() - expected.keys(), "orphan")
+    states = dict.fromkeys(found.keys() - expected.keys(), "not generated")
     for path, text in expected.items():
         if path not in found:
             states[path] = "missing"

@@ -20,7 +20,6 @@ from . import tree
 
 SOURCES: Final[Mapping[str, str]] = {
     "src/llama_agents/client/_async": "src/llama_agents/client/_sync",
-    "src/llama_agents/client/testing/_async": "src/llama_agents/client/testing/_sync",
     "tests/_async": "tests/_sync",
     "tests/faults/_async": "tests/faults/_sync",
 }
@@ -49,18 +48,18 @@ RULES: Final[Sequence[Rule]] = (
     Rule(r"\bAsyncGenerator\b", "Generator"),
     Rule(r" \| AsyncIterable\[Any\]", ""),
     Rule(r" \| Awaitable\[Answer\]", ""),
-    Rule(r"\bAsyncPool\b", "Pool"),
+    Rule(r"\bAsyncClients\b", "Clients"),
     Rule(r"\bEventStream\b", "SyncEventStream"),
     Rule(r"\bWorkflowClient\b", "SyncWorkflowClient"),
     Rule(r"\bWorkflowRun\b", "SyncWorkflowRun"),
     Rule(r"\baclose\b", "close"),
     Rule(r"\basend\b", "send"),
     Rule(r"\baread\b", "read"),
-    Rule(r"\bafree\b", "free"),
+    Rule(r"\baclose_response\b", "close_response"),
     Rule(r"\bacall\b", "call"),
-    Rule(r"\baeach\b", "each"),
-    Rule(r"\bahold_off\b", "hold_off"),
-    Rule(r"\baitems\b", "items"),
+    Rule(r"\bafor_each\b", "for_each"),
+    Rule(r"\barun_shielded\b", "run_shielded"),
+    Rule(r"\baiterate\b", "iterate"),
     Rule(r"\banext\b", "next"),
     Rule(r"\basleep\b", "sleep"),
     Rule(r"\baiter_bytes\b", "iter_bytes"),
@@ -71,11 +70,9 @@ RULES: Final[Sequence[Rule]] = (
     Rule(r"\bwait_until_async\b", "wait_until"),
     Rule(r'"async"', '"sync"'),
     # words
-    Rule(r"\ban asynchronous\b", "a synchronous"),
     Rule(r"\basynchronous\b", "synchronous"),
-    Rule(r"\bAsynchronous\b", "Synchronous"),
     Rule(r"one pool for each event loop it is used in", "one pool for all threads"),
-    Rule(r"or when the loop ends", "or when nothing refers to it"),
+    Rule(r"or when the event loop ends", "or when the client is garbage-collected"),
 )
 
 
@@ -116,7 +113,10 @@ def generate(root: Path) -> dict[Path, dict[PurePosixPath, str]]:
             files[name] = note + text
     unused = [rule.pattern for rule in RULES if rule not in used]
     if unused:
-        raise UnusedRuleError(f"rules that match nothing: {', '.join(unused)}")
+        raise UnusedRuleError(
+            "generator/unasync.py has rules that match nothing, remove or fix them: "
+            + ", ".join(unused)
+        )
     return {folder: _tidy(files) for folder, files in trees.items()}
 
 

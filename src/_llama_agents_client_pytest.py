@@ -1,8 +1,8 @@
 """The pytest plugin of the test kit: the fixture ``serve_workflows``.
 
-pytest imports it at each start, wherever the client is installed. So it stands outside of the
-client's package: importing that here would cost each run of pytest time, and hide the import from
-whoever measures the coverage.
+pytest imports every installed plugin each time it starts. This module therefore lives outside the
+client's package: importing the package here would slow down every start of pytest, and would hide
+the import from coverage measurements.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def serve_workflows() -> Iterator[ServeWorkflows]:
-    """Serve workflows on the real server until the end of the test: a function that gives the URL.
+    """Serve workflows on the real server until the end of the test.
 
-    It takes what ``llama_agents.client.testing.serve`` takes.
+    The fixture is a function that takes the arguments of ``llama_agents.client.testing.serve`` and
+    returns the base URL.
     """
     from llama_agents.client.testing import serve
 
     with ExitStack() as servers:
 
-        def serve_until_the_end(
+        def serve_until_teardown(
             workflows: Mapping[str, Workflow] | WorkflowServer, **server_options: Any
         ) -> str:
             return servers.enter_context(serve(workflows, **server_options))
 
-        yield serve_until_the_end
+        yield serve_until_teardown

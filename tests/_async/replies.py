@@ -1,4 +1,4 @@
-"""A client whose requests a function answers, without a server."""
+"""A client without a server: a function returns the responses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from llama_agents.client import WorkflowClient
 
 
 def replies(handler: Any) -> WorkflowClient:
-    """A client whose requests are answered by a function."""
+    """Return a client whose responses come from a function."""
     transport = httpx.MockTransport(handler)
     return WorkflowClient(
         httpx_client=httpx.AsyncClient(transport=transport, base_url="http://test")
@@ -17,7 +17,7 @@ def replies(handler: Any) -> WorkflowClient:
 
 
 def reported(run_id: str, status: str) -> dict[str, Any]:
-    """A run as a server reports it."""
+    """Return a run as the server reports it."""
     return {
         "handler_id": "h1",
         "workflow_name": "w",

@@ -1,4 +1,4 @@
-"""Answers to what a run asks, on the real server."""
+"""Answers to the requests of a run, on the real server."""
 
 from __future__ import annotations
 
@@ -16,42 +16,38 @@ from llama_agents.client import (
 )
 from workflows.events import Event, InputRequiredEvent
 
-from ..support.chaos import Fault, chaos
+from examples.chaos_proxy import Fault, chaos
+
 from ..support.workflows import OutEvent, RequestEvent, ResponseEvent
 
 pytestmark = pytest.mark.anyio
 
 
 class Person:
-    """Who answers: notes what was asked, and what is not to be asked any more."""
+    """Answers requests, and records their prompts.
 
-    def __init__(self, *, over: str = "") -> None:
+    Attributes:
+        asked: The prompts so far.
+        resolved: A prompt that must not be asked again.
+        interrupted_at: A prompt whose answer is never sent, because the process ends.
+    """
+
+    def __init__(self, *, resolved: str = "", interrupted_at: str = "") -> None:
         self.asked: list[str] = []
-        self.over = over
+        self.resolved = resolved
+        self.interrupted_at = interrupted_at
 
     async def __call__(self, event: RequestEvent) -> ResponseEvent:
         assert type(event) is RequestEvent
-        assert event.prompt != self.over
+        assert event.prompt != self.resolved
         self.asked.append(event.prompt)
+        if event.prompt == self.interrupted_at:
+            raise KeyboardInterrupt
         return ResponseEvent(response=f"to {event.prompt}")
 
 
-class LeavesAt(Person):
-    """A person whose process ends while it is asked, or right after the answer was sent."""
-
-    def __init__(self, prompt: str) -> None:
-        super().__init__()
-        self.prompt = prompt
-
-    async def __call__(self, event: RequestEvent) -> ResponseEvent:
-        answer = await super().__call__(event)
-        if event.prompt == self.prompt:
-            raise KeyboardInterrupt
-        return answer
-
-
 @pytest.mark.parametrize("workflow", ["interview", "dialog", "survey"])
-async def test_every_request_is_answered_once(server_url: str, workflow: str) -> None:
+async def test_interact_answers_each_request_once(server_url: str, workflow: str) -> None:
     person = Person()
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start(workflow)
@@ -60,43 +56,38 @@ async def test_every_request_is_answered_once(server_url: str, workflow: str) ->
         assert result.output == ",".join(f"to {prompt}" for prompt in person.asked)
         assert person.asked == [str(n) for n in range(len(person.asked))]
         assert (await client.resume(await run.checkpoint())).handler_id == run.handler_id
-        # And what is over asks nothing.
-        assert await client.run(run.handler_id).interact({RequestEvent: person}, OutEvent) == result
+        # A run that has ended asks nothing.
+        assert (
+            await client.get_run(run.handler_id).interact({RequestEvent: person}, OutEvent)
+            == result
+        )
         assert len(person.asked) == len(result.output.split(","))
 
 
-async def test_answer_may_be_made_at_once_and_be_an_envelope(server_url: str) -> None:
+async def test_interact_calls_function_of_nearest_class(server_url: str) -> None:
+    def distant(event: Event) -> None:
+        raise AssertionError(event)
+
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("human")
         answer = {"type": "ResponseEvent", "value": {"response": "Ada"}}
-        result = await run.interact({InputRequiredEvent: lambda event: answer})
+        result = await run.interact({Event: distant, InputRequiredEvent: lambda event: answer})
         assert result["output"] == "Hello, Ada"
 
 
-async def test_handle_that_stands_at_now_answers_what_is_open(server_url: str) -> None:
+async def test_interact_at_now_answers_open_request(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("human")
         run.events(after_sequence="now")
         assert (await run.interact({RequestEvent: Person()}, OutEvent)).output.startswith("Hello")
 
 
-async def test_nearest_class_answers(server_url: str) -> None:
-    def far(event: Event) -> None:
-        raise AssertionError(event)
-
-    async with WorkflowClient(base_url=server_url) as client:
-        run = await client.start("human")
-        person = Person()
-        await run.interact({Event: far, InputRequiredEvent: far, RequestEvent: person})
-    assert person.asked == ["What is your name?"]
-
-
 @pytest.mark.parametrize("workflow", ["interview", "dialog"])
 @pytest.mark.parametrize("early", [False, True])
-async def test_resumed_run_asks_only_what_is_open(
+async def test_interact_asks_only_open_requests_after_resume(
     server_url: str, workflow: str, early: bool
 ) -> None:
-    first = LeavesAt("1")
+    first = Person(interrupted_at="1")
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start(workflow)
         begin = await run.checkpoint()
@@ -104,25 +95,25 @@ async def test_resumed_run_asks_only_what_is_open(
             await run.interact({RequestEvent: first})
         kept = json.loads(json.dumps(begin if early else await run.checkpoint()))
     async with WorkflowClient(base_url=server_url) as client:
-        second = Person(over="0")
+        second = Person(resolved="0")
         result = await (await client.resume(kept)).interact({RequestEvent: second}, OutEvent)
     assert first.asked == ["0", "1"]
     assert second.asked[0] == "1"  # it was asked, and not answered
     assert result.output == ",".join(["to 0", *[f"to {prompt}" for prompt in second.asked]])
 
 
-async def test_same_handle_goes_on_after_an_error(server_url: str) -> None:
+async def test_interact_continues_on_same_handle_after_error(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("interview")
         with pytest.raises(KeyboardInterrupt):
-            await run.interact({RequestEvent: LeavesAt("1")})
+            await run.interact({RequestEvent: Person(interrupted_at="1")})
         person = Person()
         result = await run.interact({RequestEvent: person}, OutEvent)
     assert person.asked == ["1", "2"]
     assert result.output == "to 0,to 1,to 2"
 
 
-async def test_answer_whose_confirmation_is_lost_is_not_given_again(server_url: str) -> None:
+async def test_interact_sends_answer_once_if_its_response_is_lost(server_url: str) -> None:
     lost = [Fault(lose="after")]
 
     def plan(request: Any) -> Fault:
@@ -140,11 +131,11 @@ async def test_answer_whose_confirmation_is_lost_is_not_given_again(server_url: 
     assert result.output == "to 0,to 1,to 2"
 
 
-async def test_open_requests_of_which_one_was_answered_are_not_guessed(server_url: str) -> None:
+async def test_interact_raises_if_answered_request_is_ambiguous(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("survey")
         with pytest.raises(KeyboardInterrupt):
-            await run.interact({RequestEvent: LeavesAt("1")})
+            await run.interact({RequestEvent: Person(interrupted_at="1")})
         with pytest.raises(UnansweredRequestError, match="RequestEvent, RequestEvent") as caught:
             await run.interact({RequestEvent: Person()})
         assert [request.value["prompt"] for request in caught.value.requests] == ["0", "1"]
@@ -153,7 +144,7 @@ async def test_open_requests_of_which_one_was_answered_are_not_guessed(server_ur
 
 
 @pytest.mark.parametrize("answers", [{}, {RequestEvent: lambda event: None}])
-async def test_request_without_an_answer_is_an_error_that_names_it(
+async def test_interact_raises_for_request_without_answer(
     server_url: str, answers: dict[Any, Any]
 ) -> None:
     async with WorkflowClient(base_url=server_url) as client:
@@ -166,19 +157,19 @@ async def test_request_without_an_answer_is_an_error_that_names_it(
         assert (await run.interact({RequestEvent: Person()}))["output"].startswith("Hello")
 
 
-async def test_request_may_be_left_to_somebody_else(server_url: str) -> None:
+async def test_interact_ignores_unanswered_request_if_told_so(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("interview", {"n": 2})
-        other = client.run(run.handler_id)
+        other = client.get_run(run.handler_id)
 
-        async def leave(event: RequestEvent) -> None:
+        async def decline(event: RequestEvent) -> None:
             await other.send(ResponseEvent(response="from elsewhere"))
 
-        result = await run.interact({RequestEvent: leave}, OutEvent, unanswered="leave")
+        result = await run.interact({RequestEvent: decline}, OutEvent, unanswered="ignore")
     assert result.output == "from elsewhere,from elsewhere"
 
 
-async def test_failed_run_is_an_error_also_when_it_asks(server_url: str) -> None:
+async def test_interact_raises_for_run_cancelled_before_its_answer(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("human")
 
@@ -190,10 +181,10 @@ async def test_failed_run_is_an_error_also_when_it_asks(server_url: str) -> None
             await run.interact({RequestEvent: cancels})
 
 
-async def test_run_that_is_not_there_is_not_found(server_url: str) -> None:
+async def test_interact_raises_not_found_for_unknown_run(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         with pytest.raises(NotFoundError):
-            await client.run("nobody").interact({})
+            await client.get_run("nobody").interact({})
 
 
 @pytest.mark.parametrize(
@@ -202,12 +193,12 @@ async def test_run_that_is_not_there_is_not_found(server_url: str) -> None:
         ({str: print}, {}, TypeError),
         ({RequestEvent: "Ada"}, {}, TypeError),
         ({RequestEvent: print, type("RequestEvent", (Event,), {}): print}, {}, ValueError),
-        ({}, {"unanswered": "ignore"}, ValueError),
+        ({}, {"unanswered": "leave"}, ValueError),
     ],
 )
-async def test_bad_answers_are_refused_before_anything_is_sent(
+async def test_interact_rejects_bad_arguments_before_sending(
     answers: Any, options: Any, error: type[Exception]
 ) -> None:
     async with WorkflowClient(base_url="http://127.0.0.1:9") as client:
         with pytest.raises(error):
-            await client.run("h").interact(answers, **options)
+            await client.get_run("h").interact(answers, **options)

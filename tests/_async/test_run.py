@@ -1,4 +1,4 @@
-"""The handle on one run, on the real server."""
+"""The handle on a run, on the real server."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ COUNT = {"n": 5, "pause": 0.02}
 
 
 class Other(StopEvent):
-    """What no workflow here ends with."""
+    """A stop event of no workflow here."""
 
     output: str
 
 
-async def test_run_is_followed_and_its_result_typed(server_url: str) -> None:
+async def test_run_streams_events_and_returns_typed_result(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("human", StartEvent())
         async for event in run.events():
@@ -38,23 +38,22 @@ async def test_run_is_followed_and_its_result_typed(server_url: str) -> None:
         result = await run.result(OutEvent)
         assert type(result) is OutEvent
         assert result.output == "Hello, Ada"
-        assert await run.result(StopEvent) is not None
+        assert type(await run.result(StopEvent)) is StopEvent
         assert (await run.result())["output"] == "Hello, Ada"
         assert await run.status() == "completed"
-        again = client.run(run.handler_id)
-        assert await again.result(OutEvent) == result
+        assert await client.get_run(run.handler_id).result(result_type=OutEvent) == result
 
 
-async def test_result_of_another_class_is_an_error(server_url: str) -> None:
+async def test_result_raises_for_wrong_class(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("typed", {"name": "Ada"})
-        with pytest.raises(EventValidationError, match="OutEvent, not Other"):
+        with pytest.raises(EventValidationError, match="completed with OutEvent, not Other"):
             await run.result(Other)
         with pytest.raises(TypeError, match="StopEvent"):
             await run.result(StartEvent)  # type: ignore[type-var]
 
 
-async def test_result_waits_no_longer_than_its_bound(server_url: str) -> None:
+async def test_result_raises_at_timeout_and_for_cancelled_run(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("human")
         with pytest.raises(WaitTimeoutError):
@@ -67,7 +66,7 @@ async def test_result_waits_no_longer_than_its_bound(server_url: str) -> None:
             await run.status()
 
 
-async def test_result_of_a_failed_run_is_an_error(server_url: str) -> None:
+async def test_result_raises_for_failed_run(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("fail")
         with pytest.raises(WorkflowFailedError) as caught:
@@ -76,7 +75,7 @@ async def test_result_of_a_failed_run_is_an_error(server_url: str) -> None:
     assert run.handler_id in str(caught.value)
 
 
-async def test_checkpoint_goes_on_after_the_last_event(server_url: str) -> None:
+async def test_resumed_run_continues_after_last_event(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("count", COUNT)
         seen = []
@@ -94,9 +93,9 @@ async def test_checkpoint_goes_on_after_the_last_event(server_url: str) -> None:
         assert [event async for event in (await client.resume(end)).events()] == []
 
 
-async def test_streams_of_one_handle_go_on_after_each_other(server_url: str) -> None:
+async def test_events_continue_where_previous_stream_stopped(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
-        run = client.run((await client.start("count", COUNT)).handler_id)
+        run = client.get_run((await client.start("count", COUNT)).handler_id)
         seen = []
         async for event in run.events():
             seen.append(event.type)
@@ -106,18 +105,18 @@ async def test_streams_of_one_handle_go_on_after_each_other(server_url: str) -> 
         assert len([event async for event in run.events(after_sequence=-1)]) == 6
 
 
-async def test_checkpoint_of_a_handler_used_again_is_refused(server_url: str) -> None:
+async def test_resume_rejects_checkpoint_of_earlier_run(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("greet")
         await run.result()
-        kept = await client.run(run.handler_id).checkpoint()
+        kept = await client.get_run(run.handler_id).checkpoint()
         assert kept["sequence"] == -1
         await (await client.start("greet", handler_id=run.handler_id)).result()
-        with pytest.raises(CheckpointError, match="another run"):
+        with pytest.raises(CheckpointError, match="no longer matches its run"):
             await client.resume(kept)
 
 
-async def test_checkpoint_without_a_position_is_refused(server_url: str) -> None:
+async def test_checkpoint_raises_without_position(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("human")
         run.events(after_sequence="now")
@@ -138,7 +137,7 @@ async def test_checkpoint_without_a_position_is_refused(server_url: str) -> None
         "h",
     ],
 )
-async def test_what_is_no_checkpoint_is_refused_before_anything_is_sent(kept: object) -> None:
+async def test_resume_rejects_invalid_checkpoint_before_sending(kept: object) -> None:
     async with WorkflowClient(base_url="http://127.0.0.1:9") as client:
         with pytest.raises(CheckpointError, match="not a checkpoint"):
             await client.resume(kept)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What the specification shows users, as they would paste it, on the real server."""
+"""The snippets of the specification as users would paste them, on the real server."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ async def test_basic_usage(server_url: str, capsys: pytest.CaptureFixture[str]) 
     assert "value={'result': 'Hello, John!'}" in shown
 
 
-async def test_client_made_of_an_httpx_client(server_url: str) -> None:
+async def test_client_from_httpx_client(server_url: str) -> None:
     httpx_client = httpx.AsyncClient(base_url=server_url, headers={"Authorization": "Bearer token"})
     client = WorkflowClient(httpx_client=httpx_client)
     assert (await client.is_healthy()).status == "healthy"
     await httpx_client.aclose()
 
 
-async def test_start_stream_and_get_the_result(server_url: str) -> None:
+async def test_start_stream_and_get_result(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         handler = await client.run_workflow_nowait("greet", start_event=StartEvent(name="John"))  # type: ignore[call-arg]
         handler_id = handler.handler_id
@@ -52,7 +52,7 @@ async def test_start_stream_and_get_the_result(server_url: str) -> None:
     assert f"{result.result}".startswith("value={'result': 'Hello, John!'}")
 
 
-async def test_save_the_position_and_resume_from_it(server_url: str) -> None:
+async def test_save_position_and_resume(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         handler = await client.run_workflow_nowait("count", start_event={"n": 4})
         handler_id = handler.handler_id
@@ -71,11 +71,12 @@ async def test_save_the_position_and_resume_from_it(server_url: str) -> None:
     assert rest == [2, 3, None]
 
 
-async def test_now_on_an_ended_run_gives_nothing(server_url: str) -> None:
+async def test_stream_from_now_is_empty_for_ended_run(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         handler = await client.run_workflow("greet")
         stream = client.get_workflow_events(handler.handler_id, after_sequence="now")
         assert [event async for event in stream] == []
+        assert stream.last_sequence == "now"
 
 
 async def test_human_in_the_loop(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +100,7 @@ async def test_human_in_the_loop(server_url: str, monkeypatch: pytest.MonkeyPatc
     assert res.output == "Hello, Ada"
 
 
-async def test_load_event_takes_a_registry(server_url: str) -> None:
+async def test_load_event_with_registry(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         handler = await client.run_workflow_nowait("human")
         async for event in client.get_workflow_events(handler.handler_id):

@@ -196,7 +196,7 @@ DEEP: Any = functools.reduce(lambda items, _: {"type": "array", "items": items},
 @pytest.mark.parametrize(
     ("nodes", "problem"),
     [
-        ([node({"properties": {"a": 5}})], "'w' make no classes: Broken: a: 5 is not a schema"),
+        ([node({"properties": {"a": 5}})], "'w' are invalid: Broken: a: 5 is not a schema"),
         ([node("text")], "Broken: malformed event node"),
         ([node([])], "Broken: malformed event node"),
         ([node({}, types=["StopEvent", 5])], "WorkflowGraphResponse"),

@@ -1,5 +1,5 @@
 # Generated from tests/_async/replies.py by `python -m generator`: do not edit.
-"""A client whose requests a function answers, without a server."""
+"""A client without a server: a function returns the responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llama_agents.client import SyncWorkflowClient
 
 
 def replies(handler: Any) -> SyncWorkflowClient:
-    """A client whose requests are answered by a function."""
+    """Return a client whose responses come from a function."""
     transport = httpx.MockTransport(handler)
     return SyncWorkflowClient(
         httpx_client=httpx.Client(transport=transport, base_url="http://test")
@@ -18,7 +18,7 @@ def replies(handler: Any) -> SyncWorkflowClient:
 
 
 def reported(run_id: str, status: str) -> dict[str, Any]:
-    """A run as a server reports it."""
+    """Return a run as the server reports it."""
     return {
         "handler_id": "h1",
         "workflow_name": "w",

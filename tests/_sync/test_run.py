@@ -1,5 +1,5 @@
 # Generated from tests/_async/test_run.py by `python -m generator`: do not edit.
-"""The handle on one run, on the real server."""
+"""The handle on a run, on the real server."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ COUNT = {"n": 5, "pause": 0.02}
 
 
 class Other(StopEvent):
-    """What no workflow here ends with."""
+    """A stop event of no workflow here."""
 
     output: str
 
 
-def test_run_is_followed_and_its_result_typed(server_url: str) -> None:
+def test_run_streams_events_and_returns_typed_result(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("human", StartEvent())
         for event in run.events():
@@ -37,23 +37,22 @@ def test_run_is_followed_and_its_result_typed(server_url: str) -> None:
         result = run.result(OutEvent)
         assert type(result) is OutEvent
         assert result.output == "Hello, Ada"
-        assert run.result(StopEvent) is not None
+        assert type(run.result(StopEvent)) is StopEvent
         assert (run.result())["output"] == "Hello, Ada"
         assert run.status() == "completed"
-        again = client.run(run.handler_id)
-        assert again.result(OutEvent) == result
+        assert client.get_run(run.handler_id).result(result_type=OutEvent) == result
 
 
-def test_result_of_another_class_is_an_error(server_url: str) -> None:
+def test_result_raises_for_wrong_class(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("typed", {"name": "Ada"})
-        with pytest.raises(EventValidationError, match="OutEvent, not Other"):
+        with pytest.raises(EventValidationError, match="completed with OutEvent, not Other"):
             run.result(Other)
         with pytest.raises(TypeError, match="StopEvent"):
             run.result(StartEvent)  # type: ignore[type-var]
 
 
-def test_result_waits_no_longer_than_its_bound(server_url: str) -> None:
+def test_result_raises_at_timeout_and_for_cancelled_run(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("human")
         with pytest.raises(WaitTimeoutError):
@@ -66,7 +65,7 @@ def test_result_waits_no_longer_than_its_bound(server_url: str) -> None:
             run.status()
 
 
-def test_result_of_a_failed_run_is_an_error(server_url: str) -> None:
+def test_result_raises_for_failed_run(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("fail")
         with pytest.raises(WorkflowFailedError) as caught:
@@ -75,7 +74,7 @@ def test_result_of_a_failed_run_is_an_error(server_url: str) -> None:
     assert run.handler_id in str(caught.value)
 
 
-def test_checkpoint_goes_on_after_the_last_event(server_url: str) -> None:
+def test_resumed_run_continues_after_last_event(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("count", COUNT)
         seen = []
@@ -93,9 +92,9 @@ def test_checkpoint_goes_on_after_the_last_event(server_url: str) -> None:
         assert [event for event in (client.resume(end)).events()] == []
 
 
-def test_streams_of_one_handle_go_on_after_each_other(server_url: str) -> None:
+def test_events_continue_where_previous_stream_stopped(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
-        run = client.run((client.start("count", COUNT)).handler_id)
+        run = client.get_run((client.start("count", COUNT)).handler_id)
         seen = []
         for event in run.events():
             seen.append(event.type)
@@ -105,18 +104,18 @@ def test_streams_of_one_handle_go_on_after_each_other(server_url: str) -> None:
         assert len([event for event in run.events(after_sequence=-1)]) == 6
 
 
-def test_checkpoint_of_a_handler_used_again_is_refused(server_url: str) -> None:
+def test_resume_rejects_checkpoint_of_earlier_run(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("greet")
         run.result()
-        kept = client.run(run.handler_id).checkpoint()
+        kept = client.get_run(run.handler_id).checkpoint()
         assert kept["sequence"] == -1
         (client.start("greet", handler_id=run.handler_id)).result()
-        with pytest.raises(CheckpointError, match="another run"):
+        with pytest.raises(CheckpointError, match="no longer matches its run"):
             client.resume(kept)
 
 
-def test_checkpoint_without_a_position_is_refused(server_url: str) -> None:
+def test_checkpoint_raises_without_position(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("human")
         run.events(after_sequence="now")
@@ -137,7 +136,7 @@ def test_checkpoint_without_a_position_is_refused(server_url: str) -> None:
         "h",
     ],
 )
-def test_what_is_no_checkpoint_is_refused_before_anything_is_sent(kept: object) -> None:
+def test_resume_rejects_invalid_checkpoint_before_sending(kept: object) -> None:
     with SyncWorkflowClient(base_url="http://127.0.0.1:9") as client:
         with pytest.raises(CheckpointError, match="not a checkpoint"):
             client.resume(kept)  # type: ignore[arg-type]

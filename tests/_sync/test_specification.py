@@ -1,5 +1,5 @@
 # Generated from tests/_async/test_specification.py by `python -m generator`: do not edit.
-"""What the specification shows users, as they would paste it, on the real server."""
+"""The snippets of the specification as users would paste them, on the real server."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def test_basic_usage(server_url: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert "value={'result': 'Hello, John!'}" in shown
 
 
-def test_client_made_of_an_httpx_client(server_url: str) -> None:
+def test_client_from_httpx_client(server_url: str) -> None:
     httpx_client = httpx.Client(base_url=server_url, headers={"Authorization": "Bearer token"})
     client = SyncWorkflowClient(httpx_client=httpx_client)
     assert (client.is_healthy()).status == "healthy"
     httpx_client.close()
 
 
-def test_start_stream_and_get_the_result(server_url: str) -> None:
+def test_start_stream_and_get_result(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         handler = client.run_workflow_nowait("greet", start_event=StartEvent(name="John"))  # type: ignore[call-arg]
         handler_id = handler.handler_id
@@ -51,7 +51,7 @@ def test_start_stream_and_get_the_result(server_url: str) -> None:
     assert f"{result.result}".startswith("value={'result': 'Hello, John!'}")
 
 
-def test_save_the_position_and_resume_from_it(server_url: str) -> None:
+def test_save_position_and_resume(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         handler = client.run_workflow_nowait("count", start_event={"n": 4})
         handler_id = handler.handler_id
@@ -70,11 +70,12 @@ def test_save_the_position_and_resume_from_it(server_url: str) -> None:
     assert rest == [2, 3, None]
 
 
-def test_now_on_an_ended_run_gives_nothing(server_url: str) -> None:
+def test_stream_from_now_is_empty_for_ended_run(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         handler = client.run_workflow("greet")
         stream = client.get_workflow_events(handler.handler_id, after_sequence="now")
         assert [event for event in stream] == []
+        assert stream.last_sequence == "now"
 
 
 def test_human_in_the_loop(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +99,7 @@ def test_human_in_the_loop(server_url: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert res.output == "Hello, Ada"
 
 
-def test_load_event_takes_a_registry(server_url: str) -> None:
+def test_load_event_with_registry(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         handler = client.run_workflow_nowait("human")
         for event in client.get_workflow_events(handler.handler_id):

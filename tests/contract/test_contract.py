@@ -12,7 +12,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 from llama_agents.client import protocol
-from llama_agents.client._sse import SSEDecoder
+from llama_agents.client._core.sse import SSEDecoder
 from llama_agents.client.bindings import models
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012

@@ -30,7 +30,7 @@ def handler() -> HandlerData:
 
 
 EVERY_ERROR = [
-    errors.StatusError(response(400), "because"),
+    errors.StatusError(response(400), "because", handler_id="h"),
     errors.NotFoundError(response(404)),
     errors.StreamNotFoundError(response(404)),
     errors.ConflictError(response(409)),
@@ -47,7 +47,7 @@ EVERY_ERROR = [
 ]
 
 
-def test_every_error_of_the_module_is_tried_here() -> None:
+def test_every_error_of_the_module_is_covered() -> None:
     defined = {
         value
         for value in vars(errors).values()
@@ -83,7 +83,7 @@ def test_errors_are_also_what_callers_of_the_published_client_catch(
     assert issubclass(error, base)
 
 
-def test_404_of_a_plain_call_is_no_value_error() -> None:
+def test_404_of_a_plain_call_is_not_a_value_error() -> None:
     """The published client raised ValueError for bad payloads, and for 404 only on a stream."""
     assert not issubclass(errors.NotFoundError, ValueError)
 
@@ -107,12 +107,12 @@ def test_status_decides_the_class(status: int, expected: type[Exception]) -> Non
     assert type(status_error(response(status))) is expected
 
 
-def test_404_of_a_stream_has_a_class_of_its_own() -> None:
-    assert type(status_error(response(404), stream=True)) is errors.StreamNotFoundError
-    assert type(status_error(response(409), stream=True)) is errors.ConflictError
+def test_404_of_a_stream_has_its_own_class() -> None:
+    assert type(status_error(response(404), is_stream=True)) is errors.StreamNotFoundError
+    assert type(status_error(response(409), is_stream=True)) is errors.ConflictError
 
 
-def test_message_says_what_was_asked_and_answered() -> None:
+def test_message_names_request_and_response() -> None:
     error = status_error(response(404))
     assert str(error) == (
         "404 Not Found for POST http://host:1/handlers/h. Response: " + '{"detail": "because"}'
@@ -121,8 +121,15 @@ def test_message_says_what_was_asked_and_answered() -> None:
     assert error.response.request.method == "POST"
 
 
-def test_status_without_a_name_is_named_unknown() -> None:
+def test_unassigned_status_is_named_unknown() -> None:
     assert str(status_error(response(599, b""))).startswith("599 Unknown Status for POST")
+
+
+def test_run_is_named_in_the_message_and_as_an_attribute() -> None:
+    error = status_error(response(409, b""), handler_id="the-run")
+    assert error.handler_id == "the-run"
+    assert str(error).endswith("(handler 'the-run')")
+    assert status_error(response(409)).handler_id is None
 
 
 def test_message_shows_the_beginning_of_the_body() -> None:
@@ -134,18 +141,18 @@ def test_message_shows_the_beginning_of_the_body() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b"[]", b"{}", b'{"detail": 5}', b"\xff\xfe", b"[" * 10**5, b"null"]
 )
-def test_body_without_a_detail_gives_none(body: bytes) -> None:
+def test_detail_is_none_without_one_in_the_body(body: bytes) -> None:
     assert status_error(response(500, body)).detail is None
 
 
-def test_body_that_was_not_read_gives_none() -> None:
+def test_detail_is_none_when_the_body_was_not_read() -> None:
     unread = httpx.Response(500, stream=httpx.ByteStream(b"x"), request=response(500).request)
     error = status_error(unread)
     assert error.detail is None
     assert str(error) == "500 Internal Server Error for POST http://host:1/handlers/h"
 
 
-def test_failed_run_is_told_whole() -> None:
+def test_failed_run_carries_the_whole_error() -> None:
     error = errors.WorkflowFailedError(response(500), handler())
     assert str(error) == "Workflow 'w' failed (handler 'h'): boom"
     assert (error.detail, error.handler) == ("boom", handler())
@@ -174,10 +181,10 @@ def test_every_error_can_be_copied(error: Exception, duplicate: Callable[[Any], 
 @pytest.mark.parametrize("charset", ["hex", "base64", "rot13", "undefined", "idna", "utf-16"])
 def test_charset_that_cannot_be_decoded_does_not_hide_the_status(charset: str) -> None:
     headers = {"content-type": f"text/html; charset={charset}"}
-    answer = httpx.Response(
+    unreadable = httpx.Response(
         503, content=b"<html>down</html>", headers=headers, request=response(503).request
     )
-    error = status_error(answer)
+    error = status_error(unreadable)
     assert (type(error), error.status_code) == (errors.ServerError, 503)
     assert str(error).startswith("503 Service Unavailable for POST http://host:1/handlers/h")
 
@@ -191,14 +198,14 @@ def test_charset_that_cannot_be_decoded_does_not_hide_the_status(charset: str) -
         "http:///?token=secret",
     ],
 )
-def test_refused_base_url_shows_no_secret(base_url: str) -> None:
+def test_rejected_base_url_shows_no_secret(base_url: str) -> None:
     with pytest.raises(ValueError, match="base_url") as caught:
         WorkflowClient(base_url=base_url)
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("position", [0, 7, "now"])
-def test_invalid_answer_on_a_stream_tells_the_position(position: Any) -> None:
+def test_invalid_response_on_a_stream_carries_the_position(position: Any) -> None:
     error = errors.InvalidResponseError(response(200), "no", handler_id="h", last_sequence=position)
     assert str(error).startswith(f"no after sequence {position}: 200 with content type 'none'")
     assert (error.handler_id, error.last_sequence) == ("h", position)

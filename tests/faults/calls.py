@@ -15,8 +15,9 @@ from llama_agents.client import (
     WorkflowFailedError,
 )
 
-from ..support.chaos import WELL, Fault, Kind, Request
-from ..support.scripted import answer
+from examples.chaos_proxy import NO_FAULT, Fault, Kind, Request
+
+from ..support.scripted import response
 from .measure import Cost
 from .scenarios import TIME_LIMIT, retry_after_date, unavailable
 
@@ -25,14 +26,14 @@ Method = Literal["run", "run failing", "start", "list", "health", "send", "wait"
 
 @attrs.frozen
 class Call:
-    """A call, the faults that its requests meet, and what must come of it.
+    """A call, the faults that its requests meet, and the required outcome.
 
     Attributes:
-        name: The fault, in words of a user.
+        name: The fault, in the user's words.
         method: What is called.
         faults: The faults of its requests in order, by kind of request.
         outcome: What it returns, or the class of the error that it raises.
-        requests: How many requests it sends; None if that depends on how long the run takes.
+        requests: How many requests it sends; None if that varies with the duration of the run.
         runs: How many runs the server starts.
         names_run: Whether the error names the run.
         repeat: How many times it is called in a row with one client.
@@ -58,7 +59,7 @@ class Call:
     def check(
         self, outcome: str | Exception | None, cost: Cost, requests: Sequence[Request], runs: int
     ) -> None:
-        """Fail unless every guarantee was kept."""
+        """Fail unless every guarantee holds."""
         if isinstance(self.outcome, str):
             assert outcome == self.outcome
         else:
@@ -68,7 +69,8 @@ class Call:
             assert len(requests) == self.requests
         if self.names_run:
             names = [request.handler_id for request in requests]
-            assert any(name and name in str(outcome) for name in names), str(outcome)
+            text = "\n".join([str(outcome), *getattr(outcome, "__notes__", ())])
+            assert any(name and name in text for name in names), text
         assert self.at_least <= cost.seconds < self.at_most
 
 
@@ -80,9 +82,9 @@ BAD_GATEWAY: Final = unavailable("502 Bad Gateway")
 GATEWAY_TIMEOUT: Final = unavailable("504 Gateway Timeout")
 RETRY_AFTER_1: Final = unavailable("503 Service Unavailable", Retry_After="1")
 TRUNCATED_JSON: Final = Fault(
-    instead=answer("200 OK", b'{"status": "sent', Content_Type="application/json")
+    instead=response("200 OK", b'{"status": "sent', Content_Type="application/json")
 )
-NOT_FOUND: Final = Fault(instead=answer("404 Not Found", b'{"detail": "Handler not found"}'))
+NOT_FOUND: Final = Fault(instead=response("404 Not Found", b'{"detail": "Handler not found"}'))
 
 
 def reading(
@@ -94,12 +96,12 @@ def reading(
 
 def starting(fault: str, starts: Sequence[Fault], polls: Sequence[Fault], requests: int) -> Call:
     """A start that ends with one run."""
-    faults: Mapping[Kind, Sequence[Fault]] = {"start": starts, "look": polls}
+    faults: Mapping[Kind, Sequence[Fault]] = {"start": starts, "poll": polls}
     return Call(f"start: {fault}", "start", faults, "running", requests, runs=1)
 
 
 def timed_wait(fault: str, faults: Mapping[Kind, Sequence[Fault]]) -> Call:
-    """A wait whose timeout is kept within 0.5 s, and one more on a loaded machine."""
+    """A wait that must end within 0.5 s of its timeout; 1 s of slack is for a loaded machine."""
     name = f"wait_for_handler(timeout=0.6): {fault}"
     limits = {"timeout": 0.6, "at_least": 0.6, "at_most": 0.6 + 0.5 + 1.0}
     return Call(name, "wait", faults, WaitTimeoutError, **limits)
@@ -110,7 +112,9 @@ CALLS: Final = (
     reading("connection lost", [REQUEST_LOST], "workflows", requests=2),
     reading("two responses lost", [RESPONSE_LOST] * 2, "workflows", requests=3),
     reading("connection lost every time", [REQUEST_LOST] * 9, httpx.TransportError, requests=3),
-    reading("stale keep-alive connection", [WELL, REQUEST_LOST], "workflows", repeat=2, requests=3),
+    reading(
+        "stale keep-alive connection", [NO_FAULT, REQUEST_LOST], "workflows", repeat=2, requests=3
+    ),
     reading(
         "429, 502",
         [unavailable("429 Too Many Requests"), BAD_GATEWAY],
@@ -144,7 +148,7 @@ CALLS: Final = (
     Call(
         "start: server gone",
         "start",
-        {"start": [REQUEST_LOST], "look": [REQUEST_LOST] * 9},
+        {"start": [REQUEST_LOST], "poll": [REQUEST_LOST] * 9},
         httpx.TransportError,
         names_run=True,
     ),
@@ -161,7 +165,7 @@ CALLS: Final = (
     Call(
         "run_workflow: 504 from a proxy, then a poll and a stream lost",
         "run",
-        {"start": [GATEWAY_TIMEOUT], "look": [RESPONSE_LOST], "stream": [REQUEST_LOST]},
+        {"start": [GATEWAY_TIMEOUT], "poll": [RESPONSE_LOST], "stream": [REQUEST_LOST]},
         "completed",
         runs=1,
     ),
@@ -178,18 +182,18 @@ CALLS: Final = (
         "wait_for_handler: a poll lost, a 503, two stream disconnects",
         "wait",
         {
-            "look": [RESPONSE_LOST, UNAVAILABLE],
-            "stream": [Fault(events=0), Fault(events=0, end="polite")],
+            "poll": [RESPONSE_LOST, UNAVAILABLE],
+            "stream": [Fault(events=0), Fault(events=0, end="clean")],
         },
         "completed",
     ),
-    timed_wait("no response", {"look": [STALLED] * 99}),
-    timed_wait("response trickling in", {"look": [Fault(trickle=0.1)] * 99}),
+    timed_wait("no response", {"poll": [STALLED] * 99}),
+    timed_wait("response trickling in", {"poll": [Fault(trickle=0.1)] * 99}),
     timed_wait("silent stream", {"stream": [Fault(events=0, end="stall")] * 99}),
     Call(
         "wait_for_handler: unknown run",
         "wait",
-        {"look": [NOT_FOUND]},
+        {"poll": [NOT_FOUND]},
         NotFoundError,
         names_run=True,
         requests=1,

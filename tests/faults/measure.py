@@ -16,7 +16,7 @@ from typing import Final
 
 import attrs
 
-from ..support.driver import VARIANTS, Variant
+from ..support.any_client import VARIANTS, Variant
 
 PLAIN_CALLS: Final = "Plain calls"
 TABLES: Final = ("Reading", "End of stream", "Resuming", "Silence", "Ending early", PLAIN_CALLS)
@@ -29,18 +29,17 @@ INTRODUCTION: Final = """\
 When the network or the server fails, no event is lost or delivered twice, no run is started twice,
 no failure goes unreported, and no call hangs. Each row below is a scenario of `tests/faults`, run
 with the async and the sync client over real sockets: against a real server behind a proxy that
-injects the fault or, where the fault has to be exact, against a server that sends scripted bytes. A
-scenario that breaks a guarantee is a failed test. `python -m nox -s faults` measures again and
-rewrites this page.
+injects the fault or, where the fault has to be exact, against a server that sends scripted bytes.
+If a guarantee does not hold, the scenario's test fails. `python -m nox -s faults` measures again
+and rewrites this page.
 
-- *Events*: how many events there were to deliver, up to the error where the stream ends in one.
+- *Events*: how many events the stream has to deliver, up to the error if it ends with one.
 - *Connections*: how many times the client requested the stream.
 - *Seconds*: the duration of the whole scenario.
-- *Memory (MB)*: the growth of the test process at its peak; it holds the client and what injects
-  the fault.
-- *Outcome*: how the stream ended, or what the call returned or raised.
+- *Memory (MB)*: the peak growth of the test process, which runs the client and the fault injection.
+- *Outcome*: the error that ended the stream (`end`: none), or what the call returned or raised.
 
-Where the async and the sync client differ, a cell has both figures, async first.
+Where the two client variants differ, a cell has both figures, async first.
 """
 
 Row = Mapping[str, int | str]

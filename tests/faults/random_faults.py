@@ -12,8 +12,9 @@ from typing import Final
 
 import attrs
 
-from ..support.chaos import WELL, End, Fault, Request
-from ..support.scripted import answer
+from examples.chaos_proxy import NO_FAULT, End, Fault, Request
+
+from ..support.scripted import response
 
 VARIANT_HEADER: Final = "x-variant"  # tells the clients apart where nothing else does
 
@@ -25,7 +26,7 @@ POST_SHARE: Final = 0.2
 STALL_SHARE: Final = 0.05  # of the faults of a start
 
 STREAM_WEIGHTS: Final = {"cut": 60, "rewound": 12, "slow": 2, "unanswered": 25, "stalled": 2}
-ENDS: Final[Mapping[End, int]] = {"reset": 6, "fin": 6, "polite": 6, "stall": 1}
+ENDS: Final[Mapping[End, int]] = {"reset": 6, "fin": 6, "clean": 6, "stall": 1}
 MAX_EVENTS: Final = 12
 MAX_REWIND: Final = 5
 TAILS: Final = (0, 0, 3, 7, 12, 60)  # bytes of a truncated event: inside its id, after it, in data
@@ -63,11 +64,11 @@ class RandomFaults:
         with self._lock:
             self.requests[request.kind] += 1
             run = _run(request)
-            fault = WELL if self.finished else self._fault(request, run)
+            fault = NO_FAULT if self.finished else self._fault(request, run)
             if run:
                 note = f"{time.monotonic() - self._started:.1f} s {request.kind}: {_label(fault)}"
                 self._history.setdefault(run, []).append(note)
-            if fault != WELL:
+            if fault != NO_FAULT:
                 self.counts[_label(fault)] += 1
             return fault
 
@@ -87,7 +88,7 @@ class RandomFaults:
         """Forget a run that is no longer used."""
         with self._lock:
             self._history.pop(run, None)
-            for kind in ("stream", "start", "look"):
+            for kind in ("stream", "start", "poll"):
                 self._in_a_row.pop(f"{kind} {run}", None)
             self._hit.discard(run)
 
@@ -98,26 +99,26 @@ class RandomFaults:
                 return self._stream_fault(f"stream {run}")
             case "start":
                 fault = self._call_fault(f"start {run}", *START_FAULTS)
-                stalls = fault != WELL and self._random.random() < STALL_SHARE
+                stalls = fault != NO_FAULT and self._random.random() < STALL_SHARE
                 return Fault(stall=True) if stalls else fault
-            case "look":
-                return self._call_fault(f"look {run}", *POLL_FAULTS)
+            case "poll":
+                return self._call_fault(f"poll {run}", *POLL_FAULTS)
         if method == "POST":
             self.posts += 1
             if self._random.random() >= POST_SHARE:
-                return WELL
+                return NO_FAULT
             self._hit.add(run)
             return self._unanswered()
         key = f"{request.headers.get(VARIANT_HEADER)} {target}"
         fault = self._call_fault(key, *POLL_FAULTS)
-        if fault == WELL:
+        if fault == NO_FAULT:
             self._in_a_row.pop(key, None)  # keys are used once and would pile up
         return fault
 
     def _call_fault(self, key: str, maximum: int, share: float) -> Fault:
         if self._in_a_row[key] >= maximum or self._random.random() >= share:
             self._in_a_row[key] = 0
-            return WELL
+            return NO_FAULT
         self._in_a_row[key] += 1
         return self._unanswered()
 
@@ -125,11 +126,11 @@ class RandomFaults:
         maximum, share = STREAM_FAULTS
         if self._random.random() >= share:
             # It may deliver no event, so the failures before it still count.
-            return WELL
+            return NO_FAULT
         if self._in_a_row[key] >= maximum:
             # No reset: it may overtake the events that were sent before it.
             self._in_a_row[key] = 1
-            return self._cut(self._random.randint(1, MAX_EVENTS), "fin", "polite", "stall")
+            return self._cut(self._random.randint(1, MAX_EVENTS), "fin", "clean", "stall")
         fault = self._any_stream_fault()
         # After the last event of a run, a rewound server has nothing new to send.
         delivers = fault.events and fault.end != "reset" and not fault.rewind
@@ -162,7 +163,7 @@ class RandomFaults:
             return fault
         headers = choose([{}, {"Retry_After": "0"}, {"Retry_After": "1"}])
         headers["Connection"] = choose(["keep-alive", "close"])
-        return Fault(instead=answer(choose(STATUSES), b'{"detail":"not now"}', **headers))
+        return Fault(instead=response(choose(STATUSES), b'{"detail":"not now"}', **headers))
 
 
 def _run(request: Request) -> str:

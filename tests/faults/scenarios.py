@@ -22,8 +22,9 @@ from llama_agents.client import (
     StreamTimeoutError,
 )
 
-from ..support.chaos import Fault
-from ..support.scripted import END, HEAD, Turn, answer, chunk, frame, stream
+from examples.chaos_proxy import Fault
+
+from ..support.scripted import END, HEAD, Turn, chunk, frame, response, stream
 from .measure import Cost
 from .sources import Source, SourceFactory, black_hole, proxied, refusing, script
 
@@ -32,15 +33,15 @@ TIME_LIMIT: Final = 60.0  # s, that no scenario reaches on a loaded machine
 
 @attrs.frozen
 class Stream:
-    """A stream, the fault that it meets, and what must come of it.
+    """A stream, the fault that it meets, and the required outcome.
 
     Attributes:
-        name: The fault, in words of a user.
+        name: The fault, in the user's words.
         source: What serves the stream.
         raises: The error that ends the stream.
         detail: A part of that error's message.
         cause: The class of that error's cause.
-        connections: How many times the client requests the stream; None if that is up to chance.
+        connections: How many times the client requests the stream; None if that varies.
         at_least: The minimum duration in seconds, where a rule says so.
         at_most: The maximum duration in seconds.
         megabytes: The maximum growth of the process.
@@ -76,7 +77,7 @@ class Stream:
         error: Exception | None,
         cost: Cost,
     ) -> None:
-        """Fail unless every guarantee was kept."""
+        """Fail unless every guarantee holds."""
         assert delivered == expected, "lost, duplicated or out of order"
         assert isinstance(error, self.raises or type(None)), repr(error)
         assert self.detail in str(error)
@@ -156,7 +157,7 @@ def long_stream(count: int, size: int) -> SourceFactory:
     return script(Turn(chunks, then="hold"), expect=expected)
 
 
-PAGE: Final = answer("200 OK", b"<html>log in</html>", Content_Type="text/html")
+PAGE: Final = response("200 OK", b"<html>log in</html>", Content_Type="text/html")
 
 READING: Final = (
     Stream("U+2028, U+0085 and 0x1C in the text of an event", proxied(text=SEPARATORS)),
@@ -233,8 +234,8 @@ READING: Final = (
 # ------------------------------------------------------------------- the end
 
 DISCONNECTS: Final[Mapping[str, SourceFactory]] = {
-    "clean end of body after 2 of 6 events": proxied(Fault(events=2, end="polite")),
-    "clean end of body in the middle of an event": proxied(Fault(events=2, tail=30, end="polite")),
+    "clean end of body after 2 of 6 events": proxied(Fault(events=2, end="clean")),
+    "clean end of body in the middle of an event": proxied(Fault(events=2, tail=30, end="clean")),
     # Without pauses the others are there by now: a client that asks for new ones has lost them.
     "FIN after 2 of 6 events": proxied(Fault(events=2, end="fin"), pause=0),
     "FIN in the middle of an event": proxied(Fault(events=2, tail=30, end="fin")),
@@ -261,17 +262,17 @@ ENDING: Final = (
 
 def unavailable(status: str, **headers: str) -> Fault:
     """The proxy responds that it cannot reach the server."""
-    return Fault(instead=answer(status, b'{"detail": "away"}', **headers))
+    return Fault(instead=response(status, b'{"detail": "away"}', **headers))
 
 
 def retry_after_date(status: str) -> Fault:
-    """The same, with a date 2 s ahead in Retry-After, which counts in whole seconds."""
+    """As `unavailable`, with Retry-After as a date 2 s ahead; dates have whole seconds."""
 
-    def response() -> bytes:
+    def with_date() -> bytes:
         date = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
-        return answer(status, Retry_After=date)
+        return response(status, Retry_After=date)
 
-    return Fault(instead=response)
+    return Fault(instead=with_date)
 
 
 FINAL_STATUSES: Final[Mapping[str, type[Exception]]] = {
@@ -297,7 +298,7 @@ RESUMING: Final = (
         "disconnect after an event without a sequence number",
         script(stream(frame(None, n=1)), expect=[(-1, {"n": 1})]),
         raises=StreamDisconnectedError,
-        detail="position is not known",
+        detail="position is unknown",
     ),
     Stream(
         "every connection accepted and dropped",
@@ -332,12 +333,16 @@ RESUMING: Final = (
     Stream("429 once", proxied(unavailable("429 Too Many Requests")), connections=2),
     Stream(
         "502, 503, 504",
-        proxied(*map(unavailable, ("502 Bad Gateway", "503 No", "504 Gateway Timeout"))),
+        proxied(
+            unavailable("502 Bad Gateway"),
+            unavailable("503 Service Unavailable"),
+            unavailable("504 Gateway Timeout"),
+        ),
         connections=4,
     ),
     Stream(
         "503 every time",
-        script(answer("503 Service Unavailable", b'{"detail": "away"}')),
+        script(response("503 Service Unavailable", b'{"detail": "away"}')),
         raises=StreamDisconnectedError,
         detail="away",
         cause=ServerError,
@@ -358,7 +363,7 @@ RESUMING: Final = (
     *(
         Stream(
             status,
-            script(answer(status, b'{"detail": "the reason"}')),
+            script(response(status, b'{"detail": "the reason"}')),
             raises=error,
             detail="the reason",
             at_most=20,
@@ -367,7 +372,7 @@ RESUMING: Final = (
     ),
     Stream(
         "404 on reconnect",
-        script(stream(tick(1)), answer("404 Not Found"), expect=ticks(1)),
+        script(stream(tick(1)), response("404 Not Found"), expect=ticks(1)),
         raises=NotFoundError,
         connections=2,
     ),

@@ -16,7 +16,7 @@ from typing import IO, Any, Final
 import attrs
 import httpx
 
-from ..support.driver import describe
+from ..support.any_client import describe
 from ..support.ports import free_port
 from ..support.server import is_healthy, sample_server, wait_until
 

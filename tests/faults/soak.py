@@ -40,8 +40,9 @@ from typing import Final
 import attrs
 import httpx
 
-from ..support.chaos import Chaos, chaos
-from ..support.driver import VARIANTS, Driver
+from examples.chaos_proxy import Chaos, chaos
+
+from ..support.any_client import VARIANTS, AnyClient
 from .measure import open_sockets, resident_memory
 from .random_faults import VARIANT_HEADER, RandomFaults
 from .server_process import server_process
@@ -87,8 +88,8 @@ class Soak:
             lambda _, context: self.tally.report(f"event loop: {context}")
         )
         sockets, tasks = open_sockets(), asyncio.all_tasks()
-        drivers = [
-            Driver.create(
+        clients = [
+            AnyClient.create(
                 variant,
                 threads=sum(WORKERS[variant].values()),
                 base_url=self.proxy.url,
@@ -99,9 +100,9 @@ class Soak:
         ]
         watches = [asyncio.create_task(self._sample()), asyncio.create_task(self._measure_lag())]
         workers = [
-            asyncio.create_task(self._repeat(driver, alone, task, number))
-            for driver, alone in ((driver, asyncio.Lock()) for driver in drivers)
-            for task, count in WORKERS[driver.variant].items()
+            asyncio.create_task(self._repeat(client, alone, task, number))
+            for client, alone in ((client, asyncio.Lock()) for client in clients)
+            for task, count in WORKERS[client.variant].items()
             for number in range(count)
         ]
         _, hanging = await asyncio.wait(workers, timeout=self.seconds + TASK_TIMEOUT + 10)
@@ -111,11 +112,11 @@ class Soak:
             task.cancel()
         await asyncio.gather(*hanging, *watches, return_exceptions=True)
         del workers, watches
-        await self._check_leftovers(drivers, sockets, tasks)
+        await self._check_leftovers(clients, sockets, tasks)
 
-    async def _repeat(self, driver: Driver, alone: asyncio.Lock, task: str, number: int) -> None:
-        chance = random.Random(f"{self.seed} {driver.variant} {task} {number}")
-        worker = Worker(driver, chance, self.tally, self.truth, self.faults, alone)
+    async def _repeat(self, client: AnyClient, alone: asyncio.Lock, task: str, number: int) -> None:
+        chance = random.Random(f"{self.seed} {client.variant} {task} {number}")
+        worker = Worker(client, chance, self.tally, self.truth, self.faults, alone)
         end = time.monotonic() + self.seconds
         await asyncio.sleep(chance.uniform(0, RAMP_UP))
         while time.monotonic() < end and len(self.tally.broken) < MAX_BROKEN:
@@ -141,26 +142,26 @@ class Soak:
             self.longest_lag = max(self.longest_lag, time.monotonic() - before - 0.02)
 
     async def _check_leftovers(
-        self, drivers: list[Driver], sockets: int, tasks: set[asyncio.Task[None]]
+        self, clients: list[AnyClient], sockets: int, tasks: set[asyncio.Task[None]]
     ) -> None:
         self.faults.finished = True
         await self._check_none("tasks", lambda: len(asyncio.all_tasks() - tasks))
         # Idle connections expire, until each client has just one.
         await asyncio.sleep(KEEPALIVE)
-        for driver in drivers:
-            await driver.call("list_workflows")
+        for client in clients:
+            await client.call("list_workflows")
         await self.truth.http.aclose()
         # Both ends of a connection to the proxy are in this process.
-        kept = len(drivers)
+        kept = len(clients)
         await self._check_none("connections", lambda: max(0, self.proxy.open - kept))
         await self._check_none("sockets", lambda: max(0, open_sockets() - sockets - 2 * kept))
-        for driver in drivers:
-            await driver.aclose()
+        for client in clients:
+            await client.aclose()
         await self._check_none("sockets of closed clients", lambda: open_sockets() - sockets)
         await self._check_none("tasks of closed clients", lambda: len(asyncio.all_tasks() - tasks))
-        for driver in drivers:
-            if driver.threads is not None:
-                driver.threads.shutdown(wait=not self.tally.broken)
+        for client in clients:
+            if client.threads is not None:
+                client.threads.shutdown(wait=not self.tally.broken)
 
     async def _check_none(self, what: str, count: Callable[[], int]) -> None:
         deadline = time.monotonic() + CLEANUP_TIMEOUT

@@ -23,7 +23,7 @@ from llama_agents.client import (
     WorkflowClientError,
 )
 
-from ..support.driver import Driver
+from ..support.any_client import AnyClient
 from .measure import missing
 from .random_faults import RandomFaults
 from .server_process import ServerProcess, events_in
@@ -151,7 +151,7 @@ class Truth:
 class Worker:
     """One worker; it does one task after another."""
 
-    driver: Driver
+    client: AnyClient
     chance: random.Random
     tally: Tally
     truth: Truth
@@ -165,7 +165,7 @@ class Worker:
     def describe(self) -> str:
         """Describe the current task and the faults that it has met."""
         return (
-            f"{self.driver.variant} {self._task}, run {self._run}, {len(self._delivered)} events "
+            f"{self.client.variant} {self._task}, run {self._run}, {len(self._delivered)} events "
             f"delivered, stored: {self.truth.progress(self._run)}, "
             f"faults: {self.faults.history(self._run)}"
         )
@@ -187,7 +187,7 @@ class Worker:
         run = await self._start("run_workflow_nowait", "count", **self._shape())
         (manner,) = self.chance.choices(("whole", "left", "cancelled"), (8, 2, 2))
         self._task = f"stream {manner}"
-        events = self.driver.client.get_workflow_events(run.handler_id)
+        events = self.client.stream(run.handler_id)
         if manner == "whole":
             await self._read(events)
         elif manner == "left":
@@ -201,7 +201,7 @@ class Worker:
         """Read until cancelled, or closed from another thread; return whether it had ended."""
         reading = asyncio.create_task(self._read(events))
         await asyncio.sleep(self.chance.uniform(0, 2))
-        if self.driver.threads is not None:
+        if self.client.threads is not None:
             await asyncio.to_thread(events.close)
             await reading
             return False
@@ -213,14 +213,14 @@ class Worker:
         return True
 
     async def _read(self, events: Any, limit: int | None = None) -> None:
-        await self.driver.read(events, self._delivered, limit)
+        await self.client.read(events, self._delivered, limit)
 
     async def _resume(self, events: Any) -> None:
         self.tally.counts["ended early"] += 1
         await self._read_all(after_sequence=events.last_sequence)
 
     async def _read_all(self, **options: Any) -> None:
-        await self._read(self.driver.client.get_workflow_events(self._run, **options))
+        await self._read(self.client.stream(self._run, **options))
 
     async def _compare(self) -> None:
         self.tally.compare(await self.truth.events(self._run), self._delivered)
@@ -233,7 +233,7 @@ class Worker:
 
     async def _call(self, operation: str, *args: Any, **options: Any) -> Any:
         self.tally.calls[operation] += 1
-        return await self.driver.call(operation, *args, **options)
+        return await self.client.call(operation, *args, **options)
 
     async def _start(self, operation: str, workflow: str, **fields: Any) -> HandlerData:
         start_event = {**fields, "call": self._number()}
@@ -293,7 +293,7 @@ class Worker:
 
     async def _answer(self) -> None:
         run = await self._start("run_workflow_nowait", "human")
-        events = self.driver.client.get_workflow_events(run.handler_id)
+        events = self.client.stream(run.handler_id)
         await self._read(events, 1)
         if await self._post("send_event", ANSWER) is None:
             return await self.truth.purge(self._run)  # it is unknown whether the answer arrived
@@ -332,7 +332,7 @@ class Worker:
         The start names its run, so that the run can be purged; it may therefore end in the error
         that a run found under that ID is not known to be its own.
         """
-        if self.driver.threads is not None:
+        if self.client.threads is not None:
             return await self._wait()
         self._run = uuid.uuid4().hex
         number = self._number()

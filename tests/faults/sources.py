@@ -9,8 +9,9 @@ from typing import Any
 
 import attrs
 
-from ..support.chaos import Fault, chaos, in_turn
-from ..support.driver import describe
+from examples.chaos_proxy import Fault, chaos, in_turn
+
+from ..support.any_client import describe
 from ..support.scripted import Turn, scripted
 from .server_process import ServerProcess
 

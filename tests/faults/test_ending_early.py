@@ -11,7 +11,7 @@ import httpx
 import pytest
 from llama_agents.client import EventStream, WorkflowClient
 
-from ..support.scripted import Turn, answer, frame, scripted, stream
+from ..support.scripted import Turn, frame, response, scripted, stream
 from ..support.server import wait_until_async
 from .measure import open_sockets
 
@@ -68,14 +68,14 @@ async def read_all(client: WorkflowClient) -> None:
         pass
 
 
-RUNNING = answer(
+RUNNING = response(
     "202 Accepted",
     b'{"handler_id": "h1", "workflow_name": "w", "run_id": null, "error": null, "result": null,'
     b' "status": "running", "started_at": "2026-01-01T00:00:00Z", "updated_at": null,'
     b' "completed_at": null}',
     Connection="keep-alive",
 )
-WORKFLOWS = answer("200 OK", b'{"workflows": []}', Connection="keep-alive")
+WORKFLOWS = response("200 OK", b'{"workflows": []}', Connection="keep-alive")
 
 
 @pytest.mark.parametrize(

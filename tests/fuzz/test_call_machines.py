@@ -1,489 +1,454 @@
-"""A start is made once, and a wait keeps its bound, whatever becomes of requests and answers."""
+"""A start happens at most once, and a wait meets its deadline, whatever happens to requests."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from datetime import UTC, datetime
+import math
 from email.utils import formatdate
 from typing import Any
 
-import attrs
 import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from llama_agents.client import (
+    StatusError,
     WaitTimeoutError,
     WorkflowClientError,
     WorkflowFailedError,
 )
-from llama_agents.client import _operations as operations
-from llama_agents.client._retry import Again, Returned, Sources
-from llama_agents.client._start import Start
-from llama_agents.client._wait import Wait
+from llama_agents.client._core import endpoints
+from llama_agents.client._core.actions import Finished, Listen, Poll, Read, Retry, Sleep
+from llama_agents.client._core.policy import TRANSPORT_ERRORS
+from llama_agents.client._core.start import Phase as StartPhase
+from llama_agents.client._core.start import Start
+from llama_agents.client._core.wait import Phase as WaitPhase
+from llama_agents.client._core.wait import Wait
 from llama_agents.client.protocol import HandlerData
+from workflows.events import StartEvent
 
 from ..support.scripted import frame
-
-REQUEST = httpx.Request("GET", "http://host/x")
-EPOCH = 1_700_000_000.0
-HANDLER_ID = "the-run"
-HTTP_STATUS = {"running": 202, "completed": 200, "failed": 500, "cancelled": 500}
-ENDED = st.sampled_from(["completed", "failed", "cancelled"])
-NOT_SENT = [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout]
-LOST = [httpx.ReadError, httpx.ReadTimeout, httpx.WriteError, httpx.RemoteProtocolError]
-PROXY = [408, 429, 501, 502, 503, 504, 520, 599]
-
-
-@attrs.define
-class Run:
-    """A run as the server has it, by the server's clock."""
-
-    run_id: str
-    started: float
-    status: str = "running"
-    ended: float | None = None
-
-    def body(self) -> dict[str, Any]:
-        return {
-            "handler_id": HANDLER_ID,
-            "workflow_name": "w",
-            "run_id": self.run_id,
-            "status": self.status,
-            "started_at": iso(self.started),
-            "completed_at": None if self.ended is None else iso(self.ended),
-        }
-
-
-def iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
-
-
-def reply(status: int, body: object = None, **headers: str) -> httpx.Response:
-    content = b"" if body is None else json.dumps(body).encode()
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.Response(status, content=content, headers=named, request=REQUEST)
-
+from .model import (
+    CALLER_ERRORS,
+    FAILURES,
+    HANDLER_ID,
+    HTTP_STATUS,
+    LOST,
+    MAX_RETRY_AFTER,
+    NOT_SENT,
+    RETRYABLE,
+    Clock,
+    Run,
+    assert_delay,
+    assert_names_run,
+    response,
+)
 
 # ------------------------------------------------------------------- the safe start
 
+# A proxy responds so whether or not the request has reached the server.
+PROXY_ERRORS = [408, 429, 501, 502, 503, 504, 520, 599]
+REJECTIONS = [400, 401, 404, 422, 500]  # of a start that the server has seen, and not begun
+MAX_RETRIES = 2  # of a start that was never sent
+MAX_LOST_RETRIES = 5  # of a start that may have arrived
+ends = st.none() | st.sampled_from(["completed", "failed", "cancelled"])
+seconds = st.floats(0, 60)
 
-class StartIsMadeOnce(RuleBasedStateMachine):
-    """A server that keeps its runs, behind a network that loses requests and answers.
+
+class Begin(StartEvent):
+    """A start event with two encodings."""
+
+    x: int = 1
+
+
+class StartHappensOnce(RuleBasedStateMachine):
+    """A server that stores its runs, behind a network that loses requests and responses.
 
     A start that seems lost may still arrive, as long as it comes before the next one.
     """
 
-    @initialize(
-        made_here=st.booleans(),
-        waits=st.booleans(),
+    over = True
+
+    @precondition(lambda self: self.over)
+    @rule(
+        id_is_generated=st.booleans(),
+        blocks=st.booleans(),
         earlier=st.sampled_from([None, "running", "completed", "failed"]),
         skew=st.floats(-(10**6), 10**6),
         age=st.floats(10, 10**5),
     )
     def begin(
-        self, made_here: bool, waits: bool, earlier: str | None, skew: float, age: float
+        self, id_is_generated: bool, blocks: bool, earlier: str | None, skew: float, age: float
     ) -> None:
-        self.now = 1000.0
+        self.clock = Clock()
         self.skew = skew  # of the server's clock
-        self.chance = 0.5
-        self.made_here = made_here
-        self.waits = waits
+        self.id_is_generated = id_is_generated
+        self.blocks = blocks  # a start returns at the end of the run
         self.run: Run | None = None
-        if earlier is not None and not made_here:
-            self.run = Run("earlier", self.time() - age)
+        if earlier is not None and not id_is_generated:
+            self.run = Run("earlier", self.server_time() - age)
             if earlier != "running":
                 self.end_run(earlier)
         self.starts = 0
         self.requests = 0
-        self.late = False  # a start is on its way that the client takes for lost
+        self.failures = 0
+        self.rejections: list[httpx.Response] = []
+        self.was_lost = False
+        self.start_is_on_its_way = False  # while the client takes it for lost
         self.over = False
-        build = operations.run_workflow if waits else operations.run_workflow_nowait
-        look = operations.get_run if waits else operations.get_handler
+        operation = endpoints.run_workflow if blocks else endpoints.run_workflow_nowait
         self.machine = Start(
-            build("w", HANDLER_ID, {"x": 1}, None),
-            look(HANDLER_ID),
+            operation("w", HANDLER_ID, Begin(), None),
+            endpoints.get_handler(HANDLER_ID, must_succeed=blocks),
             HANDLER_ID,
-            made_here=made_here,
-            sources=Sources(lambda: self.now, lambda: EPOCH + self.now, lambda: self.chance),
+            id_is_generated=id_is_generated,
+            time=self.clock.time,
         )
 
     # --------------------------------------------------------------- the server
 
-    def time(self) -> float:
-        return EPOCH + self.now + self.skew
+    def server_time(self) -> float:
+        return self.clock.time.wall_clock() + self.skew
 
     def end_run(self, status: str) -> None:
         assert self.run is not None
         self.run.status = status
-        self.run.ended = self.time()
+        self.run.ended = self.server_time()
 
-    def start_arrives(self) -> httpx.Response:
+    def start_arrives(self) -> httpx.Response | None:
         if self.run is not None and self.run.status == "running":
-            return reply(409, {"detail": "it goes on"})
+            return response(409, {"detail": "it is running"})
         self.starts += 1
-        self.run = Run(f"run {self.starts}", self.time())
-        return self.told()
+        assert self.starts == 1, "started twice"
+        self.run = Run("run 1", self.server_time())
+        return None
 
-    def look_arrives(self) -> httpx.Response:
-        return reply(404, {"detail": "no"}) if self.run is None else self.told()
+    def handler(self) -> httpx.Response:
+        if self.run is None:
+            return response(404, {"detail": "no"})
+        return self.run.response(date=formatdate(int(self.server_time()), usegmt=True))
 
-    def told(self) -> httpx.Response:
-        assert self.run is not None
-        date = formatdate(int(self.time()), usegmt=True)
-        return reply(HTTP_STATUS[self.run.status], self.run.body(), date=date)
-
-    # --------------------------------------------------------------- what is always so
-
-    @invariant()
-    def run_is_started_at_most_once(self) -> None:
-        assert self.starts <= 1
-
-    @invariant()
-    def requests_are_bounded(self) -> None:
-        assert self.requests <= 20
-
-    # --------------------------------------------------------------- what happens
+    # --------------------------------------------------------------- the network
 
     calling = precondition(lambda self: not self.over)
 
     @calling
-    @rule(seconds=st.floats(0, 100), chance=st.floats(0, 1, exclude_max=True))
-    def time_passes(self, seconds: float, chance: float) -> None:
-        self.now += seconds
-        self.chance = chance
-
-    @calling
-    @rule(status=ENDED)
-    def run_ends(self, status: str) -> None:
-        if self.run is not None and self.run.status == "running" and not self.late:
-            self.end_run(status)
-
-    @calling
-    @rule(kind=st.sampled_from(NOT_SENT))
-    def request_is_not_sent(self, kind: type[Exception]) -> None:
-        self.machine.request()
-        self.fail(kind)
-
-    @calling
-    @rule(kind=st.sampled_from(LOST), seconds=st.floats(0, 60), arrives_late=st.booleans())
-    def request_is_lost(self, kind: type[Exception], seconds: float, arrives_late: bool) -> None:
-        operation = self.machine.request()
-        self.deliver_late_start(operation)
-        # A second start of a name may only come late while the first run goes on.
-        if operation.method == "POST" and arrives_late and self.starts == 0 and self.made_here:
-            self.late = True
-        self.now += seconds
-        self.fail(kind)
-
-    @calling
-    @rule(kind=st.sampled_from(LOST), seconds=st.floats(0, 60), ends=st.none() | ENDED)
-    def answer_is_lost(self, kind: type[Exception], seconds: float, ends: str | None) -> None:
-        self.arrive(seconds, ends)
-        self.fail(kind)
+    @rule(seconds=st.floats(0, 100), chance=st.floats(0, 1, exclude_max=True), end=ends)
+    def time_passes(self, seconds: float, chance: float, end: str | None) -> None:
+        self.clock.now += seconds
+        self.clock.chance = chance
+        if end and self.run and self.run.status == "running" and not self.start_is_on_its_way:
+            self.end_run(end)
 
     @calling
     @rule(
-        status=st.sampled_from(PROXY),
-        seconds=st.floats(0, 60),
-        ends=st.none() | ENDED,
-        arrives=st.booleans(),
+        outcome=st.sampled_from([*LOST, *PROXY_ERRORS])
+        | st.sampled_from([*NOT_SENT, *CALLER_ERRORS])
+        | st.sampled_from([400, 400, *REJECTIONS]),
+        request=st.sampled_from(["arrives", "is lost", "arrives late"]),
+        seconds=seconds,
+        end=ends,
         retry_after=st.sampled_from(["", "1", "30", "9999"]),
     )
-    def proxy_answers(
-        self, status: int, seconds: float, ends: str | None, arrives: bool, retry_after: str
+    def response_does_not_come(
+        self, outcome: Any, request: str, seconds: float, end: str | None, retry_after: str
     ) -> None:
-        if arrives:
-            self.arrive(seconds, ends)
-        else:
-            self.machine.request()
-        self.take(lambda: self.machine.answered(reply(status, retry_after=retry_after)))
+        if outcome in REJECTIONS and self.machine.phase is StartPhase.CHECKING:
+            return
+        may_arrive = outcome in LOST or outcome in PROXY_ERRORS
+        if may_arrive and request == "arrives":
+            self.arrive(seconds, end)
+        elif self.send() == "POST" and may_arrive and request == "arrives late":
+            # A second start of a name may only come late while the first run is running.
+            self.start_is_on_its_way = self.starts == 0 and self.id_is_generated
+        if isinstance(outcome, int):
+            outcome = response(outcome, {"detail": "no"}, retry_after=retry_after)
+        self.report(outcome)
 
     @calling
-    @rule(status=st.sampled_from([400, 401, 404, 422, 500]))
-    def server_refuses_the_start(self, status: int) -> None:
-        """Without having started it."""
-        if self.machine.request().method == "POST":
-            self.take(lambda: self.machine.answered(reply(status, {"detail": "no"})))
+    @rule(seconds=seconds, end=ends)
+    def server_responds(self, seconds: float, end: str | None) -> None:
+        self.report(self.arrive(seconds, end))
 
-    @calling
-    @rule(seconds=st.floats(0, 60), ends=st.none() | ENDED)
-    def server_answers(self, seconds: float, ends: str | None) -> None:
-        answer = self.arrive(seconds, ends)
-        self.take(lambda: self.machine.answered(answer))
-
-    def arrive(self, seconds: float, ends: str | None) -> httpx.Response:
-        """Have the next request arrive; a start that is waited for is answered at the end."""
-        operation = self.machine.request()
-        self.deliver_late_start(operation)
-        if operation.method == "GET":
-            self.now += seconds
-            return self.look_arrives()
-        answer = self.start_arrives()
-        self.now += seconds
-        if answer.status_code != 409 and (self.waits or ends is not None):
-            self.end_run(ends or "completed")
-        return answer if answer.status_code == 409 else self.told()
-
-    def deliver_late_start(self, operation: Any) -> None:
-        """Have the start arrive that seemed lost: with the next look, or before the next start."""
-        if self.late and (operation.method == "POST" or self.requests % 2):
-            self.late = False
+    def send(self) -> str:
+        """Send the next request; return its method."""
+        method = self.machine.request().method
+        assert (method == "GET") is (self.machine.phase is StartPhase.CHECKING)
+        # A late start arrives before the next start, or together with a poll.
+        if self.start_is_on_its_way and (method == "POST" or self.requests % 2):
+            self.start_is_on_its_way = False
             self.start_arrives()
+        return method
 
-    def fail(self, kind: type[Exception]) -> None:
-        self.take(lambda: self.machine.failed(kind("x")))
+    def arrive(self, seconds: float, end: str | None) -> httpx.Response:
+        """Have the next request arrive; return its response."""
+        if self.send() == "GET":
+            self.clock.now += seconds
+            return self.handler()
+        rejected = self.start_arrives()
+        self.clock.now += seconds
+        if rejected is None and (self.blocks or end):
+            self.end_run(end or "completed")
+        return rejected or self.handler()
 
-    def take(self, act: Callable[[], Any]) -> None:
+    # --------------------------------------------------------------- the machine
+
+    def expected(self, outcome: type[Exception] | httpx.Response) -> tuple[StartPhase | None, int]:
+        """Return the phase after an outcome, None for the end, and how many failures it is."""
+        phase, checking = self.machine.phase, StartPhase.CHECKING
+        if isinstance(outcome, type):
+            return (phase if outcome in NOT_SENT else checking), 1
+        status = outcome.status_code
+        if phase is checking:
+            if status in RETRYABLE:
+                return checking, 1
+            return (StartPhase.ID_TAKEN if status == 202 else StartPhase.RESENDING), 0
+        if status == 400:
+            return phase, 0
+        if status in PROXY_ERRORS or (status == 409 and phase is StartPhase.RESENDING):
+            return checking, 1
+        return None, 0
+
+    def report(self, outcome: type[Exception] | httpx.Response) -> None:
+        """Tell the machine what became of its request; check what it does next."""
+        phase, failed = self.expected(outcome)
+        self.was_lost |= phase is StartPhase.CHECKING
+        limit = MAX_LOST_RETRIES if self.was_lost else MAX_RETRIES
         self.requests += 1
+        self.failures += failed
+        self.over = True
+        retry_after = 0.0
+        if isinstance(outcome, httpx.Response):
+            if failed:
+                retry_after = float(outcome.headers.get("retry-after") or 0)
+            elif outcome.status_code == 400:
+                self.rejections.append(outcome)
         try:
-            step = act()
-        except (WorkflowClientError, *NOT_SENT, *LOST) as error:
-            assert error.handler_id == HANDLER_ID  # type: ignore[union-attr]
-            assert HANDLER_ID in str(error)
+            if isinstance(outcome, type):
+                action: Any = self.machine.failed(outcome("x"))
+            else:
+                action = self.machine.receive(outcome)
+        except (WorkflowClientError, *TRANSPORT_ERRORS) as error:
+            assert_names_run(error)
+            may_retry = failed and self.failures <= limit and retry_after <= MAX_RETRY_AFTER
+            assert not may_retry or outcome in CALLER_ERRORS, "gave up too early"
+            if isinstance(outcome, httpx.Response) and outcome.status_code == 400:
+                assert isinstance(error, StatusError)
+                assert [error.response, outcome] == self.rejections, "not the first rejection"
             if isinstance(error, WorkflowFailedError):
                 assert self.is_this_run(error.handler)
-            self.over = True
             return
-        if isinstance(step, Again):
-            assert 0 <= step.after <= 300
-            self.now += step.after
+        if isinstance(action, Finished):
+            assert self.is_this_run(action.value)
             return
-        assert isinstance(step, Returned)
-        assert self.is_this_run(step.value)
-        self.over = True
+        assert isinstance(action, Retry)
+        assert outcome not in CALLER_ERRORS
+        assert self.failures <= limit
+        assert self.machine.phase is phase
+        assert_delay(action.delay, self.failures if failed else 0, at_least=retry_after)
+        self.clock.now += action.delay
+        self.over = False
 
     def is_this_run(self, handler: HandlerData) -> bool:
         return self.starts == 1 and handler.run_id == "run 1"
 
-    @precondition(lambda self: self.over)
-    @rule(
-        made_here=st.booleans(),
-        waits=st.booleans(),
-        earlier=st.sampled_from([None, "running", "completed", "failed"]),
-        skew=st.floats(-(10**6), 10**6),
-        age=st.floats(10, 10**5),
-    )
-    def begin_another(self, **options: Any) -> None:
-        self.begin(**options)
-
-
-TestStartIsMadeOnce = StartIsMadeOnce.TestCase
-TestStartIsMadeOnce.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, report_multiple_bugs=False
-)
-
 
 # ------------------------------------------------------------------- the wait
 
-SLACK = 0.5  # s, beyond the bound
-LOOKS_IN_A_ROW = 6  # that may fail
-STREAM = reply(200, content_type="text/event-stream")
-# Parts of the longest time that a phase of a request may take.
-parts = st.sampled_from([0.0, 0.5, 0.99]) | st.floats(0, 1, exclude_max=True)
+SLACK = 0.5  # s, beyond the deadline
+MAX_POLL_RETRIES = 6  # in a row
+MAX_POLL_INTERVAL = 5.0
+HEARTBEAT = b": heartbeat\n\n"
+STREAM = response(200, content_type="text/event-stream")
+CLIENT_LIMITS = [httpx.Timeout(45, connect=10), httpx.Timeout(None), httpx.Timeout(3)]
+# Shares of the longest time that a phase of a request may take.
+shares = st.sampled_from([0.0, 0.5, 1.0]) | st.floats(0, 1)
+failures = st.sampled_from(FAILURES)
 
 
-bounds = st.sampled_from([None, 0, 0.01, 1, 20, 90]) | st.floats(0, 100)
+class WaitMeetsItsDeadline(RuleBasedStateMachine):
+    """A server that responds, stalls or breaks at each step, while each request keeps its limits.
 
-
-class WaitKeepsItsBound(RuleBasedStateMachine):
-    """A server that answers, stalls or breaks at each step, while each request keeps its limits.
-
-    A request may take almost its limit to connect, and again until the head of the answer comes;
-    the same holds for the time between any two pieces of a stream.
+    A request may take its limit to connect, and again until the head of the response comes; the
+    same holds for the time between any two chunks of a stream.
     """
 
-    @initialize(
-        timeout=bounds,
-        own=st.sampled_from([httpx.Timeout(45, connect=10), httpx.Timeout(None), httpx.Timeout(3)]),
+    action: Any = Finished(None)  # or Poll, Listen, and Read while the stream is open
+
+    finished = precondition(lambda self: isinstance(self.action, Finished))
+    polling = precondition(lambda self: isinstance(self.action, Poll))
+    connecting = precondition(lambda self: isinstance(self.action, Listen))
+    reading = precondition(lambda self: isinstance(self.action, Read))
+
+    @finished
+    @rule(
+        timeout=st.sampled_from([None, 0, 0.01, 1, 20, 90]) | st.floats(0, 100),
+        client=st.sampled_from(CLIENT_LIMITS),
         poll_interval=st.sampled_from([0, 0.5, 3]),
         backoff=st.sampled_from(["constant", "linear", "exponential"]),
     )
     def begin(
-        self, timeout: float | None, own: httpx.Timeout, poll_interval: float, backoff: Any
+        self, timeout: float | None, client: httpx.Timeout, poll_interval: float, backoff: Any
     ) -> None:
-        self.now = 1000.0
-        self.timeout = timeout
-        self.own = own
-        self.stage = "look"  # or "listen", "read", "over"
-        self.failed_looks = 0
+        self.clock = Clock()
+        self.deadline = math.inf if timeout is None else self.clock.now + timeout
+        self.client = client
+        self.failures = 0
+        self.interval, self.backoff = float(poll_interval), backoff
+        self.is_ending = False  # the stream has said that the run has ended
+        self.lag = 0.005
+        self.action = Poll()
         self.wait = Wait(
-            operations.get_handler(HANDLER_ID),
+            endpoints.get_handler(HANDLER_ID),
             HANDLER_ID,
             timeout=timeout,
             poll_interval=poll_interval,
             backoff=backoff,
-            sources=Sources(lambda: self.now, lambda: EPOCH + self.now, lambda: 0.5),
+            time=self.clock.time,
         )
 
-    def at(*stages: str) -> Any:  # type: ignore[misc]
-        return precondition(lambda self: self.stage in stages)
-
     @invariant()
-    def time_is_within_the_bound(self) -> None:
-        if self.timeout is not None:
-            assert self.now <= 1000.0 + self.timeout + SLACK
+    def deadline_is_met_and_phase_is_what_the_stream_has_said(self) -> None:
+        if hasattr(self, "wait"):
+            assert self.clock.now <= self.deadline + SLACK
+            assert (self.wait.phase is WaitPhase.CONFIRMING) is self.is_ending
 
-    def begin_request(self) -> None:
-        limits = self.wait.timeout(self.own)
+    def remaining(self) -> float:
+        return max(0.0, self.deadline - self.clock.now)
+
+    def send(self, connecting: float, reading: float) -> None:
+        limits = self.wait.request_timeout(self.client)
         assert limits.read is None or limits.read > 0
-        self.connect_limit, self.read_limit = limits.connect or 100.0, limits.read or 100.0
+        self.read_limit = limits.read or 100.0
+        self.clock.now += connecting * (limits.connect or 100.0) + reading * self.read_limit
 
-    def sleep(self, pause: float) -> None:
-        assert 0 <= pause <= 300
-        self.now += pause
+    def follow(self, action: Any) -> None:
+        self.action = action
+        if isinstance(action, Sleep):
+            assert 0 <= action.seconds <= min(self.remaining(), MAX_RETRY_AFTER)
+            self.clock.now += action.seconds
+            self.action = Poll()
 
-    # --------------------------------------------------------------- a look
+    # --------------------------------------------------------------- polls
 
-    def take_look(
-        self, act: Callable[[], HandlerData | float], *, failing: bool, final: bool = False
-    ) -> None:
-        self.failed_looks = self.failed_looks + 1 if failing else 0
-        try:
-            step = act()
-        except WaitTimeoutError as error:
-            assert self.timeout is not None
-            assert self.now >= 1000.0 + self.timeout - 1e-6, "too early"
-            assert error.handler_id == HANDLER_ID
-            self.stage = "over"
-            return
-        except (WorkflowClientError, *NOT_SENT, *LOST) as error:
-            assert final or self.failed_looks > LOOKS_IN_A_ROW, "given up too early"
-            assert HANDLER_ID in str(error)
-            self.stage = "over"
-            return
-        assert self.failed_looks <= LOOKS_IN_A_ROW
-        if isinstance(step, HandlerData):
-            self.stage = "over"
-        elif failing or step:
-            self.sleep(step)
-        else:
-            self.stage = "listen"
-
-    @at("look")
-    @rule(connecting=parts, reading=parts, status=st.sampled_from([*HTTP_STATUS]))
-    def look_is_answered(self, connecting: float, reading: float, status: str) -> None:
-        self.begin_request()
-        self.now += connecting * self.connect_limit + reading * self.read_limit
-        body = Run("run 1", EPOCH, status).body()
-        self.take_look(lambda: self.wait.looked(reply(HTTP_STATUS[status], body)), failing=False)
-        assert (self.stage == "over") >= (status != "running")
-
-    @at("look")
-    @rule(connecting=parts, reading=parts)
-    def look_finds_the_run_going_on(self, connecting: float, reading: float) -> None:
-        self.look_is_answered(connecting, reading, "running")
-
-    @at("look")
+    @polling
     @rule(
-        connecting=parts,
-        reading=parts,
-        status=st.sampled_from([429, 502, 503, 504, 503, 503, 404, 500]),
+        connecting=shares,
+        reading=shares,
+        outcome=failures
+        | st.just("running")
+        | st.sampled_from([*HTTP_STATUS, 429, 502, 503, 504, 404, 500, *CALLER_ERRORS]),
         retry_after=st.sampled_from(["", "", "1", "200", "9999"]),
     )
-    def look_is_refused(
-        self, connecting: float, reading: float, status: int, retry_after: str
-    ) -> None:
-        self.begin_request()
-        self.now += connecting * self.connect_limit + reading * self.read_limit
-        answer = reply(status, {"detail": "no"}, retry_after=retry_after)
-        final = status not in (429, 502, 503, 504) or retry_after == "9999"
-        self.take_look(lambda: self.wait.looked(answer), failing=True, final=final)
-        assert self.stage == "over" or not final
-
-    @at("look")
-    @rule(connecting=parts, reading=parts, kind=st.sampled_from([*NOT_SENT, *LOST]))
-    def look_fails(self, connecting: float, reading: float, kind: type[Exception]) -> None:
-        self.begin_request()
-        self.lose_time(connecting, reading, kind)
-        self.take_look(lambda: self.wait.look_failed(kind("x")), failing=True)
-
-    @at("look")
-    @rule(times=st.integers(2, LOOKS_IN_A_ROW))
-    def looks_fail_in_a_row(self, times: int) -> None:
-        for _ in range(times):
-            if self.stage == "look":
-                self.look_fails(0.0, 0.0, httpx.ReadError)
-
-    def lose_time(self, connecting: float, reading: float, kind: type[Exception]) -> None:
-        if kind in NOT_SENT:
-            self.now += self.connect_limit if "Timeout" in kind.__name__ else 0.0
+    def poll(self, connecting: float, reading: float, outcome: Any, retry_after: str = "") -> None:
+        self.send(connecting, reading)
+        may_retry = outcome in RETRYABLE or outcome in FAILURES
+        at_least = float(retry_after or 0) if outcome in RETRYABLE else 0.0
+        self.failures = self.failures + 1 if may_retry else 0
+        may_retry &= self.failures <= MAX_POLL_RETRIES and at_least <= MAX_RETRY_AFTER
+        try:
+            if isinstance(outcome, type):
+                action: Any = self.wait.poll_failed(outcome("x"))
+            elif isinstance(outcome, str):
+                action = self.wait.poll_response(Run(status=outcome).response())
+            else:
+                headers = {"retry_after": retry_after}
+                action = self.wait.poll_response(response(outcome, {"detail": ""}, **headers))
+        except (WorkflowClientError, *TRANSPORT_ERRORS) as error:
+            assert_names_run(error)
+            if isinstance(error, WaitTimeoutError):
+                assert self.remaining() == 0, "too early"
+            assert (may_retry or outcome == "running") is isinstance(error, WaitTimeoutError)
+            assert outcome == "running" or not isinstance(outcome, str)
+            self.action = Finished(None)
+            return
+        assert isinstance(action, Finished) or self.remaining() > 0, "continued after the deadline"
+        if outcome == "running":
+            expected = Sleep(min(self.lag, self.remaining())) if self.is_ending else Listen()
+            assert action == expected
+            if self.is_ending:
+                self.lag = min(2 * self.lag, MAX_POLL_INTERVAL)
+        elif isinstance(outcome, str):
+            assert isinstance(action, Finished)
+            assert action.value.status == outcome
         else:
-            reading = 1.0 if kind is httpx.ReadTimeout else reading
-            self.now += connecting * self.connect_limit + reading * self.read_limit
+            # One rule for a poll whose response was lost and one whose response asks for a retry.
+            assert may_retry
+            assert isinstance(action, Sleep)
+            at_most = min(self.remaining(), MAX_RETRY_AFTER)
+            assert_delay(action.seconds, self.failures, at_least=at_least, at_most=at_most)
+        self.follow(action)
+
+    @polling
+    @rule(
+        times=st.integers(2, MAX_POLL_RETRIES),
+        outcome=st.sampled_from([503, httpx.ReadError, "running"]),
+    )
+    def polls_end_alike(self, times: int, outcome: Any) -> None:
+        for _ in range(times):
+            if isinstance(self.action, Poll):
+                self.poll(0.0, 0.0, outcome)
 
     # --------------------------------------------------------------- the stream
 
-    def leave_stream(self, kind: type[Exception] | None) -> None:
-        self.stage = "look"
-        self.sleep(self.wait.fell_silent(None if kind is None else kind("x")))
-
-    @at("listen")
-    @rule(connecting=parts, reading=parts)
-    def stream_opens(self, connecting: float, reading: float) -> None:
+    @connecting
+    @rule(
+        connecting=shares,
+        reading=shares,
+        outcome=st.just(STREAM) | failures | st.sampled_from([204, 200, 404, 500, 503]),
+    )
+    def listen(self, connecting: float, reading: float, outcome: Any) -> None:
         self.wait.listen()
-        self.begin_request()
-        self.now += connecting * self.connect_limit + reading * self.read_limit
-        if self.wait.opened(STREAM):
-            self.stage = "read"
+        self.send(connecting, reading)
+        if isinstance(outcome, type):
+            self.leave(outcome)
+            return
+        if outcome is STREAM and self.wait.opened(STREAM):
+            self.action = Read()
+            return
+        if outcome is not STREAM:
+            assert not self.wait.opened(response(outcome, content_type="text/html"))
+            self.is_ending = self.is_ending or outcome == 204
+        self.leave(None)
+
+    @reading
+    @rule(
+        waiting=shares,
+        chunk=st.sampled_from([HEARTBEAT, b"id", frame(1), frame(2, "StopEvent"), b"\xff"]),
+    )
+    def stream_continues(self, waiting: float, chunk: bytes) -> None:
+        self.clock.now += waiting * self.read_limit
+        self.is_ending = self.is_ending or b"StopEvent" in chunk
+        if self.wait.receive(chunk):
+            self.action = Poll()
         else:
-            self.leave_stream(None)
+            assert not self.is_ending, "keeps listening after the end"
 
-    @at("listen")
-    @rule(connecting=parts, reading=parts, status=st.sampled_from([204, 200, 404, 500, 503]))
-    def stream_is_refused(self, connecting: float, reading: float, status: int) -> None:
-        self.wait.listen()
-        self.begin_request()
-        self.now += connecting * self.connect_limit + reading * self.read_limit
-        assert not self.wait.opened(reply(status, content_type="text/html"))
-        self.leave_stream(None)
-
-    @at("listen")
-    @rule(connecting=parts, reading=parts, kind=st.sampled_from([*NOT_SENT, *LOST]))
-    def stream_fails(self, connecting: float, reading: float, kind: type[Exception]) -> None:
-        self.wait.listen()
-        self.begin_request()
-        self.lose_time(connecting, reading, kind)
-        self.leave_stream(kind)
-
-    @at("read")
-    @rule(
-        waiting=parts,
-        piece=st.sampled_from(
-            [b": heartbeat\n\n", b"id", frame(1), frame(2, "StopEvent"), b"\xff"]
-        ),
-    )
-    def stream_goes_on(self, waiting: float, piece: bytes) -> None:
-        self.now += waiting * self.read_limit
-        if self.wait.heard(piece):
-            self.stage = "look"
-
-    @at("read")
-    @rule(
-        waiting=parts,
-        kind=st.sampled_from([None, httpx.ReadTimeout, httpx.ReadTimeout, httpx.ReadError]),
-    )
+    @reading
+    @rule(waiting=shares, kind=st.sampled_from([None, httpx.ReadTimeout, httpx.ReadError]))
     def stream_ends(self, waiting: float, kind: type[Exception] | None) -> None:
-        self.now += self.read_limit * (1.0 if kind is httpx.ReadTimeout else waiting)
-        self.leave_stream(kind)
+        is_silent = kind is httpx.ReadTimeout
+        self.clock.now += self.read_limit * (1.0 if is_silent else waiting)
+        self.leave(kind, is_silent=is_silent)
 
-    @at("over")
-    @rule(
-        timeout=bounds,
-        own=st.sampled_from([httpx.Timeout(45, connect=10), httpx.Timeout(None), httpx.Timeout(3)]),
-        poll_interval=st.sampled_from([0, 0.5, 3]),
-        backoff=st.sampled_from(["constant", "linear", "exponential"]),
-    )
-    def begin_another(self, **options: Any) -> None:
-        self.begin(**options)
+    def leave(self, kind: type[Exception] | None, *, is_silent: bool = False) -> None:
+        action = self.wait.stream_ended(None if kind is None else kind("x"))
+        if is_silent or self.is_ending:
+            assert action == Poll()
+        else:
+            assert action == Sleep(min(self.interval, self.remaining()))
+            longer = {"linear": self.interval + 1, "exponential": self.interval * 2}
+            self.interval = min(longer.get(self.backoff, self.interval), MAX_POLL_INTERVAL)
+        self.follow(action)
 
 
-TestWaitKeepsItsBound = WaitKeepsItsBound.TestCase
-TestWaitKeepsItsBound.settings = settings(
+SETTINGS = settings(
     max_examples=150, stateful_step_count=40, deadline=None, report_multiple_bugs=False
 )
+TestStartHappensOnce = StartHappensOnce.TestCase
+TestStartHappensOnce.settings = SETTINGS
+TestWaitMeetsItsDeadline = WaitMeetsItsDeadline.TestCase
+TestWaitMeetsItsDeadline.settings = SETTINGS
 
 
 @settings(max_examples=200, deadline=None)
@@ -492,62 +457,64 @@ TestWaitKeepsItsBound.settings = settings(
     ends_at=st.floats(0, 300),
     lag=st.floats(0, 1),
     latency=st.floats(0.001, 0.05),
-    heartbeat=st.sampled_from([None, 5.0, 25.0]),
-    deaf=st.booleans(),
+    heartbeat=st.sampled_from([math.inf, 5.0, 25.0]),
+    is_mute=st.booleans(),
 )
-def test_wait_without_faults_finds_the_end_in_time(
+def test_wait_without_faults_finishes_soon_after_the_run(
     timeout: float | None,
     ends_at: float,
     lag: float,
     latency: float,
-    heartbeat: float | None,
-    deaf: bool,
+    heartbeat: float,
+    is_mute: bool,
 ) -> None:
-    """The status may lag behind the stream; a deaf stream lives, and never tells of the end."""
-    now = 0.0
-    sources = Sources(lambda: now, lambda: EPOCH + now, lambda: 0.5)
-    look = operations.get_handler(HANDLER_ID)
-    wait = Wait(look, HANDLER_ID, timeout=timeout, sources=sources)
-    own = httpx.Timeout(45, connect=10)
-    end_shows = ends_at + lag
+    """The status may lag behind the stream, and a stream may be alive but never report the end."""
+    clock = Clock()
+    started_at = clock.now
+    ends_at += started_at
+    poll = endpoints.get_handler(HANDLER_ID)
+    wait = Wait(poll, HANDLER_ID, timeout=timeout, time=clock.time)
+    status_ends_at = ends_at + lag
+    action: Any = Poll()
     for _ in range(1000):
-        wait.timeout(own)
-        now += latency
-        status = "completed" if now >= end_shows else "running"
-        try:
-            step = wait.looked(reply(HTTP_STATUS[status], Run("run 1", EPOCH, status).body()))
-        except WaitTimeoutError:
-            assert timeout is not None
-            assert timeout <= now <= timeout + SLACK
-            assert now < end_shows
-            return
-        if isinstance(step, HandlerData):
-            break
-        if not step:
-            limit = wait.timeout(own).read or 0.0
-            wait.listen()
-            now += latency
-            if now >= ends_at and not deaf:
-                assert not wait.opened(reply(204))
-                step = wait.fell_silent(None)
-            elif wait.opened(STREAM):
-                heard = heard_of_it = False
-                while not heard:
-                    told = float("inf") if deaf or heard_of_it else ends_at - now
-                    beat = heartbeat or float("inf")
-                    passed = min(told, beat, limit)
-                    now += passed
-                    if passed == limit:
-                        step = wait.fell_silent(httpx.ReadTimeout("x"))
-                        break
-                    text = frame(1, "StopEvent") if passed == told else b": heartbeat\n\n"
-                    heard_of_it = heard_of_it or passed == told
-                    heard = wait.heard(text)
-                    assert now <= ends_at + 1000, "it listens for ever"
-            else:
-                step = wait.fell_silent(None)
-        now += step
+        match action:
+            case Finished():
+                break
+            case Sleep(seconds):
+                clock.now += seconds
+                action = Poll()
+            case Listen():
+                action = listen(wait, clock, latency, heartbeat, math.inf if is_mute else ends_at)
+            case Poll():
+                wait.request_timeout(CLIENT_LIMITS[0])
+                clock.now += latency
+                status = "completed" if clock.now >= status_ends_at else "running"
+                try:
+                    action = wait.poll_response(Run(status=status).response())
+                except WaitTimeoutError:
+                    assert timeout is not None
+                    assert started_at + timeout <= clock.now <= started_at + timeout + SLACK
+                    assert clock.now < status_ends_at
+                    return
     else:
-        pytest.fail("it goes on for ever")
-    assert step.status == "completed"
-    assert now <= end_shows + lag + 0.1 + 10 * latency + (50 if deaf else 0)
+        pytest.fail("it never finishes")
+    assert action.value.status == "completed"
+    assert clock.now <= status_ends_at + lag + 0.1 + 10 * latency + (50 if is_mute else 0)
+
+
+def listen(wait: Wait, clock: Clock, latency: float, heartbeat: float, ends_at: float) -> Any:
+    """Serve a stream that reports the end of its run at a given time; return what comes next."""
+    limit = wait.request_timeout(CLIENT_LIMITS[0]).read or 0.0
+    wait.listen()
+    clock.now += latency
+    if not wait.opened(STREAM if clock.now < ends_at else response(204)):
+        return wait.stream_ended(None)
+    for _ in range(1000):
+        until_end = ends_at - clock.now
+        passed = min(until_end, heartbeat, limit)
+        clock.now += passed
+        if passed == limit:
+            return wait.stream_ended(httpx.ReadTimeout("x"))
+        if wait.receive(frame(1, "StopEvent") if passed == until_end else HEARTBEAT):
+            return Poll()
+    pytest.fail("it listens forever")

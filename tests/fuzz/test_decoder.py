@@ -1,42 +1,39 @@
-"""The decoder reads any bytes, however they are cut, as the WHATWG standard says."""
+"""The decoder reads any bytes, however they are split into chunks, as the WHATWG standard says."""
 
 from __future__ import annotations
 
 import itertools
-import pickle
 import re
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llama_agents.client._sse import Block, SSEDecoder
+from llama_agents.client._core.sse import ServerSentEvent, SSEDecoder
 
-from ..support.scripted import frame
-
-MOST_DIGITS = 18  # of a number that the decoder takes
+MAX_DIGITS = 18  # of a number that the decoder accepts
 
 
-def decode(*pieces: bytes) -> list[Block]:
+def decode(*chunks: bytes) -> list[ServerSentEvent]:
     decoder = SSEDecoder()
-    return [block for piece in pieces for block in decoder.feed(piece)]
+    return [event for chunk in chunks for event in decoder.feed(chunk)]
 
 
-def reference(body: bytes) -> list[Block]:
-    """Read a whole body at once, in the order of the standard's prose (9.2.6).
+def reference(body: bytes) -> list[ServerSentEvent]:
+    """Decode a whole body at once, in the order of the standard's prose (9.2.6).
 
-    The client's own rules: an id is a number and holds for its block alone, and a block with only
-    an id or a retry is told too.
+    The client's own rules: an id is a number and holds for its event alone, and an event with only
+    an id or a retry is reported too.
     """
     # As latin-1 each byte is one character, so that no character is taken for the end of a line.
     text = body.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
     *lines, _unfinished = re.split("\r\n|\n|\r", text)
-    blocks = []
+    events = []
     data, number, delay = "", None, None
     for line in lines:
         if line == "":
             text_of_event = data.removesuffix("\n")
             found = text_of_event.encode("latin-1") if text_of_event.strip("\n") else None
             if found is not None or number is not None or delay is not None:
-                blocks.append(Block(found, number, delay))
+                events.append(ServerSentEvent(found, number, delay))
             data, number, delay = "", None, None
             continue
         if line.startswith(":"):
@@ -44,14 +41,14 @@ def reference(body: bytes) -> list[Block]:
         field, colon, value = line.partition(":")
         if colon and value.startswith(" "):
             value = value[1:]
-        digits = re.fullmatch("[0-9]+", value) and len(value) <= MOST_DIGITS
+        digits = re.fullmatch("[0-9]+", value) and len(value) <= MAX_DIGITS
         if field == "data":
             data += value + "\n"
         elif field == "id":
             number = int(value) if digits else None
         elif field == "retry":
             delay = int(value) if digits else None
-    return blocks
+    return events
 
 
 # Not the ends of lines, though they are to str.splitlines, and parts of characters.
@@ -70,15 +67,10 @@ names = st.sampled_from(
 )
 lines = st.one_of(
     st.just(b""),
-    st.builds(
-        lambda name, gap, value: name + gap + value, names, st.sampled_from([b":", b": "]), written
-    ),
-    st.builds(
-        lambda name, gap, value: name + gap + value,
-        st.sampled_from([b"id", b"retry"]),
-        st.sampled_from([b":", b": ", b":  "]),
-        numbers,
-    ),
+    st.tuples(names, st.sampled_from([b":", b": "]), written).map(b"".join),
+    st.tuples(
+        st.sampled_from([b"id", b"retry"]), st.sampled_from([b":", b": ", b":  "]), numbers
+    ).map(b"".join),
     names,
     written,
     st.binary(max_size=12),
@@ -95,59 +87,49 @@ bodies = st.one_of(streams, st.binary(max_size=200))
 
 
 @st.composite
-def cut_bodies(draw: st.DrawFn) -> list[bytes]:
-    """A body in pieces, some of them empty."""
+def split_bodies(draw: st.DrawFn) -> list[bytes]:
+    """A body in chunks, some of them empty."""
     body = draw(bodies)
     cuts = draw(st.lists(st.integers(0, len(body)), max_size=20))
     return [body[a:b] for a, b in itertools.pairwise(sorted([0, *cuts, len(body)]))]
 
 
 @settings(max_examples=400, deadline=None)
-@given(pieces=cut_bodies())
-def test_body_in_pieces_is_read_as_the_standard_says_and_as_soon_as_it_can_be(
-    pieces: list[bytes],
+@given(chunks=split_bodies())
+def test_chunks_are_decoded_as_the_standard_says_and_without_delay(
+    chunks: list[bytes],
 ) -> None:
     decoder = SSEDecoder()
-    blocks: list[Block] = []
+    events: list[ServerSentEvent] = []
     body = b""
-    for piece in pieces:
-        blocks += decoder.feed(piece)
-        body += piece
-        assert blocks == reference(body)
-    assert blocks == decode(body)
+    for chunk in chunks:
+        events += decoder.feed(chunk)
+        body += chunk
+        assert events == reference(body)
+    assert events == decode(body)
 
 
-EVERYTHING = (
+BODY = (
     b'\xef\xbb\xbfid: 1\ndata: {"a":\ndata:1}\n\n: hi\r\n\r\nretry: 5\r\rdata:\n\ndata\n\n'
     + "\ufeffdata: no\nid:7\r\ndata: \u2028ä\u0085😀\x1c\r\n\r\nid\nid: 8\n\ndata: €".encode()
 )
 
 
-def test_body_with_everything_in_it_can_be_cut_at_any_two_places() -> None:
-    whole = reference(EVERYTHING)
+def test_body_with_every_feature_can_be_split_at_any_two_places() -> None:
+    whole = reference(BODY)
     assert len(whole) == 4
-    assert decode(*(EVERYTHING[place : place + 1] for place in range(len(EVERYTHING)))) == whole
-    for first, second in itertools.combinations(range(len(EVERYTHING) + 1), 2):
-        pieces = EVERYTHING[:first], EVERYTHING[first:second], EVERYTHING[second:]
-        assert decode(*pieces) == whole, pieces
+    assert decode(*(BODY[place : place + 1] for place in range(len(BODY)))) == whole
+    for first, second in itertools.combinations(range(len(BODY) + 1), 2):
+        chunks = BODY[:first], BODY[first:second], BODY[second:]
+        assert decode(*chunks) == whole, chunks
 
 
 @settings(max_examples=100, deadline=None)
-@given(pieces=cut_bodies())
-def test_nothing_is_kept_of_blocks_that_are_complete(pieces: list[bytes]) -> None:
+@given(chunks=split_bodies())
+def test_decoder_keeps_nothing_of_complete_events(chunks: list[bytes]) -> None:
     decoder = SSEDecoder()
-    for piece in [*pieces, b"\n", b"\n", b"\n"]:
-        decoder.feed(piece)
+    for chunk in [*chunks, b"\n", b"\n", b"\n"]:
+        decoder.feed(chunk)
     fresh = SSEDecoder()
     fresh.feed(b"x\n\n")
     assert vars(decoder) == vars(fresh)
-
-
-def test_memory_does_not_grow_with_the_blocks_of_a_long_stream() -> None:
-    body = b"".join(b": heartbeat\n\n" + frame(n, text="x" * 50) for n in range(5000))
-    decoder = SSEDecoder()
-    count = 0
-    for place in range(0, len(body), 777):
-        count += len(decoder.feed(body[place : place + 777]))
-        assert len(pickle.dumps(decoder)) < 1200
-    assert count == 5000

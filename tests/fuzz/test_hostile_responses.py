@@ -39,7 +39,7 @@ from llama_agents.client import (
     _async,
     _sync,
 )
-from llama_agents.client._retry import Sources
+from llama_agents.client._core.actions import TimeSource
 from pydantic import BaseModel
 
 CONTRACT = yaml.safe_load((Path(__file__).parents[2] / "openapi.yaml").read_text())
@@ -84,7 +84,7 @@ USES = [
     Use("get_workflow_events", "stream_events", ("h1",), {"after_sequence": "now"}),
 ]
 ITERATED = {"get_workflow_events", "map_workflow"}
-HANDLES = {"run", "resume"}  # they read what get_handler reads, or nothing, and return no model
+HANDLES = {"get_run", "resume"}  # they read what get_handler reads, or nothing, and return no model
 
 
 def test_uses_cover_every_operation_and_method() -> None:
@@ -306,14 +306,14 @@ def time_names() -> list[tuple[Any, str]]:
         for key, module in sys.modules.items()
         if key.startswith(("llama_agents.client._async.", "llama_agents.client._sync."))
         for name, value in vars(module).items()
-        if name in ("sleep", "asleep") or isinstance(value, Sources)
+        if name in ("sleep", "asleep") or isinstance(value, TimeSource)
     ]
 
 
 @contextmanager
 def virtual_time() -> Iterator[None]:
     clock = Clock()
-    sources = Sources(lambda: clock.now, lambda: 1.7e9 + clock.now, lambda: 0.5)
+    sources = TimeSource(lambda: clock.now, lambda: 1.7e9 + clock.now, lambda: 0.5)
     with ExitStack() as stack:
         for module, name in time_names():
             stack.enter_context(patch.object(module, name, getattr(clock, name, sources)))

@@ -1,58 +1,54 @@
-"""A stream over connections that end anyhow: nothing lost, twice, silent, or for ever."""
+"""A stream over connections that end in any way: nothing lost, repeated, silent, or endless."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.utils import formatdate
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 import httpx
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from llama_agents.client import (
+    Cursor,
     InvalidResponseError,
     MissedEventsWarning,
     StatusError,
     StreamDisconnectedError,
 )
-from llama_agents.client._resume import Done, ReadOn, StreamMachine
-from llama_agents.client._retry import DROPS, Again, Sources
+from llama_agents.client._core.actions import Finished, Read, Retry
+from llama_agents.client._core.history import HistoryMachine
+from llama_agents.client._core.stream import StreamMachine
 
 from ..support.scripted import frame
+from .model import (
+    CALLER_ERRORS,
+    EPOCH,
+    FAILURES,
+    HANDLER_ID,
+    MAX_RETRY_AFTER,
+    RETRYABLE,
+    Clock,
+    assert_delay,
+    response,
+)
 
-REQUEST = httpx.Request("GET", "http://host/events/h1")
-LONGEST_OBEYED = 300.0
-EPOCH = 1_700_000_000.0
-
-
-def concrete(cls: type[Exception]) -> Iterator[type[Exception]]:
-    """The kinds of a failure that are raised."""
-    below = [kind for kind in cls.__subclasses__() if kind.__module__ in ("httpx", "builtins")]
-    if not below:
-        yield cls
-    for kind in below:
-        yield from concrete(kind)
-
-
-MISTAKES = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
-FAILURES = [kind for drop in DROPS for kind in concrete(drop) if kind not in MISTAKES]
 IN_A_BODY = [httpx.ReadError, httpx.RemoteProtocolError, httpx.DecodingError, ConnectionResetError]
-
-
-def test_every_kind_of_failure_is_tried() -> None:
-    assert {httpx.ConnectTimeout, httpx.ReadTimeout, httpx.WriteError, *IN_A_BODY} < {*FAILURES}
-
-
 NO_EVENTS = [b": hi\n\n", b"\n\n", b"event: x\n\n", b"data\n\n", b"id: x\n\n", b"id: \xc2\xb2\n\n"]
-
-
-sizes = st.sampled_from([0, 10**6]) | st.integers(0, 500)  # of what arrives
-
+NONSENSE = [b"{", b"[]", b"{}", b"[" * 9999, b"\xff", b'{"value":1,"type":""}']
+# What is not an event, and what it means.
+blocks: st.SearchStrategy[tuple[bytes, dict[str, Any]]] = st.one_of(
+    st.sampled_from([(text, {}) for text in NO_EVENTS]),
+    st.sampled_from([(b"retry: %d\n\n" % ms, {"retry": ms}) for ms in (0, 1, 2500, 10**6, 10**15)]),
+    st.sampled_from([(b"data: %b\n\n" % data, {"is_broken": True}) for data in NONSENSE]),
+)
+sizes = st.sampled_from([0, 10**6]) | st.integers(0, 500)  # of the next chunk
+newlines = st.sampled_from([b"\n", b"\n", b"\r\n", b"\r"])
 # The steps from number to number, and whether an event has none.
 runs = st.lists(
     st.tuples(st.integers(1, 3), st.sampled_from([False, False, False, False, True])),
@@ -61,48 +57,58 @@ runs = st.lists(
 )
 
 
+def test_every_kind_of_failure_is_tried() -> None:
+    assert {httpx.ConnectTimeout, httpx.ReadTimeout, httpx.WriteError, *IN_A_BODY} < {*FAILURES}
+
+
 @attrs.frozen
 class Written:
     """What the server wrote, and where in the body of its connection it is complete."""
 
     complete_at: int
     event: int | None = None
-    echo: bool = False
+    is_repeated: bool = False
     sequence: int | None = None
     retry: int | None = None
-    broken: bool = False
+    is_broken: bool = False
 
 
 class StreamIsExact(RuleBasedStateMachine):
-    """A server that writes down a run of some events, and one reader of it.
+    """A server that stores the events of a run, and one reader of it, of a stream or a replay.
 
     The server honours the cursor, but may send again what lies before it. It writes into its open
-    connection what the reader gets in pieces of any size, and what is on its way is lost when the
-    connection ends. Its events have growing sequence numbers with gaps; some have none.
+    connection, from which the reader gets chunks of any size; what has not been read is lost when
+    the connection ends. Sequence numbers grow, with gaps; some events have none.
     """
 
-    @initialize(
+    over = True
+
+    @precondition(lambda self: self.over)
+    @rule(
         run=runs,
-        after=st.one_of(st.just(-1), st.just("now"), st.integers(0, 12)),
+        after=st.just(-1) | st.just("now") | st.integers(0, 12),
         budget=st.sampled_from([3, 5, 1, 0]),
+        quiet_period=st.sampled_from([None, None, 0.5, 30.0]),
     )
-    def begin(self, run: list[tuple[int, bool]], after: int | Literal["now"], budget: int) -> None:
+    def begin(
+        self, run: list[tuple[int, bool]], after: Cursor, budget: int, quiet_period: float | None
+    ) -> None:
+        self.clock = Clock()
         self.numbers = [number - 1 for number in accumulate(step for step, _ in run)]
         self.last = len(run) - 1
         self.unnumbered = {event for event in range(self.last) if run[event][1]}
-        if after != "now":
-            after = min(after, self.numbers[-1])  # at most all of the run was seen before
         self.produced = 0  # how many events the run has had
         self.budget = budget
-        self.chance = 0.5
-        self.now = 1000.0
-        # What must have come of it.
-        self.cursor = after
-        self.next: int | None = None if after == "now" else self.first_after(after)
+        self.quiet_period = quiet_period  # of a replay
+        # What the machine must have made of it.
+        if after != "now":
+            after = min(after, self.numbers[-1])  # at most the whole run was seen before
+        self.cursor: Cursor = after
+        self.next = None if after == "now" else self.first_after(after)
         self.position_is_known = True
         self.missed = False  # a warning said that events may be missing here
         self.failures = 0
-        self.least_pause = 0.0
+        self.min_delay = 0.0
         self.finished = False
         self.over = False
         # The open connection, and the requests since the last progress.
@@ -110,18 +116,23 @@ class StreamIsExact(RuleBasedStateMachine):
         self.body = b""
         self.received = 0
         self.written: list[Written] = []
+        self.repeatable: list[int] = []  # what was written into this connection
+        self.latest = self.clock.now  # when an event arrived, or the connection was opened
         self.requests = 0
-        self.floor = -1
-        self.machine = StreamMachine(
-            "h1",
+        self.replayed_through = -1
+        stream = StreamMachine(
+            HANDLER_ID,
             after_sequence=after,
             include_internal=False,
             max_reconnect_attempts=budget,
-            sources=Sources(lambda: self.now, lambda: EPOCH + self.now, lambda: self.chance),
+            time=self.clock.time,
         )
+        self.machine: StreamMachine | HistoryMachine = stream
+        if quiet_period is not None:
+            self.machine = HistoryMachine(stream, quiet_period, self.clock.time.clock)
 
     def first_after(self, sequence: int) -> int:
-        """Where the server begins: after the last event that is not beyond the cursor."""
+        """Return where the server begins: after the last event that is not beyond the cursor."""
         known = [
             event
             for event, number in enumerate(self.numbers)
@@ -129,36 +140,33 @@ class StreamIsExact(RuleBasedStateMachine):
         ]
         return known[-1] + 1 if known else 0
 
-    # --------------------------------------------------------------- what is always so
+    # --------------------------------------------------------------- what always holds
 
     @invariant()
-    def it_is_finished_exactly_after_the_terminal_event_or_204(self) -> None:
-        assert self.machine.finished is self.finished
-
-    @invariant()
-    def cursor_is_that_of_the_last_event(self) -> None:
-        assert self.machine.cursor == self.cursor
-
-    @invariant()
-    def requests_without_progress_are_bounded(self) -> None:
-        assert self.requests <= 1 + self.budget
+    def action_cursor_and_attempts_are_right(self) -> None:
+        """It finishes at the terminal event, at 204, and a replay at its quiet period."""
+        if not self.over:
+            expected = Finished if self.finished else Read if self.connected else Retry
+            assert isinstance(self.machine.action, expected)
+            assert self.machine.cursor == self.cursor
+            assert self.requests <= 1 + self.budget
 
     # --------------------------------------------------------------- what the client does
 
-    def ask(self) -> int | Literal["now"]:
-        """Have the next request made; return where it wants to go on."""
-        params = self.machine.request().params
-        assert params is not None
-        assert params["after_sequence"] == self.cursor
+    def send(self) -> Cursor:
+        """Have the next request sent; return the cursor that it asks for."""
+        assert (self.machine.request().params or {})["after_sequence"] == self.cursor
+        read = self.machine.request_timeout(httpx.Timeout(45)).read
+        assert read == min((self.quiet_period or 45) * 2**self.failures, 45)
         self.requests += 1
         return self.cursor
 
-    def fail(self, act: Callable[[], Any], least: float = 0.0, *, expected: bool = True) -> None:
-        """Take a failure; hold its budget and its pause against the rules."""
+    def fail(self, report: Callable[[], None], at_least: float = 0.0) -> None:
+        """Report a failure; check the machine's budget and its delay."""
         self.failures += 1
-        exhausted = self.failures > self.budget or least > LONGEST_OBEYED
+        exhausted = self.failures > self.budget or at_least > MAX_RETRY_AFTER
         try:
-            step = act()
+            report()
         except StreamDisconnectedError as error:
             assert exhausted or not self.position_is_known
             assert error.last_sequence == self.cursor
@@ -166,45 +174,31 @@ class StreamIsExact(RuleBasedStateMachine):
             return
         assert not exhausted
         assert self.position_is_known, "resumed in silence after an event without a number"
-        assert isinstance(step, Again)
-        pause = 2.0 ** (self.failures - 2) if self.failures > 1 else 0.0
-        least = max(least, self.least_pause)
-        assert max(pause * 0.75, least) <= step.after <= max(min(pause * 1.25, 30.0), least)
-        assert step.after <= LONGEST_OBEYED
-
-    def end(self, act: Callable[[], Any]) -> None:
-        """Have an open connection end; at "now" with nothing to resume from, that is told."""
-        untold = self.cursor == "now" and not self.finished
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            act()
-        told = [warning.category for warning in caught]
-        assert set(told) <= {MissedEventsWarning}
-        if self.over:
-            return
-        assert len(told) == untold
-        self.missed = self.missed or untold
-        self.connected = False
+        assert isinstance(self.machine.action, Retry)
+        at_least = max(at_least, self.min_delay)
+        assert_delay(self.machine.action.delay, self.failures, at_least=at_least)
+        assert self.machine.action.delay <= MAX_RETRY_AFTER
 
     # --------------------------------------------------------------- time
 
+    @precondition(lambda self: not self.over)
     @rule(
-        seconds=st.floats(0, 400),
+        seconds=st.sampled_from([0.4, 0.5, 30.0]) | st.floats(0, 400),
         chance=st.floats(0, 1, exclude_max=True),
         events=st.integers(0, 4),
     )
     def time_passes(self, seconds: float, chance: float, events: int) -> None:
-        """The run goes on meanwhile, whoever listens."""
-        self.now += seconds
-        self.chance = chance
+        """Let the run produce events, whether somebody listens or not."""
+        self.clock.now += seconds
+        self.clock.chance = chance
         self.produced = min(self.produced + events, self.last + 1)
 
     # --------------------------------------------------------------- heads
 
-    idle = precondition(lambda self: not self.over and not self.connected)
-    busy = precondition(lambda self: not self.over and self.connected)
+    disconnected = precondition(lambda self: not self.over and not self.connected)
+    reading = precondition(lambda self: not self.over and self.connected)
 
-    @idle
+    @disconnected
     @rule(
         overlap=st.integers(0, 4),
         bom=st.sampled_from([b"", b"\xef\xbb\xbf", b"\r\n\r\n"]),
@@ -212,79 +206,79 @@ class StreamIsExact(RuleBasedStateMachine):
         size=sizes,
     )
     def connect(self, overlap: int, bom: bytes, events: int, size: int) -> None:
-        after = self.ask()
-        head = {"content-type": "Text/Event-Stream; charset=utf-16"}
-        answer = httpx.Response(200, headers=head, request=REQUEST)
-        assert self.machine.evidence(answer) is None
-        assert self.machine.opened(answer) == ReadOn()
+        after = self.send()
+        head = response(200, content_type="Text/Event-Stream; charset=utf-16")
+        assert self.machine.error_body_reader(head) is None
+        self.machine.opened(head)
         self.connected = True
-        self.body, self.received, self.written = bom, 0, []
-        self.repeatable: list[int] = []  # what was written into this connection
+        self.latest = self.clock.now
+        self.body, self.received, self.written, self.repeatable = bom, 0, [], []
         if after == "now":
-            assert self.next is None or self.missed, "a gap that nobody was told of"
-            self.next, self.missed, self.floor = self.produced, False, -1
+            assert self.next is None or self.missed, "a gap without a warning"
+            self.next, self.missed, self.replayed_through = self.produced, False, -1
             self.sent = self.produced
         else:
-            assert self.first_after(after) == self.next, "lost, or to be had twice"
+            assert self.first_after(after) == self.next, "lost or repeated"
             # What is sent again has a number: else it could not be told from a new event.
             nameless = [event for event in self.unnumbered if event < self.next]
             self.sent = max(0, self.next - overlap, *(event + 1 for event in nameless))
-            self.floor = after
+            self.replayed_through = after
             self.produced = max(self.produced, self.next)
-        self.write_events(events, b"\n")
-        self.bytes_arrive(size)
+        self.server_writes(events, b"\n", size)
 
-    @idle
+    @disconnected
     @rule(
-        status=st.sampled_from([429, 502, 503, 504]),
-        seconds=st.one_of(st.none(), st.integers(0, 400)),
-        as_date=st.booleans(),
+        status=st.sampled_from(RETRYABLE),
+        seconds=st.none() | st.integers(0, 400),
+        is_date=st.booleans(),
     )
-    def server_is_unavailable(self, status: int, seconds: int | None, as_date: bool) -> None:
-        self.ask()
-        headers, least = {}, 0.0
+    def server_is_unavailable(self, status: int, seconds: int | None, is_date: bool) -> None:
+        self.send()
+        headers, at_least = {}, 0.0
         if seconds is not None:
-            moment = int(EPOCH + self.now) + seconds
-            headers = {"retry-after": formatdate(moment, usegmt=True) if as_date else str(seconds)}
-            least = max(0.0, moment - (EPOCH + self.now)) if as_date else float(seconds)
-        answer = httpx.Response(status, headers=headers, request=REQUEST)
-        assert self.machine.evidence(answer) is not None
-        self.fail(lambda: self.machine.opened(answer), least)
+            date = int(EPOCH + self.clock.now) + seconds
+            headers = {"retry_after": formatdate(date, usegmt=True) if is_date else str(seconds)}
+            at_least = max(0.0, date - (EPOCH + self.clock.now)) if is_date else float(seconds)
+        head = response(status, **headers)
+        assert self.machine.error_body_reader(head) is not None
+        self.fail(lambda: self.machine.opened(head), at_least)
 
-    @idle
+    @disconnected
     @rule(kind=st.sampled_from(FAILURES))
     def request_fails(self, kind: type[Exception]) -> None:
-        """Also a read timeout: before the headers it is a failure."""
-        self.ask()
+        """A read timeout, too, is a failure before the head."""
+        self.send()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            self.fail(lambda: self.machine.closed(kind("x")))
+            self.fail(lambda: self.machine.connection_ended(kind("x")))
 
-    @idle
+    @disconnected
     @rule(
-        status=st.sampled_from([200, 204, 302, 400, 401, 403, 404, 409, 422, 500, 501, *MISTAKES]),
+        outcome=st.sampled_from([200, 204, 302, 400, 401, 403, 404, 409, 422, 500, 501])
+        | st.sampled_from(CALLER_ERRORS),
         content_type=st.sampled_from(["text/html", "application/json", ""]),
     )
-    def stream_ends_at_the_head(self, status: int | type[Exception], content_type: str) -> None:
-        """Nothing is left, or it refuses, or a page comes, or the request cannot be sent."""
-        self.ask()
-        if not isinstance(status, int):
-            with pytest.raises(status):
-                self.machine.closed(status("x"))
-            self.over = True
-            return
-        head = {"content-type": content_type}
-        answer = httpx.Response(status, headers=head, request=REQUEST)
+    def stream_ends_at_the_head(self, outcome: int | type[Exception], content_type: str) -> None:
+        """Have nothing left, an error, a page, or a request that cannot be sent."""
+        self.send()
         self.over = True
-        if status == 204:
-            assert self.machine.opened(answer) == Done()
-            self.finished = True
+        if not isinstance(outcome, int):
+            with pytest.raises(outcome) as raised:
+                self.machine.connection_ended(outcome("x"))
+            assert any(HANDLER_ID in note for note in raised.value.__notes__)
             return
-        kind = InvalidResponseError if status == 200 else StatusError
-        with pytest.raises(kind) as caught:
-            self.machine.opened(answer)
-        assert caught.value.response is answer
-        assert getattr(caught.value, "last_sequence", self.cursor) == self.cursor
+        head = response(outcome, content_type=content_type)
+        if outcome == 204:
+            self.machine.opened(head)
+            assert self.machine.action == Finished(None)
+            return
+        with pytest.raises((InvalidResponseError, StatusError)) as caught:
+            self.machine.opened(head)
+        error: Any = caught.value
+        assert isinstance(error, InvalidResponseError) is (outcome == 200)
+        assert error.response is head
+        assert error.handler_id == HANDLER_ID
+        assert getattr(error, "last_sequence", self.cursor) == self.cursor
 
     # --------------------------------------------------------------- bodies
 
@@ -294,43 +288,43 @@ class StreamIsExact(RuleBasedStateMachine):
         complete_at = len(self.body) - (newline == b"\r\n")
         self.written.append(Written(complete_at, **meaning))
 
-    newlines = st.sampled_from([b"\n", b"\n", b"\r\n", b"\r"])
+    def write_event(self, event: int, newline: bytes, *, is_repeated: bool = False) -> None:
+        number = None if event in self.unnumbered else self.numbers[event]
+        text = frame(number, "StopEvent" if event == self.last else "Tick", n=event, text="\u2028")
+        self.write(text, newline, event=event, sequence=number, is_repeated=is_repeated)
+        if number is not None and not is_repeated and event != self.last:
+            self.repeatable.append(event)
 
-    @busy
+    @reading
     @rule(events=st.integers(1, 4), newline=newlines, size=sizes)
     def server_writes(self, events: int, newline: bytes, size: int) -> None:
-        self.write_events(events, newline)
-        self.bytes_arrive(size)
-
-    def write_events(self, events: int, newline: bytes) -> None:
         for event in range(self.sent, min(self.sent + events, self.last + 1)):
             self.write_event(event, newline)
             self.sent = event + 1
-            if event == self.last and self.numbers[event] >= self.floor:
-                self.write(frame(999, n=999), event=999, sequence=999)  # nobody is to see it
+            if event == self.last and self.numbers[event] >= self.replayed_through:
+                self.write(frame(999, n=999), event=999, sequence=999)  # must never be seen
         self.produced = max(self.produced, self.sent)
-
-    @busy
-    @rule(back=st.integers(0, 3), newline=newlines, size=sizes)
-    def server_repeats_itself(self, back: int, newline: bytes, size: int) -> None:
-        """What it has sent over this connection: that is no accident, and is passed on."""
-        if self.repeatable:
-            self.write_event(self.repeatable[-1 - back % len(self.repeatable)], newline, echo=True)
         self.bytes_arrive(size)
 
-    def write_event(self, event: int, newline: bytes, *, echo: bool = False) -> None:
-        number = None if event in self.unnumbered else self.numbers[event]
-        text = frame(number, "StopEvent" if event == self.last else "Tick", n=event, text="\u2028")
-        self.write(text, newline, event=event, sequence=number, echo=echo)
-        if number is not None and not echo and event != self.last:
-            self.repeatable.append(event)
+    @reading
+    @rule(back=st.integers(0, 3), newline=newlines, size=sizes)
+    def server_repeats_an_event(self, back: int, newline: bytes, size: int) -> None:
+        """Within one connection that is no accident, and is delivered."""
+        if self.repeatable:
+            event = self.repeatable[-1 - back % len(self.repeatable)]
+            self.write_event(event, newline, is_repeated=True)
+        self.bytes_arrive(size)
 
-    @busy
-    @rule(text=st.sampled_from(NO_EVENTS), newline=newlines)
-    def server_writes_what_is_no_event(self, text: bytes, newline: bytes) -> None:
-        self.write(text, newline)
+    @reading
+    @rule(block=blocks, newline=newlines, size=sizes)
+    def server_writes_no_event(
+        self, block: tuple[bytes, dict[str, Any]], newline: bytes, size: int
+    ) -> None:
+        text, meaning = block
+        self.write(text, newline, **meaning)
+        self.bytes_arrive(size)
 
-    @busy
+    @reading
     @rule(newline=newlines, size=sizes)
     def server_writes_an_id_alone(self, newline: bytes, size: int) -> None:
         """That of an internal event, which is not sent itself."""
@@ -340,59 +334,48 @@ class StreamIsExact(RuleBasedStateMachine):
                 self.write(b"id: %d\n\n" % number, newline, sequence=number)
         self.bytes_arrive(size)
 
-    @busy
-    @rule(milliseconds=st.sampled_from([0, 1, 2500, 10**6, 10**15]), size=sizes)
-    def server_asks_for_pauses(self, milliseconds: int, size: int) -> None:
-        self.write(b"retry: %d\n\n" % milliseconds, retry=milliseconds)
-        self.bytes_arrive(size)
-
-    @busy
-    @rule(
-        data=st.sampled_from([b"{", b"[]", b"{}", b"[" * 9999, b"\xff", b'{"value":1,"type":""}'])
-    )
-    def server_writes_nonsense(self, data: bytes) -> None:
-        self.write(b"data: " + data + b"\n\n", broken=True)
-
-    @busy
+    @reading
     @rule(size=sizes)
     def bytes_arrive(self, size: int) -> None:
         if self.finished:
-            return  # a face reads no further
-        piece = self.body[self.received : self.received + size]
-        self.received += len(piece)
-        events = self.machine.receive(piece)
+            return  # the driver reads no further
+        chunk = self.body[self.received : self.received + size]
+        self.received += len(chunk)
+        events = self.machine.receive(chunk)
         while self.written and self.written[0].complete_at <= self.received and not self.finished:
             written = self.written.pop(0)
-            if written.broken:
+            if written.is_broken:
                 with pytest.raises(InvalidResponseError) as caught:
                     next(events)
                 assert caught.value.last_sequence == self.cursor
                 assert caught.value.response.status_code == 200
                 self.over = True
                 return
-            if written.event is not None and (
-                written.sequence is None or written.sequence > self.floor
-            ):
-                self.take(next(events).value["n"], written)
+            is_new = written.sequence is None or written.sequence > self.replayed_through
+            if written.event is None:
+                self.move(written.sequence)
+            elif is_new:
+                self.deliver(next(events).value["n"], written)
             elif written.event == self.last and written.sequence == self.cursor:
                 self.finished = True  # the run was followed to its end before
-            elif written.sequence is not None and written.event is None:
-                self.move(written.sequence)
             if written.retry is not None:
-                self.least_pause = min(written.retry / 1000, LONGEST_OBEYED)
-        assert next(events, None) is None, "delivered what was not due"
+                self.min_delay = min(written.retry / 1000, MAX_RETRY_AFTER)
+        assert next(events, None) is None, "delivered an event that was not due"
+        if self.quiet_period is not None:
+            self.finished |= self.clock.now - self.latest >= self.quiet_period
 
-    def take(self, delivered: int, written: Written) -> None:
+    def deliver(self, delivered: int, written: Written) -> None:
         assert delivered == written.event
         assert self.next is not None
-        if not written.echo or delivered == self.next:
-            assert delivered == self.next, "lost, twice, or out of order"
+        if not written.is_repeated or delivered == self.next:
+            assert delivered == self.next, "lost, repeated, or out of order"
             self.next += 1
         before = self.cursor
         self.move(written.sequence)
         if written.sequence is None or self.cursor != before:
-            # A number repeated after an event without one tells nothing of that event.
+            # A number repeated after an event without one says nothing about that event.
             self.position_is_known = written.sequence is not None
+        self.latest = self.clock.now
         self.requests = self.failures = 0
         self.finished = delivered == self.last
         assert self.machine.cursor == self.cursor
@@ -403,51 +386,39 @@ class StreamIsExact(RuleBasedStateMachine):
 
     # --------------------------------------------------------------- ends
 
-    @busy
-    @rule(kind=st.one_of(st.none(), st.sampled_from(IN_A_BODY)), size=sizes)
+    @reading
+    @rule(kind=st.none() | st.just(httpx.ReadTimeout) | st.sampled_from(IN_A_BODY), size=sizes)
     def connection_ends(self, kind: type[Exception] | None, size: int) -> None:
-        """Politely, as a proxy ends an idle stream, or not."""
+        """Have it end cleanly, as a proxy ends an idle stream, with an error, or in silence."""
         self.bytes_arrive(size)
         if self.over:
             return
+        if self.finished:
+            self.over = True
+            self.machine.connection_ended(None if kind is None else kind("x"))
+            assert self.machine.action == Finished(None)
+            return
         cause = None if kind is None else kind("x")
-        if self.finished:
-            assert self.machine.closed(cause) == Done()
-            self.over = True
-        else:
-            self.end(lambda: self.fail(lambda: self.machine.closed(cause)))
-
-    @busy
-    @rule()
-    def connection_falls_silent(self) -> None:
-        """A quiet run: it costs no attempt, so its request does not count."""
-        if self.finished:
-            assert self.machine.closed(httpx.ReadTimeout("x")) == Done()
-            self.over = True
-        else:
-            self.end(self.wait_in_silence)
-
-    def wait_in_silence(self) -> None:
-        try:
-            step = self.machine.closed(httpx.ReadTimeout("x"))
-        except StreamDisconnectedError:
-            assert not self.position_is_known
-            self.over = True
-        else:
-            assert self.position_is_known
-            assert step == Again(self.least_pause)
-            self.requests = max(0, self.requests - 1)
-
-    # --------------------------------------------------------------- once more
-
-    @precondition(lambda self: self.over)
-    @rule(
-        run=runs,
-        after=st.one_of(st.just(-1), st.just("now"), st.integers(0, 12)),
-        budget=st.sampled_from([3, 5, 1, 0]),
-    )
-    def begin_another(self, **start: Any) -> None:
-        self.begin(**start)
+        is_quiet = kind is httpx.ReadTimeout and self.position_is_known
+        is_complete = is_quiet and self.quiet_period is not None
+        is_gap = self.cursor == "now" and not is_complete
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            if is_quiet:
+                # A quiet run is not a failure: its request does not count.
+                self.machine.connection_ended(cause)
+                assert self.machine.action == (
+                    Finished(None) if is_complete else Retry(self.min_delay)
+                )
+                self.requests = max(0, self.requests - 1)
+                self.over = is_complete
+            else:
+                self.fail(lambda: self.machine.connection_ended(cause))
+        told = [warning.category for warning in caught]
+        assert set(told) <= {MissedEventsWarning}
+        assert self.over or len(told) == is_gap
+        self.missed |= is_gap
+        self.connected = False
 
 
 TestStreamIsExact = StreamIsExact.TestCase

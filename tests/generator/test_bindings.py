@@ -53,7 +53,7 @@ def remove_file(project: Path) -> None:
     [
         (change_contract, f"{MODEL}: changed"),
         (edit_by_hand, f"{MODEL}: changed"),
-        (add_orphan, f"{MODEL.replace('error_detail', 'stray')}: orphan"),
+        (add_orphan, f"{MODEL.replace('error_detail', 'stray')}: not generated"),
         (remove_file, f"{MODEL}: missing"),
     ],
 )

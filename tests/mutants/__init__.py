@@ -1,1 +1,1 @@
-"""Defects, planted one at a time: each must turn the tests of both faces red."""
+"""Defects, injected one at a time: each must make the tests of both client variants fail."""

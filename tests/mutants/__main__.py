@@ -1,6 +1,6 @@
-"""Plant each defect in a copy of the project and run the test that must notice it.
+"""Inject each defect into a copy of the project, and run the test that must notice it.
 
-``python -m tests.mutants [WORDS]``: only the defects whose promise has these words in it.
+``python -m tests.mutants [WORDS]``: only the defects whose guarantee contains these words.
 """
 
 from __future__ import annotations
@@ -13,98 +13,87 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import attrs
-
 from .defects import DEFECTS, Defect
+from .patches import PatchError, apply
 
 ROOT: Final = Path(__file__).parents[2]
-PACKAGE: Final = Path("src/llama_agents/client")
+PACKAGE: Final = ROOT / "src/llama_agents/client"
 COPIED: Final = ("src", "tests", "generator", "examples", "openapi.yaml", "pyproject.toml")
-FACES: Final = ("async", "sync")
-HANG: Final = 20  # s; a test that takes longer has noticed
-LONGEST_TEST: Final = 180  # s, without a defect
-LONGEST: Final = 900  # s, for all tests of a run together
+HANG: Final = 20  # s; a test that takes longer has noticed the defect
+HANG_RUN: Final = 120  # s, for all parameters of such a test
+TEST_TIMEOUT: Final = 180  # s, for a test without a defect
+RUN_TIMEOUT: Final = 900  # s, for all tests of a run together
 
-# pytest's exit status when tests ran and some failed. Any other says that none ran as it should.
+# pytest's exit status when tests ran and some failed; any other means that they did not run.
 TESTS_FAILED: Final = 1
-NOT_IN_TIME: Final = -1
-
-
-@attrs.frozen
-class Verdict:
-    """What became of a defect."""
-
-    defect: Defect
-    problems: Sequence[str]
-    seconds: float
+TIMED_OUT: Final = -1
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
-    parser.add_argument("words", nargs="*", help="of the promise; default: all defects")
+    parser.add_argument("words", nargs="*", help="words of the guarantee; default: all defects")
     # The tests wait more than they work.
     parser.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1))
     parser.add_argument(
-        "--known-green", action="store_true", help="do not run the tests without a defect first"
+        "--skip-baseline", action="store_true", help="do not run the tests without a defect first"
     )
     options = parser.parse_args()
     words = " ".join(options.words)
-    chosen = [defect for defect in DEFECTS if words in defect.breaks]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        ThreadPoolExecutor(options.workers) as workers,
-    ):
-        whole = workers.submit(
-            _without_defects, Path(folder, "whole"), [] if options.known_green else chosen
+    chosen = {guarantee: defect for guarantee, defect in DEFECTS.items() if words in guarantee}
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.workers) as workers:
+        baseline = workers.submit(
+            _baseline, Path(folder, "baseline"), [] if options.skip_baseline else chosen.values()
         )
-        folders = (Path(folder, str(number)) for number in range(len(chosen)))
-        failures = [*map(_report, workers.map(_try, folders, chosen))].count(False)
-        if whole.result():
-            print(whole.result())
+        copies = (Path(folder, str(number)) for number in range(len(chosen)))
+        failures = sum(map(_report, chosen, workers.map(_try, copies, chosen.values())))
+        if problem := baseline.result():
+            print(problem)
             failures += 1
-    print(f"{len(chosen)} defects were planted; {failures} runs were not as they should be.")
+    print(f"{len(chosen)} defects were injected; {failures} runs were not as they should be.")
     return 1 if failures or not chosen else 0
 
 
-def _without_defects(folder: Path, chosen: Sequence[Defect]) -> str:
-    """Run their tests on a copy as it is; return what is wrong, as then they tell nothing."""
-    if not chosen:
+def _baseline(folder: Path, defects: Iterable[Defect]) -> str:
+    """Run the tests without a defect: unless they pass, their failures prove nothing."""
+    tests = dict.fromkeys(test for defect in defects for test in defect.tests())
+    if not tests:
         return ""
     _copy(folder)
-    tests = dict.fromkeys(defect.selected(face) for defect in chosen for face in FACES)
-    status, output = _pytest(folder, [*tests], LONGEST_TEST)
-    return f"{output}\nWithout a defect the tests end with {status}, not 0." if status else ""
+    status, output = _pytest(folder, tests, TEST_TIMEOUT)
+    return f"{output}\nWithout a defect the tests exit with {status}, not 0." if status else ""
 
 
-def _report(verdict: Verdict) -> bool:
-    mark = "not noticed" if verdict.problems else "noticed"
-    print(f"{mark:>11}  {verdict.seconds:5.1f} s  {verdict.defect.breaks}", flush=True)
-    for problem in verdict.problems:
-        print(f"             {problem}", flush=True)
-    return not verdict.problems
+def _report(guarantee: str, outcome: tuple[str, float]) -> bool:
+    problem, seconds = outcome
+    mark = "not noticed" if problem else "noticed"
+    print(f"{mark:>11}  {seconds:5.1f} s  {guarantee}  {problem}".rstrip(), flush=True)
+    return bool(problem)
 
 
-def _try(folder: Path, defect: Defect) -> Verdict:
+def _try(folder: Path, defect: Defect) -> tuple[str, float]:
+    """Return what is wrong when the tests run with a defect, and how long that took."""
     started = time.monotonic()
     _copy(folder)
-    problems = _plant(folder, defect)
-    if not problems:
-        tests = [*dict.fromkeys(defect.selected(face) for face in FACES)]
-        status, output = _pytest(folder, tests, HANG)
-        if status != TESTS_FAILED:
-            problems = [f"the tests end with {status}: {output[-300:]}"]
-        else:
-            problems = [
-                f"{test} did not fail" for test in tests if f"\nFAILED {test}" not in output
-            ]
+    problem = _inject(folder, defect)
+    if not problem:
+        problem = "".join(_notices(folder, test) for test in defect.tests())
     shutil.rmtree(folder)
-    return Verdict(defect, problems, time.monotonic() - started)
+    return problem, time.monotonic() - started
+
+
+def _notices(folder: Path, test: str) -> str:
+    """Return what is wrong unless a test fails, or hangs, because of a defect."""
+    status, output = _pytest(folder, [test], HANG, "-x", run_timeout=HANG_RUN)
+    # On trio, a test that is interrupted by its timeout can hang its runner as well.
+    if status == TIMED_OUT or (status == TESTS_FAILED and f"\nFAILED {test}" in output):
+        return ""
+    return f"\n             {test} exits with {status}: {output[-300:]}"
 
 
 def _copy(folder: Path) -> None:
@@ -118,28 +107,33 @@ def _copy(folder: Path) -> None:
             shutil.copy2(source, folder / name)
 
 
-def _plant(folder: Path, defect: Defect) -> list[str]:
-    """Patch a copy, the synchronous face included; return what is wrong with the patch."""
-    path = folder / PACKAGE / defect.file
-    text = path.read_text(encoding="utf-8")
-    if text.count(defect.old) != 1:
-        return [f"what it patches stands {text.count(defect.old)} times in {defect.file}"]
-    path.write_text(text.replace(defect.old, defect.new), encoding="utf-8")
-    if "_async/" not in defect.file:
-        return []
+def _inject(folder: Path, defect: Defect) -> str:
+    """Patch a copy, in both client variants; return what is wrong with the patch."""
+    try:
+        path, text = apply(defect.patch, PACKAGE)
+    except PatchError as error:
+        return str(error)
+    (folder / path.relative_to(ROOT)).write_text(text, encoding="utf-8")
+    if "_async" not in path.parts:
+        return ""
     generated = subprocess.run(
         [sys.executable, "-m", "generator", "sync"], cwd=folder, capture_output=True, text=True
     )
-    return [generated.stderr] if generated.returncode else []
+    return generated.stderr if generated.returncode else ""
 
 
-def _pytest(folder: Path, tests: Sequence[str], longest: float) -> tuple[int, str]:
-    options = ["-q", "-rf", "--tb=line", "-p", "no:cacheprovider", f"--timeout={longest}"]
+def _pytest(
+    folder: Path,
+    tests: Iterable[str],
+    timeout: float,
+    *options: str,
+    run_timeout: float = RUN_TIMEOUT,
+) -> tuple[int, str]:
+    options = (*options, "-q", "-rf", "--tb=line", "-p", "no:cacheprovider", f"--timeout={timeout}")
     environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", *options, *tests]
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", "pytest", *options, *tests],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -148,9 +142,9 @@ def _pytest(folder: Path, tests: Sequence[str], longest: float) -> tuple[int, st
             start_new_session=True,
         )
         try:
-            status = process.wait(LONGEST)
+            status = process.wait(run_timeout)
         except subprocess.TimeoutExpired:
-            status = NOT_IN_TIME
+            status = TIMED_OUT
         # A defect can leave processes of a test behind.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

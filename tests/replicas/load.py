@@ -14,7 +14,7 @@ from typing import Final
 import attrs
 
 from ..faults.measure import missing
-from ..support.driver import VARIANTS, Driver, Variant
+from ..support.any_client import VARIANTS, AnyClient, Variant
 from ..support.server import wait_until
 from .deployment import Proxy
 from .store import Store
@@ -83,7 +83,7 @@ class Load:
 
     def call(self) -> None:
         """Have each client wait for a short run."""
-        asyncio.run(self._with_clients(lambda driver: [self._wait(driver, SHORT)]))
+        asyncio.run(self._with_clients(lambda client: [self._wait(client, SHORT)]))
 
     def _has_failed(self) -> bool:
         if self._running.done():
@@ -93,39 +93,39 @@ class Load:
     async def _run(self) -> None:
         long = {**LONG, "until": str(self.release)}
 
-        def work(driver: Driver) -> list[object]:
-            runs = [run for run in self.streams if run.variant == driver.variant]
+        def work(client: AnyClient) -> list[object]:
+            runs = [run for run in self.streams if run.variant == client.variant]
             return [
-                *(self._stream(driver, run, long) for run in runs),
-                *(self._wait(driver, long) for _ in range(LONG_WAITS)),
-                self._wait_repeatedly(driver),
+                *(self._stream(client, run, long) for run in runs),
+                *(self._wait(client, long) for _ in range(LONG_WAITS)),
+                self._wait_repeatedly(client),
             ]
 
         await self._with_clients(work)
 
-    async def _with_clients(self, work: Callable[[Driver], list[object]]) -> None:
+    async def _with_clients(self, work: Callable[[AnyClient], list[object]]) -> None:
         async with AsyncExitStack() as stack:
-            drivers = [
-                Driver.create(variant, threads=32, base_url=self.url) for variant in VARIANTS
+            clients = [
+                AnyClient.create(variant, threads=32, base_url=self.url) for variant in VARIANTS
             ]
-            for driver in drivers:
-                stack.push_async_callback(driver.aclose)
+            for client in clients:
+                stack.push_async_callback(client.aclose)
             async with asyncio.TaskGroup() as group:
-                for coroutine in [each for driver in drivers for each in work(driver)]:
+                for coroutine in [each for client in clients for each in work(client)]:
                     group.create_task(coroutine)  # type: ignore[arg-type]
 
-    async def _stream(self, driver: Driver, run: Streamed, start: dict[str, object]) -> None:
-        handler = await driver.call("run_workflow_nowait", "count", start_event=start)
+    async def _stream(self, client: AnyClient, run: Streamed, start: dict[str, object]) -> None:
+        handler = await client.call("run_workflow_nowait", "count", start_event=start)
         run.handler_id = handler.handler_id
-        await driver.read(driver.client.get_workflow_events(run.handler_id), run.events)
+        await client.read(client.stream(run.handler_id), run.events)
 
-    async def _wait(self, driver: Driver, start: dict[str, object]) -> None:
-        handler = await driver.call("run_workflow", "count", start_event=start)
-        self.waited.append(Waited(driver.variant, handler.handler_id, handler.status))
+    async def _wait(self, client: AnyClient, start: dict[str, object]) -> None:
+        handler = await client.call("run_workflow", "count", start_event=start)
+        self.waited.append(Waited(client.variant, handler.handler_id, handler.status))
 
-    async def _wait_repeatedly(self, driver: Driver) -> None:
+    async def _wait_repeatedly(self, client: AnyClient) -> None:
         while not self._stopped.is_set():
-            await self._wait(driver, SHORT)
+            await self._wait(client, SHORT)
 
 
 def table(load: Load, store: Store, proxy: Proxy) -> str:

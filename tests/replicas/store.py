@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 import psycopg
 
-from ..support.driver import describe
+from ..support.any_client import describe
 
 INTERNAL: Final = "InternalDispatchEvent"
 TERMINAL: Final = "StopEvent"

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from llama_agents.client import SyncWorkflowClient, WorkflowClient
 
-from ..support.driver import describe
+from ..support.any_client import describe
 from ..support.server import wait_until
 from .deployment import Deployment, Proxy, Replica, deployment
 from .load import TIMEOUT, Load, table

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Color(Enum):
-    """A colour."""
+    """A color."""
 
     RED = "red"
     DARK_BLUE = "dark blue"

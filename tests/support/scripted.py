@@ -35,7 +35,7 @@ def stream(*frames: bytes, end: bytes = END) -> bytes:
     return HEAD + b"".join(map(chunk, frames)) + end
 
 
-def answer(status: str, body: bytes = b"", **headers: str) -> bytes:
+def response(status: str, body: bytes = b"", **headers: str) -> bytes:
     """Return a response with a Content-Length; by default it closes the connection."""
     headers = {"Connection": "close", **headers}
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]

@@ -18,7 +18,7 @@ def wait_until(condition: Callable[[], object], *, within: float = 10.0) -> None
     deadline = time.monotonic() + within
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within} s: {condition}")
+            raise AssertionError(f"condition not met within {within} s: {condition}")
         time.sleep(0.005)
 
 
@@ -45,7 +45,7 @@ def sample_server(**options: Any) -> WorkflowServer:
 
     server = WorkflowServer(**options)
     for name, workflow in sample_workflows().items():
-        # Its step waits for events inside its body, where the server cannot see them.
+        # The step of "dialog" waits for events in its body, where the server cannot see them.
         inner = [RequestEvent, ResponseEvent] if name == "dialog" else None
         server.add_workflow(name, workflow, additional_events=inner)
     return server

@@ -1,4 +1,4 @@
-"""The server of a replay: what it answers, and where the faults come."""
+"""The rules of a replay: its responses, and where it injects faults."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import pytest
-from llama_agents.client.testing import Drop, Fault, Stall, Unavailable
+from llama_agents.client import EventEnvelopeWithMetadata
+from llama_agents.client.testing import Drop, Fault, Stall, StartedRun, Unavailable
 from llama_agents.client.testing._playback import (
-    Answer,
+    Pause,
     Playback,
     Request,
     Reset,
-    Step,
-    Wait,
+    Response,
+    StreamAction,
     Write,
 )
 from llama_agents.client.testing._recording import load
@@ -23,29 +24,32 @@ from workflows.events import Event, StopEvent
 from ..support.workflows import Tick
 
 EVENTS: Final = [Tick(n=0), Tick(n=1), StopEvent()]
+STREAM: Final = "/events/replayed?after_sequence="
 
 
-def playback(*faults: Fault, events: Sequence[Event] = EVENTS) -> Playback:
+def playback(
+    *faults: Fault, events: Sequence[Event | EventEnvelopeWithMetadata] = EVENTS
+) -> Playback:
     return Playback(load(list(events)), faults, "2026-01-01T00:00:00+00:00")
 
 
-def whole(played: Playback, method: str, target: str, body: Any = None, **headers: str) -> Answer:
-    answer = played.answer(Request(method, target, headers, b"" if body is None else to_json(body)))
-    assert isinstance(answer, Answer)
-    return answer
+def call(played: Playback, method: str, target: str, body: Any = None) -> Response:
+    response = played.respond(Request(method, target, {}, b"" if body is None else to_json(body)))
+    assert isinstance(response, Response)
+    return response
 
 
-def steps(played: Playback, query: str = "after_sequence=-1", **headers: str) -> Iterator[Step]:
-    answer = played.answer(Request("GET", f"/events/replayed?{query}", headers))
-    assert not isinstance(answer, Answer)
-    return answer
+def stream(played: Playback, target: str = f"{STREAM}-1", **headers: str) -> Iterator[StreamAction]:
+    response = played.respond(Request("GET", target, headers))
+    assert not isinstance(response, Response)
+    return response
 
 
-def told(played: Playback, query: str = "after_sequence=-1", **headers: str) -> list[object]:
-    """The ids that are written, and the other steps."""
+def played_actions(played: Playback, target: str = f"{STREAM}-1", **headers: str) -> list[object]:
+    """The sequence numbers of the events that are written, and the other actions."""
     return [
-        int(step.data.split()[1]) if isinstance(step, Write) else step
-        for step in steps(played, query, **headers)
+        int(action.data.split()[1]) if isinstance(action, Write) else action
+        for action in stream(played, target, **headers)
     ]
 
 
@@ -53,81 +57,111 @@ def told(played: Playback, query: str = "after_sequence=-1", **headers: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("query", "headers", "ids"),
+    ("query", "headers", "sequences"),
     [
-        ("after_sequence=-1", {}, [1, 2, 3]),
-        ("after_sequence=1", {}, [2, 3]),
-        ("after_sequence=NOW", {}, [1, 2, 3]),
+        ("?after_sequence=-1", {}, [1, 2, 3]),
+        ("?after_sequence=1", {}, [2, 3]),
+        ("?after_sequence=NOW", {}, [1, 2, 3]),
         ("", {}, [1, 2, 3]),
-        ("after_sequence=-1", {"last-event-id": "2"}, [3]),
-        ("after_sequence=1", {"last-event-id": "x"}, [2, 3]),
+        ("?after_sequence=-1", {"last-event-id": "2"}, [3]),
+        ("?after_sequence=1", {"last-event-id": "x"}, [2, 3]),
     ],
 )
-def test_stream_begins_after_the_cursor(
-    query: str, headers: dict[str, str], ids: Sequence[int]
+def test_stream_starts_after_the_cursor(
+    query: str, headers: dict[str, str], sequences: Sequence[int]
 ) -> None:
-    assert told(playback(), query, **headers) == ids
+    assert played_actions(playback(), f"/events/replayed{query}", **headers) == sequences
 
 
-@pytest.mark.parametrize("cursor", ["3", "99"])
-def test_ended_stream_has_nothing_more(cursor: str) -> None:
-    assert whole(playback(), "GET", f"/events/replayed?after_sequence={cursor}").status == 204
+def test_now_is_after_the_events_that_any_client_was_sent() -> None:
+    played = playback(Drop(2))
+    assert played_actions(played) == [1, 2, Reset()]
+    call(played, "POST", "/workflows/any/run-nowait", {"handler_id": "mine"})
+    assert played_actions(played, "/events/mine") == [1, 2, 3]  # each run has its own "now"
+    assert played_actions(played, f"{STREAM}now") == [3]
+    assert call(played, "GET", f"{STREAM}now").status == 204
+    assert played_actions(played, f"{STREAM}1") == [2, 3]
 
 
-def test_bad_cursor_is_refused() -> None:
-    answer = whole(playback(Unavailable()), "GET", "/events/replayed?after_sequence=1.5")
-    assert answer.status == 400
-    assert from_json(answer.body) == {"detail": "Invalid after_sequence: '1.5'"}
+@pytest.mark.parametrize(("cursor", "status"), [("3", 204), ("99", 204), ("1.5", 400), ("-2", 400)])
+def test_cursor_at_the_end_or_invalid_gets_a_response(cursor: str, status: int) -> None:
+    faults = [Unavailable()] if status == 400 else []
+    response = call(playback(*faults), "GET", STREAM + cursor)
+    assert response.status == status
+    if status == 400:
+        assert from_json(response.body) == {"detail": f"Invalid after_sequence: '{cursor}'"}
 
 
-def test_frame_is_that_of_the_server() -> None:
-    first = next(steps(playback()))
+def test_event_is_framed_as_by_the_server() -> None:
+    first = next(stream(playback()))
     assert isinstance(first, Write)
     head, data, *rest = first.data.split(b"\n")
     assert (head, rest) == (b"id: 1", [b"", b""])
     envelope = from_json(data.removeprefix(b"data: "))
-    assert envelope["value"] == {"n": 0, "text": ""}
-    assert envelope["type"] == "Tick"
+    assert (envelope["type"], envelope["value"]) == ("Tick", {"n": 0, "text": ""})
 
 
-def test_run_without_an_end_has_heartbeats() -> None:
-    stream = steps(playback(events=EVENTS[:1]))
-    next(stream)
-    assert [next(stream), next(stream)] * 2 == [Wait(25.0), Write(b": heartbeat\n\n")] * 2
+def test_run_without_terminal_event_stays_running() -> None:
+    played = playback(events=EVENTS[:1])
+    actions = stream(played)
+    next(actions)
+    heartbeat = [Pause(25.0), Write(b": heartbeat\n\n")]
+    assert [next(actions) for _ in range(4)] == heartbeat * 2
+    polled = call(played, "GET", "/handlers/replayed")
+    assert (polled.status, from_json(polled.body)["status"]) == (202, "running")
+    waited = call(played, "POST", "/workflows/any/run", {})
+    assert waited.status == 500
+    assert "no terminal event" in from_json(waited.body)["detail"]
 
 
 # ------------------------------------------------------------------- faults
 
 
-def test_faults_come_in_order_where_they_are_wanted() -> None:
+def test_faults_are_injected_in_order_at_their_events() -> None:
     played = playback(Stall(0, 5), Stall(2, 6), Drop(2), Unavailable(429, retry_after=7))
-    assert told(played) == [Wait(5), 1, 2, Wait(6), Reset()]
-    refused = whole(played, "GET", "/events/replayed?after_sequence=2")
-    assert (refused.status, refused.headers["Retry-After"]) == (429, "7")
-    assert told(played, "after_sequence=2") == [3]
+    assert played_actions(played) == [Pause(5), 1, 2, Pause(6), Reset()]
+    unavailable = call(played, "GET", f"{STREAM}2")
+    assert (unavailable.status, unavailable.headers["Retry-After"]) == (429, "7")
+    assert played_actions(played, f"{STREAM}2") == [3]
     assert played.pending == []
 
 
-def test_fault_counts_as_happened_when_the_client_has_the_event_before_it() -> None:
+def test_fault_is_injected_as_often_as_told() -> None:
+    played = playback(Drop(2, times=2), Unavailable(401, times=2))
+    assert played_actions(played) == [1, 2, Reset()]
+    assert played.pending == [Drop(2), Unavailable(401, times=2)]
+    assert played_actions(played, f"{STREAM}2") == [Reset()]
+    for _ in range(2):
+        unavailable = call(played, "GET", f"{STREAM}2")
+        assert (unavailable.status, "Retry-After" in unavailable.headers) == (401, False)
+    assert played_actions(played, f"{STREAM}2") == [3]
+
+
+def test_fault_in_the_past_stays_pending_and_blocks_those_behind_it() -> None:
+    played = playback(Drop(2), Drop(1), Drop(3))
+    assert played_actions(played) == [1, 2, Reset()]
+    assert played_actions(played, f"{STREAM}2") == [3]
+    assert played.pending == [Drop(1), Drop(3)]
+
+
+def test_fault_is_no_longer_pending_once_the_client_has_the_event_before_it() -> None:
     played = playback(Drop(1), Stall(2, 1))
-    stream = steps(played)
-    next(stream)
+    next(stream(played))
     assert played.pending == [Stall(2, 1)]
 
 
-def test_faults_after_the_last_event_come() -> None:
-    assert told(playback(Stall(3, 1), Drop(3))) == [1, 2, 3, Wait(1), Reset()]
+def test_faults_are_injected_after_the_last_event() -> None:
+    assert played_actions(playback(Stall(3, 1), Drop(3))) == [1, 2, 3, Pause(1), Reset()]
 
 
-def test_only_streams_that_there_are_use_faults_up() -> None:
+def test_only_streams_of_known_runs_consume_faults() -> None:
     played = playback(Unavailable())
-    assert whole(played, "GET", "/events/nobody").status == 404
-    assert whole(played, "GET", "/health").status == 200
+    assert call(played, "GET", "/events/unknown").status == 404
+    assert call(played, "GET", "/health").status == 200
     assert played.pending == [Unavailable()]
-    assert "Retry-After" not in whole(played, "GET", "/events/replayed").headers
 
 
-BAD: Final[Sequence[Callable[[], object]]] = [
+INVALID: Final[Sequence[Callable[[], object]]] = [
     lambda: Drop(-1),
     lambda: Drop(1.5),  # type: ignore[arg-type]
     lambda: Drop(True),
@@ -145,26 +179,26 @@ BAD: Final[Sequence[Callable[[], object]]] = [
 ]
 
 
-@pytest.mark.parametrize("make", BAD)
-def test_bad_values_are_refused(make: Callable[[], object]) -> None:
+@pytest.mark.parametrize("create", INVALID)
+def test_fault_rejects_invalid_values(create: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match=r"must be .*, not "):
-        make()
+        create()
 
 
-def test_what_is_no_fault_is_refused() -> None:
-    with pytest.raises(TypeError, match="not a fault: 'drop'"):
+def test_replay_rejects_other_objects_as_faults() -> None:
+    with pytest.raises(TypeError, match="expected a Drop, Stall or Unavailable, not 'drop'"):
         playback("drop")  # type: ignore[arg-type]
 
 
-# ------------------------------------------------------------------- calls
+# ------------------------------------------------------------------- plain calls
 
 
 @pytest.mark.parametrize(
     ("method", "target", "body", "status"),
     [
         ("GET", "/handlers/replayed", None, 200),
-        ("GET", "/handlers/nobody", None, 404),
-        ("POST", "/events/nobody", {}, 404),
+        ("GET", "/handlers/unknown", None, 404),
+        ("POST", "/events/unknown", {}, 404),
         ("POST", "/events/replayed", {"event": {"type": "Answer", "value": {}}}, 200),
         ("POST", "/events/replayed", {"event": {"type": "Answer"}}, 400),
         ("POST", "/events/replayed", {}, 400),
@@ -180,26 +214,25 @@ def test_what_is_no_fault_is_refused() -> None:
         ("GET", "/", None, 404),
     ],
 )
-def test_call_is_answered(method: str, target: str, body: Any, status: int) -> None:
-    answer = whole(playback(), method, target, body)
-    assert answer.status == status
-    assert ("detail" in from_json(answer.body)) == (status >= 400)
+def test_call_gets_a_response(method: str, target: str, body: Any, status: int) -> None:
+    response = call(playback(), method, target, body)
+    assert response.status == status
+    assert ("detail" in from_json(response.body)) == (status >= 400)
 
 
-def test_run_has_its_name_decoded_and_begins_running() -> None:
+def test_started_run_has_its_own_id_and_ends_like_the_recording() -> None:
     played = playback()
-    started = whole(played, "POST", "/workflows/a%20b/run-nowait", {"handler_id": "x y"})
-    assert from_json(started.body)["status"] == "running"
-    assert from_json(started.body)["completed_at"] is None
-    looked = whole(played, "GET", "/handlers/x%20y")
-    assert from_json(looked.body)["status"] == "completed"
-    assert from_json(looked.body)["workflow_name"] == "a b"
+    body = {"handler_id": "x y", "start_event": {"name": "Ada"}}
+    started = from_json(call(played, "POST", "/workflows/a%20b/run-nowait", body).body)
+    assert (started["status"], started["completed_at"]) == ("running", None)
+    polled = from_json(call(played, "GET", "/handlers/x%20y").body)
+    assert (polled["status"], polled["workflow_name"]) == ("completed", "a b")
+    assert played.started == [StartedRun("x y", "a b", {"name": "Ada"})]
 
 
-def test_runs_that_are_started_have_their_own_now() -> None:
-    played = playback()
-    told(played)
-    whole(played, "POST", "/workflows/any/run-nowait", {"handler_id": "mine"})
-    answer = played.answer(Request("GET", "/events/mine"))
-    assert not isinstance(answer, Answer)
-    assert len([*answer]) == 3
+def test_failed_run_fails_again() -> None:
+    value = {"step_name": "s", "exception": {"exception_message": "boom"}}
+    failed = EventEnvelopeWithMetadata(value=value, type="WorkflowFailedEvent", types=["StopEvent"])
+    response = call(playback(events=[failed]), "POST", "/workflows/any/run", {})
+    handler = from_json(response.body)
+    assert (response.status, handler["status"], handler["error"]) == (500, "failed", "boom")

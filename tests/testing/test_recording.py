@@ -1,4 +1,4 @@
-"""The format of recordings."""
+"""The file format of recordings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 from llama_agents.client import EventEnvelopeWithMetadata
 from llama_agents.client.testing import record, replay
-from llama_agents.client.testing._recording import load, writing
+from llama_agents.client.testing._recording import load, open_writer
 from workflows.events import StopEvent
 
 from ..support.workflows import Tick
@@ -21,40 +21,35 @@ STOP: Final = '{"sequence": 5, "event": {"type": "StopEvent", "value": {}}}'
 ENVELOPE: Final = EventEnvelopeWithMetadata(value={"text": "\u2028\x85\n é"}, type="Tick")
 
 
-def test_recording_by_hand_needs_little(tmp_path: Path) -> None:
+def test_hand_written_recording_needs_required_fields_only(tmp_path: Path) -> None:
     file = tmp_path / "by_hand.jsonl"
     file.write_text("\n".join([HEADER, TICK, STOP]))
     recording = load(file)
     assert recording.handler_id == "h1"
     assert [event.sequence for event in recording.events] == [2, 5]
     assert recording.events[0].event.value == {"n": 1}
-    assert recording.last == EventEnvelopeWithMetadata(value={}, type="StopEvent")
+    assert recording.terminal_event == EventEnvelopeWithMetadata(value={}, type="StopEvent")
     assert load(str(file)) == recording == load(io.StringIO(file.read_text()))
 
 
-def test_what_was_written_is_read_as_it_was(tmp_path: Path) -> None:
-    file = tmp_path / "run.jsonl"
-    with writing(file, "h1") as write:
-        write(2, ENVELOPE)
-        write(2, ENVELOPE)  # as a store may have it
-    recording = load(file)
+def test_written_events_are_loaded_unchanged(tmp_path: Path) -> None:
+    path, file = tmp_path / "run.jsonl", io.StringIO()
+    for target in (path, file):
+        with open_writer(target, "h1") as write:
+            write(2, ENVELOPE)
+            write(2, ENVELOPE)  # a store may repeat a number
+    assert file.getvalue() == path.read_text()  # and the open file is still open
+    recording = load(path)
     assert [(event.sequence, event.event) for event in recording.events] == [(2, ENVELOPE)] * 2
-    assert recording.last is None
+    assert recording.terminal_event is None
 
 
-def test_open_file_stays_open() -> None:
-    file = io.StringIO()
-    with writing(file, "h1") as write:
-        write(1, ENVELOPE)
-    assert file.getvalue().count("\n") == 2
-
-
-def test_events_can_be_given_as_they_are() -> None:
+def test_recording_is_built_from_events() -> None:
     recording = load([Tick(n=1), ENVELOPE, StopEvent(result="ok")])
     assert [event.sequence for event in recording.events] == [1, 2, 3]
     assert recording.events[0].event.load_event([Tick]) == Tick(n=1)
-    assert recording.last is not None
-    assert recording.last.value == {"result": "ok"}
+    assert recording.terminal_event is not None
+    assert recording.terminal_event.value == {"result": "ok"}
 
 
 BROKEN: Final = [
@@ -70,12 +65,12 @@ BROKEN: Final = [
     ([HEADER, TICK.replace('"type"', '"typ"')], "line 2: event.type: Field required"),
     ([HEADER, TICK.replace('{"seq', '{"id": 1, "seq')], "line 2: id: Extra inputs"),
     ([HEADER, STOP.replace("StopEvent", "Tick"), TICK], "line 3: sequence 2 after sequence 5"),
-    ([HEADER, STOP, STOP], "line 3: StopEvent has ended the run before it"),
+    ([HEADER, STOP, STOP], "line 3: event after the terminal event StopEvent"),
 ]
 
 
 @pytest.mark.parametrize(("lines", "problem"), BROKEN, ids=[problem for _, problem in BROKEN])
-def test_broken_line_is_named(lines: Sequence[str], problem: str, tmp_path: Path) -> None:
+def test_load_names_the_broken_line(lines: Sequence[str], problem: str, tmp_path: Path) -> None:
     file = tmp_path / "broken.jsonl"
     file.write_text("\n".join(lines))
     with pytest.raises(ValueError, match=r"^\S+broken\.jsonl, " + problem), replay(file):
@@ -84,17 +79,17 @@ def test_broken_line_is_named(lines: Sequence[str], problem: str, tmp_path: Path
         load(opened)
 
 
-def test_events_after_the_last_are_refused() -> None:
-    with pytest.raises(ValueError, match="event 2: StopEvent has ended the run before it"):
+def test_load_names_the_event_after_the_terminal_event() -> None:
+    with pytest.raises(ValueError, match="event 2: event after the terminal event StopEvent"):
         load([StopEvent(), Tick(n=1)])
 
 
 @pytest.mark.parametrize("source", [7, None, [7], ["run.jsonl"], {"type": "Tick"}], ids=str)
-def test_what_is_no_recording_is_refused(source: object) -> None:
-    with pytest.raises(TypeError, match="not"):
+def test_load_rejects_invalid_source(source: object) -> None:
+    with pytest.raises(TypeError, match=r"^expected .*, not "):
         load(source)  # type: ignore[arg-type]
 
 
-def test_only_event_streams_are_recorded() -> None:
+def test_record_rejects_other_iterables() -> None:
     with pytest.raises(TypeError, match="not an event stream"):
         record([ENVELOPE], "run.jsonl")  # type: ignore[call-overload]

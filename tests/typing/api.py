@@ -8,6 +8,7 @@ from typing import Any, Literal, assert_type
 import httpx
 from llama_agents.client import (
     Checkpoint,
+    Cursor,
     EventEnvelopeWithMetadata,
     EventStream,
     EventTypes,
@@ -73,6 +74,8 @@ async def asynchronous() -> None:
     stream = client.get_workflow_events("h", after_sequence="now")
     assert_type(stream, EventStream)
     assert_type(stream.last_sequence, int | Literal["now"])
+    position: Cursor = stream.last_sequence
+    client.get_workflow_events("h", after_sequence=position)
     async for event in stream:
         assert_type(event, EventEnvelopeWithMetadata)
         assert_type(event.load_event([OutEvent]), Event)
@@ -87,6 +90,7 @@ async def asynchronous() -> None:
     run = await client.start("human", StartEvent())
     assert_type(run, WorkflowRun)
     assert_type(await run.result(OutEvent), OutEvent)
+    assert_type(await run.result(result_type=OutEvent), OutEvent)
     assert_type(await run.result(), ResultEnvelope)
     assert_type(run.events(), EventStream)
     assert_type(await run.status(), Status)
@@ -106,8 +110,8 @@ async def asynchronous() -> None:
     await client.run_workflow_nowait("human", None, None, None, True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await run.result(Event)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType, reportCallIssue]
     assert_type(await run.interact({Event: answer_later}, OutEvent), OutEvent)
-    assert_type(await run.interact({Request: answer}, unanswered="leave"), ResultEnvelope)
-    await run.interact({Request: answer}, unanswered="ignore")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    assert_type(await run.interact({Request: answer}, unanswered="ignore"), ResultEnvelope)
+    await run.interact({Request: answer}, unanswered="leave")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     await run.interact({Request: print_it})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType, reportCallIssue]
     runs = client.map_workflow("greet", [StartEvent()], limit=2, key=str, on_progress=print)
     assert_type(runs, AsyncGenerator[MapResult, None])
@@ -130,11 +134,11 @@ def synchronous() -> None:
         assert_type(error.detail, str | None)
     assert_type(client.get_event_types("human"), EventTypes)
     assert_type(client.run_workflow("greet", start_event={}, validate=True), HandlerData)
-    run = client.run("h")
+    run = client.get_run("h")
     assert_type(run, SyncWorkflowRun)
     assert_type(run.result(OutEvent, timeout=5), OutEvent)
     assert_type(run.events(), SyncEventStream)
-    assert_type(run.interact({Request: answer}, OutEvent), OutEvent)
+    assert_type(run.interact({Request: answer}, result_type=OutEvent), OutEvent)
     run.interact({Request: answer_later})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType, reportCallIssue]
     assert_type(client.map_workflow("greet", [{}]), Generator[MapResult, None, None])
     with client.get_workflow_events("h") as stream:

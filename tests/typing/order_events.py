@@ -34,7 +34,7 @@ class Address(BaseModel):
 
 class Color(StrEnum):
     """
-    A colour.
+    A color.
     """
 
     RED = "red"

@@ -38,9 +38,9 @@ async def asynchronous(workflow: Workflow) -> None:
         assert_type(recorded, AsyncIterator[EventEnvelopeWithMetadata])
         async for event in recorded:
             assert_type(event, EventEnvelopeWithMetadata)
-        record(client.run("h").events(), io.StringIO())
+        record(client.get_run("h").events(), io.StringIO())
         record(recorded, "run.jsonl")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
-        record(client.run("h").events(), 1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+        record(client.get_run("h").events(), 1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def synchronous(greet: type[Workflow]) -> None:

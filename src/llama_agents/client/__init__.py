@@ -1,11 +1,12 @@
-"""Python client for LlamaIndex workflow servers, asynchronous and synchronous."""
+"""The Python client for LlamaIndex workflow servers, in an async and a sync variant."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
-from ._handle import Checkpoint
-from ._map import MapProgress, MapResult
+from ._core.batch_results import MapProgress, MapResult
+from ._core.checkpoint import Checkpoint
 from .client import (
     EventStream,
     SyncEventStream,
@@ -17,6 +18,7 @@ from .client import (
 from .errors import (
     CheckpointError,
     ConflictError,
+    Cursor,
     InvalidResponseError,
     MissedEventsWarning,
     NotFoundError,
@@ -43,6 +45,9 @@ from .protocol import (
 )
 from .protocol.serializable_events import EventEnvelopeWithMetadata, EventValidationError
 
+# A library is silent until its program configures logging; warnings would go to stderr otherwise.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
 if TYPE_CHECKING:
     from .protocol import WorkflowGraphResponse
     from .typed import EventTypes
@@ -65,6 +70,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "ConflictError",
+    "Cursor",
     "EventEnvelopeWithMetadata",
     "EventStream",
     "EventTypes",

@@ -15,7 +15,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ForwardRef
 
 if TYPE_CHECKING:
-    from workflows import Context
+    from llama_agents.server import WorkflowServer
+    from workflows import Context, Workflow
     from workflows.context.serializers import JsonSerializer
     from workflows.events import Event, StartEvent, StopEvent
     from workflows.representation import WorkflowGraph
@@ -40,8 +41,10 @@ else:
     JsonSerializer = _lazy("workflows.context.serializers", "JsonSerializer")
     StartEvent = _lazy("workflows.events", "StartEvent")
     StopEvent = _lazy("workflows.events", "StopEvent")
+    Workflow = _lazy("workflows", "Workflow")
     WorkflowGraph = _lazy("workflows.representation", "WorkflowGraph")
     WorkflowGraphResponse = _lazy("llama_agents.client.protocol.graph", "WorkflowGraphResponse")
+    WorkflowServer = _lazy("llama_agents.server", "WorkflowServer")
 
 __all__ = [
     "Context",
@@ -52,6 +55,8 @@ __all__ = [
     "JsonSerializer",
     "StartEvent",
     "StopEvent",
+    "Workflow",
     "WorkflowGraph",
     "WorkflowGraphResponse",
+    "WorkflowServer",
 ]

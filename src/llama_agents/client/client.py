@@ -1,4 +1,4 @@
-"""The classes of both faces, at the import path of llama-agents-client 0.4.1."""
+"""The classes of both client variants, at the import path of llama-agents-client 0.4.1."""
 
 from __future__ import annotations
 

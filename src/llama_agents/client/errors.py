@@ -1,48 +1,54 @@
-"""What can go wrong, as one tree.
+"""The errors of this library, as one tree.
 
 .. code-block:: text
 
     WorkflowClientError
-    ├── StatusError (also httpx.HTTPStatusError)      the server answered with an error status
-    │   ├── NotFoundError                             404
-    │   │   └── StreamNotFoundError (also ValueError) 404 on an event stream
-    │   ├── ConflictError                             409
-    │   ├── UnreadableResultError                     422
-    │   ├── WorkflowFailedError                       run_workflow of a run that failed
-    │   └── ServerError                               every other 5xx
-    ├── InvalidResponseError (also ValueError)        an answer that is not the API's
+    ├── StatusError (also httpx.HTTPStatusError)        the server responded with an error status
+    │   ├── NotFoundError                               404
+    │   │   └── StreamNotFoundError (also ValueError)   404 on an event stream
+    │   ├── ConflictError                               409
+    │   ├── UnreadableResultError                       422
+    │   ├── WorkflowFailedError                         a run failed, timed out or was cancelled
+    │   └── ServerError                                 any other 5xx
+    ├── InvalidResponseError (also ValueError)          a response that cannot be used
     ├── StreamDisconnectedError (also ConnectionError)  a stream that could not be resumed
-    │   └── StreamTimeoutError (also TimeoutError)    ... because its last connection timed out
-    ├── WaitTimeoutError (also TimeoutError)          wait_for_handler ran out of time
-    ├── EventValidationError (also ValueError)        an envelope that is not an event
-    ├── CheckpointError (also ValueError)             a checkpoint that leads nowhere
-    └── UnansweredRequestError                        a run asks, and nothing here answers
+    │   └── StreamTimeoutError (also TimeoutError)      ... because its last attempt timed out
+    ├── WaitTimeoutError (also TimeoutError)            a wait that reached its deadline
+    ├── EventValidationError (also ValueError)          an event that does not fit its class
+    ├── CheckpointError (also ValueError)               a checkpoint that no longer matches its run
+    └── UnansweredRequestError                          a run waits for input that nobody provides
 
-Failures of the transport under a plain call (a refused connection, a read timeout) stay httpx's own
-exceptions. The second bases are what callers of llama-agents-client 0.4.1 catch.
+Transport failures of plain calls, such as a refused connection or a read timeout, stay httpx's own
+exceptions; the run that they concern is named in a note. The second base classes are those that
+callers of llama-agents-client 0.4.1 catch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import httpx
 from pydantic_core import from_json
 
-if TYPE_CHECKING:
-    from .protocol import HandlerData
-    from .protocol.serializable_events import EventEnvelopeWithMetadata
+from ._lazy_types import EventEnvelopeWithMetadata, HandlerData
 
-BODY_PREVIEW: Final = 200  # characters of an answer's body in a message; .response has all of it
+Cursor: TypeAlias = int | Literal["now"]  # defined in the lowest layer: errors carry one
+"""A position in the events of a run.
+
+``-1`` is before the first event, ``N`` after the event with that sequence number, and ``"now"``
+after every event produced by the time the server handles the request.
+"""
+
+BODY_PREVIEW: Final = 200  # characters of a response's body in a message; .response has all of it
 
 
 class WorkflowClientError(Exception):
-    """Every error that this library raises of its own."""
+    """Base class of all errors of this library."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The constructors below take evidence, not args: a copy is made from what they stored.
+        # The constructors below take evidence, not args: a copy is built from what they stored.
         return _restore, (type(self), self.args, self.__dict__)
 
 
@@ -56,28 +62,35 @@ def _restore(
 
 
 class StatusError(WorkflowClientError, httpx.HTTPStatusError):
-    """The server answered with a status that is an error.
+    """The server responded with an error status.
 
     Attributes:
-        response: The whole answer.
+        response: The whole response.
         status_code: Its HTTP status.
-        detail: The server's own words (the ``detail`` of its JSON body), or None.
+        detail: The server's own explanation (``detail`` of its JSON body), or None.
+        handler_id: ID of the run that the request was about, or None.
     """
 
-    def __init__(self, response: httpx.Response, detail: str | None = None) -> None:
-        request = response.request
-        reason = response.reason_phrase or _reason_phrase(response.status_code)
-        body = body_preview(response)
-        message = f"{response.status_code} {reason} for {request.method} {safe_url(request.url)}"
+    def __init__(
+        self,
+        response: httpx.Response,
+        detail: str | None = None,
+        *,
+        handler_id: str | None = None,
+        message: str | None = None,
+    ) -> None:
         super().__init__(
-            f"{message}. Response: {body}" if body else message, request=request, response=response
+            _status_message(response, handler_id) if message is None else message,
+            request=response.request,
+            response=response,
         )
         self.status_code = response.status_code
         self.detail = detail
+        self.handler_id = handler_id
 
 
 class NotFoundError(StatusError):
-    """404: no such workflow, handler or run (or the run that was to be cancelled has ended)."""
+    """404: there is no such workflow or run, or the run that was to be cancelled has ended."""
 
 
 class StreamNotFoundError(NotFoundError, ValueError):
@@ -85,39 +98,46 @@ class StreamNotFoundError(NotFoundError, ValueError):
 
 
 class ConflictError(StatusError):
-    """409: the handler id is in use by a run that goes on, or the run has already ended."""
+    """409: a run with that handler ID is running, or the run has already ended."""
 
 
 class UnreadableResultError(StatusError):
-    """422: the server cannot decode the stored result of this handler."""
+    """422: the server cannot decode the stored result of the run."""
 
 
 class ServerError(StatusError):
-    """A 5xx answer without a handler in it."""
+    """A 5xx response that carries no run."""
 
 
 class WorkflowFailedError(StatusError):
-    """A run that ``run_workflow`` waited for has failed, timed out or was cancelled.
+    """A run whose result was waited for has failed, timed out or was cancelled.
 
     Attributes:
         handler: The run as the server reports it; ``handler.error`` is the whole error text.
     """
 
     def __init__(self, response: httpx.Response, handler: HandlerData) -> None:
-        super().__init__(response, handler.error)
-        self.handler = handler
-        self.args = (
-            f"Workflow {handler.workflow_name!r} {handler.status} "
-            f"(handler {handler.handler_id!r}): {handler.error}",
+        super().__init__(
+            response,
+            handler.error,
+            handler_id=handler.handler_id,
+            message=(
+                f"Workflow {handler.workflow_name!r} {handler.status} "
+                f"(handler {handler.handler_id!r}): {handler.error}"
+            ),
         )
+        self.handler = handler
 
 
 class InvalidResponseError(WorkflowClientError, ValueError):
-    """An answer that is not the API's: a proxy's login page, broken JSON, a missing field.
+    """A response that is not valid for the API, or does not tell what was asked.
+
+    Examples are a proxy's login page, broken JSON and a missing field, and a run that may or may
+    not be the one whose start was lost.
 
     Attributes:
-        response: The answer.
-        handler_id: On an event stream, the handler; else None.
+        response: The response.
+        handler_id: ID of the run that the request was about, or None.
         last_sequence: On an event stream, the position to resume from; else None.
     """
 
@@ -127,17 +147,18 @@ class InvalidResponseError(WorkflowClientError, ValueError):
         problem: str,
         *,
         handler_id: str | None = None,
-        last_sequence: int | Literal["now"] | None = None,
+        last_sequence: Cursor | None = None,
     ) -> None:
         self.response = response
         self.handler_id = handler_id
         self.last_sequence = last_sequence
         request = response.request
         where = "" if last_sequence is None else f" after sequence {last_sequence}"
+        url = str(safe_url(request.url))
         super().__init__(
             f"{problem}{where}: {response.status_code} with content type "
             f"{response.headers.get('content-type', 'none')!r} from {request.method} "
-            f"{safe_url(request.url)}"
+            f"{url}{_named(handler_id, url)}"
         )
 
 
@@ -145,15 +166,16 @@ class StreamDisconnectedError(WorkflowClientError, ConnectionError):
     """A stream broke and could not be resumed.
 
     Every event up to ``last_sequence`` has been delivered: pass it as ``after_sequence`` to a new
-    stream to go on.
+    stream to continue. If the last event had no sequence number, or the stream began at ``"now"``
+    and had no event, that may repeat or miss events.
 
     Attributes:
-        handler_id: The handler whose events were streamed.
+        handler_id: ID of the run whose events were streamed.
         last_sequence: The sequence number of the last event that was delivered, or the
             ``after_sequence`` that the stream began with.
     """
 
-    def __init__(self, handler_id: str, last_sequence: int | Literal["now"], problem: str) -> None:
+    def __init__(self, handler_id: str, last_sequence: Cursor, problem: str) -> None:
         self.handler_id = handler_id
         self.last_sequence = last_sequence
         super().__init__(
@@ -167,11 +189,11 @@ class StreamTimeoutError(StreamDisconnectedError, TimeoutError):
 
 
 class WaitTimeoutError(WorkflowClientError, TimeoutError):
-    """``wait_for_handler`` ran out of time; the run itself goes on.
+    """A wait reached its deadline; the run itself is still running.
 
     Attributes:
-        handler_id: The handler that was waited for.
-        timeout: The bound that was given, in seconds.
+        handler_id: ID of the run that was waited for.
+        timeout: The timeout that was given, in seconds.
     """
 
     def __init__(self, handler_id: str, timeout: float) -> None:
@@ -181,18 +203,18 @@ class WaitTimeoutError(WorkflowClientError, TimeoutError):
 
 
 class EventValidationError(WorkflowClientError, ValueError):
-    """An envelope that does not describe an event that may be loaded here."""
+    """An event is invalid: its class is unknown or not allowed, or its fields do not fit."""
 
 
 class CheckpointError(WorkflowClientError, ValueError):
-    """A checkpoint that cannot be made, is none, or is of a run that its handler no longer is."""
+    """A checkpoint cannot be taken, is invalid, or no longer matches its run."""
 
 
 class UnansweredRequestError(WorkflowClientError):
-    """A run waits for input that ``interact`` does not give; the run itself goes on.
+    """A run waits for input that ``interact`` does not provide; the run itself is still running.
 
     Attributes:
-        handler_id: The run.
+        handler_id: ID of the run.
         requests: The events that wait for an answer.
     """
 
@@ -206,18 +228,11 @@ class UnansweredRequestError(WorkflowClientError):
 
 
 class MissedEventsWarning(RuntimeWarning):
-    """A stream that began at ``"now"`` was cut before its first event.
+    """A stream that began at ``"now"`` was interrupted before its first event.
 
-    The server never says which position "now" was: events that were produced between the cut and
-    the reconnect are not delivered.
+    The server never says which position "now" was: events that were produced between the
+    interruption and the reconnect are not delivered.
     """
-
-
-def name_run(error: Exception, handler_id: str) -> None:
-    """Put the id of the run that an error is about into it: its message, and ``.handler_id``."""
-    if handler_id not in str(error):
-        error.args = (f"{error} (handler {handler_id!r})", *error.args[1:])
-    error.__dict__["handler_id"] = handler_id
 
 
 _BY_STATUS: Final[Mapping[int, type[StatusError]]] = {
@@ -227,13 +242,30 @@ _BY_STATUS: Final[Mapping[int, type[StatusError]]] = {
 }
 
 
-def status_error(response: httpx.Response, *, stream: bool = False) -> StatusError:
-    """Build the error for an answer whose status is no success, its body read."""
+def status_error(
+    response: httpx.Response, *, handler_id: str | None = None, is_stream: bool = False
+) -> StatusError:
+    """Return the error for an unsuccessful response whose body has been read."""
     default = ServerError if response.status_code >= 500 else StatusError
     cls = _BY_STATUS.get(response.status_code, default)
-    if stream and cls is NotFoundError:
+    if is_stream and cls is NotFoundError:
         cls = StreamNotFoundError
-    return cls(response, _detail(response))
+    return cls(response, _detail(response), handler_id=handler_id)
+
+
+def _status_message(response: httpx.Response, handler_id: str | None) -> str:
+    request = response.request
+    reason = response.reason_phrase or _reason_phrase(response.status_code)
+    message = f"{response.status_code} {reason} for {request.method} {safe_url(request.url)}"
+    body = body_preview(response)
+    if body:
+        message = f"{message}. Response: {body}"
+    return f"{message}{_named(handler_id, message)}"
+
+
+def _named(handler_id: str | None, message: str) -> str:
+    """Return what names the run in a message that does not name it yet."""
+    return "" if handler_id is None or handler_id in message else f" (handler {handler_id!r})"
 
 
 def _detail(response: httpx.Response) -> str | None:
@@ -246,17 +278,17 @@ def _detail(response: httpx.Response) -> str | None:
 
 
 def body_preview(response: httpx.Response) -> str:
-    """The beginning of an answer's body as text; empty when none was read."""
+    """Return the beginning of a response's body as text; empty if none was read."""
     try:
         body = response.content
     except httpx.ResponseNotRead:
         return ""
-    # Not response.text: with some charsets that an answer may claim, it raises.
+    # Not response.text: it raises for some charsets that a response may claim.
     return body[: 4 * BODY_PREVIEW].decode(errors="replace")[:BODY_PREVIEW]
 
 
 def safe_url(url: httpx.URL) -> httpx.URL:
-    """The URL without what may be a secret: user, password and query."""
+    """Return a URL without the parts that may be secret: user, password and query."""
     return url.copy_with(userinfo=b"", query=None)
 
 

@@ -6,8 +6,9 @@ import httpx
 import pytest
 from llama_agents.client import WorkflowClient, WorkflowClientError
 
-from ...support.chaos import chaos, in_turn
-from ...support.driver import Variant
+from examples.chaos_proxy import chaos, in_turn
+
+from ...support.any_client import Variant
 from ..calls import CALLS, Call
 from ..measure import PLAIN_CALLS, Ledger, call_row, measuring
 from ..server_process import ServerProcess

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from llama_agents.client import EventStream, WorkflowClient, WorkflowClientError
 
-from ...support.driver import Variant, describe
+from ...support.any_client import Variant, describe
 from ...support.server import wait_until_async
 from ..measure import Ledger, measuring, open_sockets, stream_row
 from ..scenarios import TABLES, Stream

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from examples.chaos_proxy import chaos, in_turn
 from llama_agents.client import SyncWorkflowClient, WorkflowClientError
 
-from ...support.chaos import chaos, in_turn
-from ...support.driver import Variant
+from ...support.any_client import Variant
 from ..calls import CALLS, Call
 from ..measure import PLAIN_CALLS, Ledger, call_row, measuring
 from ..server_process import ServerProcess

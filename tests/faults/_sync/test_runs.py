@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from examples.chaos_proxy import Chaos, Fault, chaos, in_turn
 from llama_agents.client import SyncWorkflowClient
 from workflows.events import StopEvent
 
-from ...support.chaos import Chaos, Fault, chaos, in_turn
-from ...support.driver import Variant, describe
+from ...support.any_client import Variant, describe
 from ...support.workflows import OutEvent, RequestEvent, ResponseEvent
 from ..measure import PLAIN_CALLS, Cost, Ledger, call_row, measuring, stream_row
 from ..server_process import ServerProcess, restarting_during_run, server_process
@@ -52,7 +52,7 @@ def test_interact_answers_each_request_once_despite_disconnects(
         assert proxy.count("stream") > 3
     assert asked == QUESTIONS
     assert result.output == ANSWERS
-    outcome = f"{len(asked)} questions, {len(asked)} answers"
+    outcome = f"asked {len(asked)} times, {len(asked)} answers"
     row = call_row(len(proxy.requests), 1, outcome, cost)
     ledger.record(PLAIN_CALLS, "interact: disconnect after every second event", VARIANT, row)
 
@@ -85,7 +85,7 @@ def test_interact_answers_each_request_once_across_restart(
     if workflow == "interview":
         assert result.output == ANSWERS
         killed = "server and client" if resumed else "server"
-        outcome = f"{len(asked)} questions, {len(QUESTIONS)} answers"
+        outcome = f"asked {len(asked)} times, {len(QUESTIONS)} answers"
         row = call_row(len(proxy.requests), 1, outcome, cost)
         ledger.record(PLAIN_CALLS, f"interact: {killed} killed during a request", VARIANT, row)
     # Otherwise the restored server passes the last answer twice to a step that has waited twice.

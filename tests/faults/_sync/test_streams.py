@@ -10,7 +10,7 @@ import warnings
 import pytest
 from llama_agents.client import SyncEventStream, SyncWorkflowClient, WorkflowClientError
 
-from ...support.driver import Variant, describe
+from ...support.any_client import Variant, describe
 from ...support.server import wait_until
 from ..measure import Ledger, measuring, open_sockets, stream_row
 from ..scenarios import TABLES, Stream

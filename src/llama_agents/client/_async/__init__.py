@@ -1,1 +1,1 @@
-"""The asynchronous face of the client."""
+"""The asynchronous client variant."""

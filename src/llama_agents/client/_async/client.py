@@ -1,34 +1,26 @@
-"""The asynchronous client: one method for each operation, one line of work in each."""
+"""The asynchronous client: what users call."""
 
 from __future__ import annotations
 
-import random
-import time
 import warnings
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
+from typing import Any, Self, overload
 
 import httpx
 
-from .. import _operations
-from .._connection import afree, aread, asend, hang_up
-from .._handle import read_checkpoint, refuse_another_run
-from .._map import (
-    Crowd,
-    MapProgress,
-    MapResult,
-    check_statuses,
-    is_asynchronous,
-    length,
-)
-from .._operations import Operation
-from .._pool import AsyncPool, own_settings
-from .._resume import StreamMachine
-from .._retry import DROPS, Again, Call, Exchange, Returned, Sources, is_poisoned
-from .._start import Start, new_handler_id
-from .._tasks import aitems, asleep
-from .._wait import Wait
+from .._core import endpoints
+from .._core.batch import BatchState, is_asynchronous, length
+from .._core.batch_results import MapProgress, MapResult
+from .._core.checkpoint import ensure_same_run, read_checkpoint
+from .._core.logs import RUNS
+from .._core.start import Start, new_handler_id
+from .._core.stream import StreamMachine
+from .._core.wait import Backoff, Wait
+from .._lazy_types import Context, Event, EventTypes, StartEvent, WorkflowGraphResponse
+from .._transport.clients import AsyncClients, resolve_settings
+from .._transport.concurrency import aiterate
+from ..errors import Cursor
 from ..protocol import (
     CancelHandlerResponse,
     HandlerData,
@@ -41,28 +33,22 @@ from ..protocol import (
     WorkflowsListResponse,
     is_status_completed,
 )
-from .many import ManyRuns
+from .batch import BatchRunner
+from .driver import Driver
 from .run import WorkflowRun
 from .stream import EventStream
 
-if TYPE_CHECKING:
-    from workflows import Context
-    from workflows.events import Event, StartEvent
-
-    from ..protocol import WorkflowGraphResponse
-    from ..typed import EventTypes
-
-T = TypeVar("T")
-
-_SOURCES: Final = Sources(time.monotonic, time.time, random.random)
-
 
 class WorkflowClient:
-    """A client of a ``WorkflowServer``.
+    """A client for a ``WorkflowServer``.
 
-    Give exactly one of ``base_url`` and ``httpx_client``. With ``base_url`` the client keeps
-    connections of its own, one pool for each event loop it is used in, and closes them with
-    ``aclose()``, at the end of ``async with``, or when the loop ends.
+    Pass exactly one of ``base_url`` and ``httpx_client``. With ``base_url`` the client owns its
+    connections, one pool for each event loop it is used in. They are closed by ``aclose()``, at the
+    end of ``async with``, or when the event loop ends.
+
+    Every method that sends a request may also raise ``StatusError`` for an error status that it
+    does not list, ``InvalidResponseError`` for a response that is not the API's, and
+    ``httpx.TransportError`` once retries are exhausted; ``RuntimeError`` after ``aclose()``.
 
     Example:
         Run a workflow and print its result:
@@ -72,19 +58,19 @@ class WorkflowClient:
             print(handler.result)
 
     Args:
-        base_url: Where the server is, with a prefix if it has one
+        base_url: URL of the server, including its path prefix if it has one
             (``"https://host/deployments/name"``).
-        httpx_client: A client to send everything with. It is never closed here, and its own
-            timeouts count; its read timeout is the idle limit of event streams.
+        httpx_client: An ``httpx.AsyncClient`` to send every request with. It is never closed here,
+            and its own timeouts apply; its read timeout is the idle timeout of event streams.
         headers: Headers of every request (with ``base_url``).
-        auth: Credentials of every request, as httpx takes them (with ``base_url``).
-        timeout: Limits in seconds, as httpx takes them (with ``base_url``). Defaults to 10 s for
-            connecting and 45 s without a byte; the server sends a heartbeat every 25 s.
+        auth: Credentials of every request, as httpx accepts them (with ``base_url``).
+        timeout: Timeouts in seconds, as httpx accepts them (with ``base_url``). Defaults to 10 s
+            for connecting and 45 s without a byte; the server sends a heartbeat every 25 s.
 
     Raises:
         ValueError: Neither or both of the two were given, the URL is unusable, or a setting was
             given together with ``httpx_client``.
-        TypeError: ``httpx_client`` is not an asynchronous one.
+        TypeError: ``httpx_client`` is not an ``httpx.AsyncClient``.
     """
 
     @overload
@@ -109,12 +95,12 @@ class WorkflowClient:
         auth: httpx.Auth | tuple[str, str] | None = None,
         timeout: httpx.Timeout | float | None = None,
     ) -> None:
-        settings = own_settings(
-            base_url, httpx_client, httpx.Client, headers=headers, auth=auth, timeout=timeout
+        settings = resolve_settings(
+            base_url, httpx_client, httpx.AsyncClient, headers=headers, auth=auth, timeout=timeout
         )
         self.httpx_client = httpx_client
         self.base_url = base_url
-        self._pool = AsyncPool(httpx_client, settings)
+        self._driver = Driver(AsyncClients(httpx_client, settings))
 
     async def __aenter__(self) -> Self:
         return self
@@ -128,33 +114,37 @@ class WorkflowClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections of this client; a client that was handed in stays open."""
-        await self._pool.aclose()
+        """Close this client's connections in the running event loop, and open no others.
+
+        Those in another loop are closed when that loop ends. An httpx client that was passed in
+        stays open and usable.
+        """
+        await self._driver.clients.aclose()
 
     async def is_healthy(self) -> HealthResponse:
-        """Ask whether the server is ready.
+        """Return the health status of the server.
 
         Returns:
-            The server's word for it.
+            The status. A server that is not ready raises instead.
 
         Raises:
             ServerError: 503, the server is not ready.
         """
-        return await self._send(_operations.get_health())
+        return await self._driver.send(endpoints.get_health())
 
     async def list_workflows(self) -> WorkflowsListResponse:
-        """List the names of the workflows that the server offers.
+        """Return the names of the workflows on the server.
 
         Returns:
             The names.
         """
-        return await self._send(_operations.list_workflows())
+        return await self._driver.send(endpoints.list_workflows())
 
     async def get_workflow_schema(self, workflow_name: str) -> WorkflowSchemaResponse:
-        """Get the JSON schemas of a workflow's start and stop events.
+        """Return the JSON schemas of a workflow's start and stop events.
 
         Args:
-            workflow_name: The name of the workflow.
+            workflow_name: Name of the workflow.
 
         Returns:
             Both schemas.
@@ -163,13 +153,13 @@ class WorkflowClient:
             NotFoundError: There is no such workflow.
             ServerError: An event of the workflow has no schema.
         """
-        return await self._send(_operations.get_workflow_schema(workflow_name))
+        return await self._driver.send(endpoints.get_workflow_schema(workflow_name))
 
     async def get_workflow_events_schema(self, workflow_name: str) -> WorkflowEventsListResponse:
-        """Get the JSON schemas of all events of a workflow.
+        """Return the JSON schemas of all events of a workflow.
 
         Args:
-            workflow_name: The name of the workflow.
+            workflow_name: Name of the workflow.
 
         Returns:
             The schemas.
@@ -178,39 +168,39 @@ class WorkflowClient:
             NotFoundError: There is no such workflow.
             ServerError: An event of the workflow has no schema.
         """
-        return await self._send(_operations.get_workflow_events_schema(workflow_name))
+        return await self._driver.send(endpoints.get_workflow_events_schema(workflow_name))
 
     async def get_workflow_graph(self, workflow_name: str) -> WorkflowGraphResponse:
-        """Get the steps and events of a workflow as a directed graph.
+        """Return the steps and events of a workflow as a directed graph.
 
         Args:
-            workflow_name: The name of the workflow.
+            workflow_name: Name of the workflow.
 
         Returns:
             The graph.
 
         Raises:
             NotFoundError: There is no such workflow.
-            ServerError: The workflow cannot be drawn.
+            ServerError: The server cannot build the graph.
         """
-        return await self._send(_operations.get_workflow_graph(workflow_name))
+        return await self._driver.send(endpoints.get_workflow_graph(workflow_name))
 
     async def get_event_types(self, workflow_name: str) -> EventTypes:
-        """Make classes of a workflow's events, of the schemas that the server has of them.
+        """Return event classes built from the server's JSON schemas of a workflow's events.
 
         Args:
-            workflow_name: The name of the workflow.
+            workflow_name: Name of the workflow.
 
         Returns:
-            The classes: a registry for ``load_event``, which gives each by its name too.
+            The classes, as a registry for ``load_event``; each is also available by its name.
 
         Raises:
             NotFoundError: There is no such workflow.
             ServerError: An event of the workflow has no schema.
-            InvalidResponseError: The schemas make no classes.
+            InvalidResponseError: The schemas are invalid.
         """
-        listed = await self._send(_operations.list_events(workflow_name))
-        return await self._send(_operations.get_event_types(workflow_name, listed))
+        listed = await self._driver.send(endpoints.list_events(workflow_name))
+        return await self._driver.send(endpoints.get_event_types(workflow_name, listed))
 
     async def run_workflow(
         self,
@@ -223,43 +213,48 @@ class WorkflowClient:
     ) -> HandlerData:
         """Run a workflow and wait until it has completed, however long that takes.
 
-        When the connection breaks or falls silent, the wait goes on by the run's handler id. A
-        start whose answer is lost is sent again only if the server does not know the run.
+        If the connection breaks or falls silent, the client keeps waiting for the run by its
+        handler ID. A start whose response is lost is sent again only if the server does not know
+        the run.
 
         Args:
-            workflow_name: The name of the workflow.
-            handler_id: A name for the run. Defaults to a new one. A name whose run has ended is
-                used again for a new run.
+            workflow_name: Name of the workflow.
+            handler_id: An ID for the run. Defaults to a new one. An ID whose run has ended is
+                reused for a new run.
             start_event: What the workflow starts with: an event, or its fields as a dict. Defaults
                 to an event without fields.
-            context: The state of an earlier run to go on from. Servers refuse it unless they were
-                made with ``accept_context_api=True``.
-            validate: Whether to compare the start event with the workflow's schema first.
+            context: The state of an earlier run to continue from. Servers reject it unless they
+                were created with ``accept_context_api=True``.
+            validate: Whether to check the start event against the workflow's schema first.
 
         Returns:
-            The completed run, its result included.
+            The completed run, including its result.
 
         Raises:
             WorkflowFailedError: The run failed, timed out or was cancelled.
             NotFoundError: There is no such workflow.
-            ConflictError: A run of that name goes on.
-            StatusError: 400, the server does not take the start event or the context.
-            InvalidResponseError: The answer was lost, and it cannot be told whether the run that
-                was found is this one or an earlier one of that name.
-            EventValidationError: The start event does not fit the schema; nothing was sent.
-            ValueError: An argument cannot be sent; nothing was.
+            ConflictError: A run with that ID is running.
+            StatusError: 400, the server rejects the start event or the context.
+            InvalidResponseError: The response was lost, and the run found under that ID may be
+                this one or an earlier one.
+            EventValidationError: The start event does not match the schema; it was not sent.
+            ValueError: An argument is invalid; nothing was sent.
         """
         if validate:
-            await self._send(_operations.check_start(workflow_name, start_event))
-        run_id = handler_id if handler_id is not None else new_handler_id()
-        forms = _operations.run_workflow(workflow_name, run_id, start_event, context)
-        look = _operations.get_run(run_id)
-        handler = await self._exchange(
-            Start(forms, look, run_id, made_here=handler_id is None, sources=_SOURCES)
+            await self._driver.send(endpoints.check_start(workflow_name, start_event))
+        id_is_generated = handler_id is None
+        handler_id = new_handler_id() if handler_id is None else handler_id
+        start = Start(
+            endpoints.run_workflow(workflow_name, handler_id, start_event, context),
+            endpoints.get_handler(handler_id, must_succeed=True),
+            handler_id,
+            id_is_generated=id_is_generated,
+            time=self._driver.time,
         )
+        handler = await self._driver.exchange(start)
         if is_status_completed(handler.status):
             return handler
-        return await self._wait(self._end_of(run_id))
+        return await self._driver.wait(self._driver.completion_wait(handler_id))
 
     async def run_workflow_nowait(
         self,
@@ -270,37 +265,40 @@ class WorkflowClient:
         *,
         validate: bool = False,
     ) -> HandlerData:
-        """Start a workflow and return at once.
+        """Start a workflow and return without waiting for it.
 
-        A start whose answer is lost is sent again only if the server does not know the run.
+        A start whose response is lost is sent again only if the server does not know the run.
 
         Args:
-            workflow_name: The name of the workflow.
-            handler_id: A name for the run. Defaults to a new one. A name whose run has ended is
-                used again for a new run.
+            workflow_name: Name of the workflow.
+            handler_id: An ID for the run. Defaults to a new one. An ID whose run has ended is
+                reused for a new run.
             start_event: What the workflow starts with: an event, or its fields as a dict. Defaults
                 to an event without fields.
-            context: The state of an earlier run to go on from. Servers refuse it unless they were
-                made with ``accept_context_api=True``.
-            validate: Whether to compare the start event with the workflow's schema first.
+            context: The state of an earlier run to continue from. Servers reject it unless they
+                were created with ``accept_context_api=True``.
+            validate: Whether to check the start event against the workflow's schema first.
 
         Returns:
-            The run as it begins; its ``handler_id`` is what the other methods take.
+            The run that was started; pass its ``handler_id`` to the other methods.
 
         Raises:
             NotFoundError: There is no such workflow.
-            ConflictError: A run of that name goes on.
-            StatusError: 400, the server does not take the start event or the context.
-            InvalidResponseError: The answer was lost, and it cannot be told whether the run that
-                was found is this one or an earlier one of that name.
-            EventValidationError: The start event does not fit the schema; nothing was sent.
-            ValueError: An argument cannot be sent; nothing was.
+            ConflictError: A run with that ID is running.
+            StatusError: 400, the server rejects the start event or the context.
+            InvalidResponseError: The response was lost, and the run found under that ID may be
+                this one or an earlier one.
+            EventValidationError: The start event does not match the schema; it was not sent.
+            ValueError: An argument is invalid; nothing was sent.
         """
         if validate:
-            await self._send(_operations.check_start(workflow_name, start_event))
-        run_id = handler_id if handler_id is not None else new_handler_id()
-        return await self._start_run(
-            workflow_name, run_id, start_event, context, is_new_id=handler_id is None
+            await self._driver.send(endpoints.check_start(workflow_name, start_event))
+        return await self._driver.start_run(
+            workflow_name,
+            new_handler_id() if handler_id is None else handler_id,
+            start_event,
+            context,
+            id_is_generated=handler_id is None,
         )
 
     async def start(
@@ -312,58 +310,63 @@ class WorkflowClient:
         context: Context | dict[str, Any] | None = None,
         validate: bool = False,
     ) -> WorkflowRun:
-        """Start a workflow, and get a handle on the run.
+        """Start a workflow, and return a handle on the run.
 
         Args:
-            workflow_name: The name of the workflow.
+            workflow_name: Name of the workflow.
             start_event: What the workflow starts with: an event, or its fields as a dict. Defaults
                 to an event without fields.
-            handler_id: A name for the run. Defaults to a new one.
-            context: The state of an earlier run to go on from.
-            validate: Whether to compare the start event with the workflow's schema first.
+            handler_id: An ID for the run. Defaults to a new one.
+            context: The state of an earlier run to continue from.
+            validate: Whether to check the start event against the workflow's schema first.
 
         Returns:
-            The run.
+            The handle.
 
         Raises:
             WorkflowClientError: As ``run_workflow_nowait``.
-            ValueError: An argument cannot be sent; nothing was.
+            ValueError: An argument is invalid; nothing was sent.
         """
         handler = await self.run_workflow_nowait(
             workflow_name, handler_id, start_event, context, validate=validate
         )
-        return WorkflowRun(self, handler.handler_id, run_id=handler.run_id, is_new=True)
+        return WorkflowRun(self._driver, handler.handler_id, run_id=handler.run_id, is_new=True)
 
-    def run(self, handler_id: str) -> WorkflowRun:
-        """Get a handle on a run that was started before. Nothing is sent.
+    def get_run(self, handler_id: str) -> WorkflowRun:
+        """Return a handle on a run that was started before. Nothing is sent.
 
         Args:
-            handler_id: The run.
+            handler_id: ID of the run.
 
         Returns:
-            The run.
+            The handle.
         """
-        return WorkflowRun(self, handler_id)
+        return WorkflowRun(self._driver, handler_id)
 
     async def resume(self, checkpoint: Mapping[str, Any]) -> WorkflowRun:
-        """Get a handle on a run, standing where a checkpoint was made.
+        """Return a handle on the run of a checkpoint, at the checkpoint's position.
 
         Args:
-            checkpoint: What ``WorkflowRun.checkpoint`` gave.
+            checkpoint: What ``WorkflowRun.checkpoint`` returned.
 
         Returns:
-            The run; its ``events()`` go on after the last event that was taken.
+            The handle; its ``events()`` continue at the checkpoint's position.
 
         Raises:
-            CheckpointError: It is no checkpoint, or its handler has since been used for another
+            CheckpointError: It is not a checkpoint, or its handler has since been used for another
                 run.
-            NotFoundError: The server does not know the handler any more.
+            NotFoundError: The server no longer knows the handler.
         """
         known = read_checkpoint(checkpoint)
-        refuse_another_run(known, await self.get_handler(known["handler_id"]))
-        return WorkflowRun(
-            self, known["handler_id"], run_id=known["run_id"], sequence=known["sequence"]
+        handler_id, sequence = known["handler_id"], known["sequence"]
+        ensure_same_run(known, await self.get_handler(handler_id))
+        RUNS.info(
+            "resuming handler %r after sequence %d",
+            handler_id,
+            sequence,
+            extra={"handler_id": handler_id, "last_sequence": sequence},
         )
+        return WorkflowRun(self._driver, handler_id, run_id=known["run_id"], sequence=sequence)
 
     def map_workflow(
         self,
@@ -378,116 +381,129 @@ class WorkflowClient:
     ) -> AsyncGenerator[MapResult, None]:
         """Run a workflow once for each start event, a few at a time.
 
-        The input is read as there is room, so it may be endless. A run that fails, and a start
-        event that is refused, are results like others. What concerns them all (no such workflow,
-        no access, the server is gone) is raised.
+        The input is read as runs end, so it may be endless. A run that fails and a start event
+        that is rejected become results with an ``error``. An error that affects the whole batch
+        (unknown workflow, no access, server down) is raised.
 
-        Breaking off cancels the runs that were started here and go on: leaving the loop by an
-        exception, or by ``break`` under ``contextlib.aclosing``.
+        Stopping early, by an exception in the loop or by ``break`` under ``contextlib.aclosing``,
+        cancels the runs that were started here and are still running.
 
         Example:
-            Sum up documents, four at a time:
+            Summarize documents, four at a time:
 
                 starts = (SummaryStart(path=path) for path in paths)
                 async for done in client.map_workflow("summarize", starts, limit=4):
                     print(done.start_event.path, done.error or done.result(Summary).text)
 
         Args:
-            workflow_name: The name of the workflow.
+            workflow_name: Name of the workflow.
             start_events: What each run starts with: events, or their fields as dicts.
-            limit: How many runs may go on at once. Up to four times as many may be begun and not
-                given out yet, when ``ordered`` results wait for an earlier one.
-            ordered: Whether the results come in the order of the input (the default) or as the
+            limit: The concurrency limit: how many runs may be running at once. Up to four times as
+                many items may be started and not yet returned, when ``ordered`` results wait for an
+                earlier one.
+            ordered: Whether results are returned in the order of the input (the default) or as the
                 runs end.
-            key: Gives the handler id of an item, the same one each time: an item whose run the
-                server knows already is not run again, so that what was broken off can be called
-                again. Defaults to new ids.
-            rerun: With ``key``, in which statuses a known run that has ended is run again
-                nevertheless: ``"cancelled"`` (the default), ``"failed"``, ``"completed"``.
-            on_progress: Is called when runs were begun or have ended; one call after another.
+            key: Returns the handler ID of an item; must be deterministic. An item whose run the
+                server already has is not run again, so an interrupted batch can be repeated.
+                Defaults to generated IDs.
+            rerun: With ``key``, the statuses in which a known run that has ended is run again
+                anyway: ``"cancelled"`` (the default), ``"failed"``, ``"completed"``.
+            on_progress: Called when runs have started or ended, never concurrently; may be async.
 
         Returns:
-            The results, one for each item. Nothing is sent before the first is asked for.
+            The results, one for each item. Nothing is sent before the first one is requested.
 
         Raises:
             ValueError: ``limit`` or ``rerun`` is out of range.
-            TypeError: ``start_events`` is one event.
+            TypeError: ``start_events`` is a single event, or not iterable.
+            WorkflowClientError, httpx.TransportError: While iterating: an error that affects the
+                whole batch.
         """
-        crowd = Crowd(
-            limit=limit, ordered=ordered, total=length(start_events), clock=_SOURCES.clock
-        )
-        runs = ManyRuns(
-            self,
+        state = BatchState(
             workflow_name,
-            aitems(start_events),
-            crowd,
+            limit=limit,
+            ordered=ordered,
+            total=length(start_events),
+            rerun=rerun,
+            clock=self._driver.time.clock,
+        )
+        runner = BatchRunner(
+            self._driver,
+            workflow_name,
+            aiterate(start_events),
+            state,
             awaits_input=is_asynchronous(start_events),
             key=key,
-            rerun=check_statuses(rerun),
             on_progress=on_progress,
         )
-        return runs.results()
+        return runner.results()
 
     def get_workflow_events(
         self,
         handler_id: str,
         include_internal_events: bool = False,
-        after_sequence: int | Literal["now"] = -1,
+        after_sequence: Cursor = -1,
         max_reconnect_attempts: int = 3,
     ) -> EventStream:
         """Stream the events of a run as they are produced.
 
-        A connection that is lost, or that ends before the run's terminal event, is made again from
-        the last event received.
+        A stream ends at the run's terminal event. A connection that ends earlier is replaced by
+        another, which resumes after the last event received.
 
         Args:
-            handler_id: The run.
+            handler_id: ID of the run.
             include_internal_events: Whether to include the framework's own events about steps.
             after_sequence: Where to begin: ``-1`` (the default) with the first event, ``"now"``
                 with the next one that is produced, an integer with the event after that sequence
                 number.
-            max_reconnect_attempts: How many attempts to connect may fail in a row, after the first.
-                Defaults to 3: the first is made at once, the others after about 1 s and 2 s. Every
-                event that arrives starts the count again.
+            max_reconnect_attempts: How many times in a row to try to reconnect before giving up.
+                Defaults to 3: at once, then after about 1 s and 2 s. Every event received resets
+                the count.
 
         Returns:
-            The stream, to iterate over. Nothing is sent before that.
+            The stream, to iterate over. Nothing is sent before that; ``EventStream`` says what
+            iterating raises.
 
         Raises:
             ValueError: An argument is out of range.
         """
-        return self._stream(
-            handler_id, after_sequence, include_internal_events, max_reconnect_attempts
+        machine = StreamMachine(
+            handler_id,
+            after_sequence=after_sequence,
+            include_internal=include_internal_events,
+            max_reconnect_attempts=max_reconnect_attempts,
+            time=self._driver.time,
         )
+        return EventStream(self._driver, machine)
 
     async def send_event(
         self, handler_id: str, event: Event | dict[str, Any], step: str | None = None
     ) -> SendEventResponse:
-        """Send an event to a run, such as the answer of a human.
+        """Send an event to a run, such as a person's answer.
 
         Args:
-            handler_id: The run.
+            handler_id: ID of the run.
             event: The event, or an envelope (``{"type": ..., "value": {...}}``) as a dict. The
                 workflow must declare its class.
-            step: The step that is to get it. Defaults to every step that takes such events.
+            step: The step that receives it. Defaults to every step that accepts such events.
 
         Returns:
-            That the event was accepted; not that a step has handled it.
+            Confirmation that the event was accepted; a step may or may not handle it.
 
         Raises:
             NotFoundError: There is no such run.
             ConflictError: The run has ended.
             StatusError: 400, the workflow does not declare the event.
             ServerError: There is no such step.
-            ValueError: The event cannot be sent; nothing was.
+            ValueError: The event is invalid; nothing was sent.
         """
-        return await self._send(_operations.send_event(handler_id, event, step))
+        return await self._driver.send(endpoints.send_event(handler_id, event, step))
 
     async def get_result(self, handler_id: str) -> HandlerData:
-        """Get a run. Deprecated: the same as ``get_handler``.
+        """Return a run. Deprecated: the same as ``get_handler``.
 
         Args:
-            handler_id: The run.
+            handler_id: ID of the run.
 
         Returns:
             The run.
@@ -500,7 +516,7 @@ class WorkflowClient:
         status: list[Status] | None = None,
         workflow_name: list[str] | None = None,
     ) -> HandlersListResponse:
-        """List the runs that the server knows.
+        """Return the runs that the server knows.
 
         Args:
             status: Only runs of one of these statuses: ``"running"``, ``"completed"``,
@@ -513,22 +529,22 @@ class WorkflowClient:
         Raises:
             ValueError: A status is unknown, or a name empty.
         """
-        return await self._send(_operations.get_handlers(status, workflow_name))
+        return await self._driver.send(endpoints.get_handlers(status, workflow_name))
 
     async def get_handler(self, handler_id: str) -> HandlerData:
-        """Get a run: its status and, once completed, its result.
+        """Return a run: its status and, once completed, its result.
 
         Args:
-            handler_id: The run.
+            handler_id: ID of the run.
 
         Returns:
-            The run, also one that failed or was cancelled.
+            The run, even if it failed or was cancelled.
 
         Raises:
             NotFoundError: There is no such run.
             UnreadableResultError: The server cannot decode the run's result.
         """
-        return await self._send(_operations.get_handler(handler_id))
+        return await self._driver.send(endpoints.get_handler(handler_id))
 
     async def wait_for_handler(
         self,
@@ -537,147 +553,53 @@ class WorkflowClient:
         timeout: float | None = None,
         poll_interval: float = 0.5,
         max_poll_interval: float = 5.0,
-        backoff: Literal["constant", "linear", "exponential"] = "linear",
+        backoff: Backoff = "linear",
     ) -> HandlerData:
-        """Wait until a run has ended, and get it.
+        """Wait until a run has ended, and return it.
 
-        The run's event stream tells when it ends. Looks at the run make sure, and take its place
-        while there is no stream.
+        The run's event stream signals the end within milliseconds. Polls confirm it, and replace
+        the stream while there is none.
 
         Args:
-            handler_id: The run.
-            timeout: How long to wait, in seconds. Defaults to no bound.
-            poll_interval: Seconds between the first two looks while there is no stream.
-            max_poll_interval: The longest time between two such looks, in seconds.
-            backoff: How the time between them grows: not at all, by one second each time, or
-                doubling.
+            handler_id: ID of the run.
+            timeout: How long to wait, in seconds. Defaults to no limit.
+            poll_interval: Seconds to wait before a poll when the stream is unavailable, the first
+                time. Defaults to 0.5.
+            max_poll_interval: Upper limit of that interval, in seconds. Defaults to 5.
+            backoff: How the interval grows: ``"constant"`` not at all, ``"linear"`` (the default)
+                by one second each time, ``"exponential"`` twofold.
 
         Returns:
-            The run, also one that failed or was cancelled.
+            The run, even if it failed or was cancelled.
 
         Raises:
-            WaitTimeoutError: The run goes on after ``timeout`` seconds.
+            WaitTimeoutError: The run is still running after ``timeout`` seconds.
             NotFoundError: There is no such run.
+            UnreadableResultError: The server cannot decode the run's result.
             ValueError: An argument is out of range.
         """
         wait = Wait(
-            _operations.get_handler(handler_id),
+            endpoints.get_handler(handler_id),
             handler_id,
             timeout=timeout,
             poll_interval=poll_interval,
             max_poll_interval=max_poll_interval,
             backoff=backoff,
-            sources=_SOURCES,
+            time=self._driver.time,
         )
-        return await self._wait(wait)
+        return await self._driver.wait(wait)
 
     async def cancel_handler(self, handler_id: str, purge: bool = False) -> CancelHandlerResponse:
         """Cancel a run.
 
         Args:
-            handler_id: The run.
-            purge: Whether to remove it from the server's store as well, also if it has ended.
+            handler_id: ID of the run.
+            purge: Whether to remove it from the server's store as well, even if it has ended.
 
         Returns:
-            What was done.
+            Confirmation: ``"cancelled"``, or ``"deleted"`` with ``purge``.
 
         Raises:
             NotFoundError: There is no such run, or it has ended and ``purge`` is not set.
         """
-        return await self._send(_operations.cancel_handler(handler_id, purge))
-
-    async def _start_run(
-        self,
-        workflow_name: str,
-        handler_id: str,
-        start_event: StartEvent | dict[str, Any] | None,
-        context: Context | dict[str, Any] | None = None,
-        *,
-        is_new_id: bool,
-    ) -> HandlerData:
-        """Start a run; it is known that no other has had a new id."""
-        forms = _operations.run_workflow_nowait(workflow_name, handler_id, start_event, context)
-        look = _operations.get_handler(handler_id)
-        start = Start(forms, look, handler_id, made_here=is_new_id, sources=_SOURCES)
-        return await self._exchange(start)
-
-    def _stream(
-        self,
-        handler_id: str,
-        after_sequence: int | Literal["now"],
-        include_internal: bool,
-        max_reconnect_attempts: int = 3,
-        settle: float | None = None,
-    ) -> EventStream:
-        """Make a stream; with ``settle`` one of the past."""
-        machine = StreamMachine(
-            handler_id,
-            after_sequence=after_sequence,
-            include_internal=include_internal,
-            max_reconnect_attempts=max_reconnect_attempts,
-            sources=_SOURCES,
-            settle=settle,
-        )
-        return EventStream(self._pool, machine)
-
-    def _end_of(self, handler_id: str, timeout: float | None = None) -> Wait:
-        """Make a wait until a run has completed; one that ended otherwise is an error."""
-        look = _operations.get_run(handler_id)
-        return Wait(look, handler_id, timeout=timeout, sources=_SOURCES)
-
-    async def _send(self, operation: Operation[T]) -> T:
-        call: Exchange[T] = Call(operation, _SOURCES)
-        return await self._exchange(call)
-
-    async def _exchange(self, exchange: Exchange[T]) -> T:
-        while True:
-            step: Again | Returned[T]
-            try:
-                response = await self._request(exchange.request())
-            except DROPS as error:
-                step = exchange.failed(error)
-            else:
-                step = exchange.answered(response)
-            if not isinstance(step, Again):
-                return step.value
-            await asleep(step.after)
-
-    async def _wait(self, wait: Wait) -> HandlerData:
-        while True:
-            try:
-                response = await self._request(wait.look, wait)
-            except DROPS as error:
-                pause = wait.look_failed(error)
-            else:
-                handler = wait.looked(response)
-                if isinstance(handler, HandlerData):
-                    return handler
-                pause = handler or await self._listen(wait)
-            await asleep(pause)
-
-    async def _listen(self, wait: Wait) -> float:
-        """Follow the run's stream until it may have ended; return the pause before a look."""
-        client = await self._pool.get()
-        cause = None
-        try:
-            request = wait.listen().request(client, wait.timeout(client.timeout))
-            response = await asend(client, request)
-            try:
-                if wait.opened(response):
-                    async for piece in response.aiter_bytes():
-                        if wait.heard(piece):
-                            return 0.0
-            finally:
-                await afree(response)
-        except DROPS as error:
-            cause = error
-        return wait.fell_silent(cause)
-
-    async def _request(self, operation: Operation[Any], wait: Wait | None = None) -> httpx.Response:
-        client = await self._pool.get()
-        timeout = None if wait is None else wait.timeout(client.timeout)
-        response = await asend(client, operation.request(client, timeout))
-        await aread(response, None if wait is None else wait.is_late)
-        if is_poisoned(response):
-            hang_up(response)
-        return response
+        return await self._driver.send(endpoints.cancel_handler(handler_id, purge))

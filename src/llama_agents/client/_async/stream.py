@@ -1,40 +1,44 @@
-"""The asynchronous event stream: the state machine's requests, over httpx."""
+"""The asynchronous event stream."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 import httpx
 
-from .._connection import afree, asend, hang_up
-from .._pool import AsyncPool
-from .._resume import Done, ReadOn, Step, StreamMachine
-from .._retry import DROPS, Again
-from .._tasks import asleep
+from .._core.actions import Finished, Read, Retry
+from .._core.history import HistoryMachine
+from .._core.policy import TRANSPORT_ERRORS
+from .._core.stream import StreamMachine
+from .._transport.concurrency import asleep
+from .._transport.connection import aclose_response, shutdown_socket
+from ..errors import Cursor
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
+from .driver import Driver
 
-CLOSING_SEEN: Final = 0.5  # s, at most, until a pause ends because the stream was closed
+CLOSE_POLL_INTERVAL: Final = 0.5  # s, until a sleeping stream notices that it was closed
 
 
 class EventStream:
-    """The events of one run, in order, each of them once, over as many connections as it takes.
+    """The events of one run, in order and each exactly once, through any number of connections.
 
-    ``WorkflowClient.get_workflow_events`` makes it. Nothing is sent before it is iterated or
-    entered; it can be iterated once. A ``break`` out of the loop frees the connection.
+    Returned by ``WorkflowClient.get_workflow_events`` and ``WorkflowRun.events``. Nothing is sent
+    before it is iterated or entered. It can be iterated once; a ``break`` out of the loop closes
+    the connection.
 
     Example:
-        Stream, and keep the position:
+        Stream events and keep the position:
 
             stream = client.get_workflow_events(handler_id)
             async for event in stream:
                 print(event.type, "at sequence", stream.last_sequence)
             saved_sequence = stream.last_sequence
 
-        Entered with ``async with``, it connects at once, which fixes the moment that ``"now"``
-        means:
+        Entering it with ``async with`` connects at once, which fixes the moment that ``"now"``
+        refers to:
 
             async with client.get_workflow_events(handler_id, after_sequence="now") as stream:
                 await client.send_event(handler_id, event)
@@ -42,21 +46,30 @@ class EventStream:
                     print(event)
 
     Raises:
-        StatusError: While iterating or entering: the server refuses (404 is a
+        StatusError: While iterating or entering: the server responds with an error (404 is a
             ``StreamNotFoundError``).
-        StreamDisconnectedError: The connection broke, and reconnecting did not help.
-        InvalidResponseError: The answer, or a frame of it, is not the API's.
+        StreamDisconnectedError: The connection broke, and every attempt to reconnect failed.
+        InvalidResponseError: The response, or an event of it, is not the API's.
+        RuntimeError: It is iterated or entered a second time, or after it was closed.
+
+    Warns:
+        MissedEventsWarning: It began at ``"now"`` and was interrupted before its first event.
     """
 
-    def __init__(self, pool: AsyncPool, machine: StreamMachine) -> None:
-        self._pool = pool
+    def __init__(self, driver: Driver, machine: StreamMachine | HistoryMachine) -> None:
+        self._driver = driver
         self._machine = machine
         self._response: httpx.Response | None = None
         self._started = False
         self._closed = False
 
     @property
-    def last_sequence(self) -> int | Literal["now"]:
+    def handler_id(self) -> str:
+        """ID of the run whose events are streamed."""
+        return self._machine.handler_id
+
+    @property
+    def last_sequence(self) -> Cursor:
         """The sequence number of the last event; before the first, the given ``after_sequence``."""
         return self._machine.cursor
 
@@ -66,7 +79,7 @@ class EventStream:
         if self._closed:
             raise RuntimeError("the event stream has been closed")
         self._started = True
-        # Not kept: when the loop drops it, the connection is freed, whoever holds the stream.
+        # Not kept: when the loop drops it, the connection is closed, whoever holds the stream.
         return self._events()
 
     async def __aenter__(self) -> Self:
@@ -84,11 +97,11 @@ class EventStream:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End the stream and free its connection. The run itself goes on."""
+        """End the stream and close its connection. The run itself keeps running."""
         self._closed = True
         try:
             if self._response is not None:
-                hang_up(self._response)
+                shutdown_socket(self._response)
         finally:
             await self._disconnect()
 
@@ -98,64 +111,67 @@ class EventStream:
             while (response := await self._connect()) is not None:
                 cause = None
                 try:
-                    async for piece in response.aiter_bytes():
-                        for event in machine.receive(piece):
+                    async for chunk in response.aiter_bytes():
+                        for event in machine.receive(chunk):
                             yield event
                             if self._closed:
                                 return
-                        if machine.finished:
+                        if not isinstance(machine.action, Read):
                             return
-                except DROPS as error:
+                except TRANSPORT_ERRORS as error:
                     cause = error
                 if self._closed:
                     return
-                await self._follow(machine.closed(cause))
+                machine.connection_ended(cause)
         finally:
             await self._disconnect()
 
     async def _connect(self) -> httpx.Response | None:
-        """Return a connection to read from, or None when the stream is over."""
+        """Return a response to read from, or None when the stream has ended."""
         try:
-            while self._response is None and not (self._machine.finished or self._closed):
-                await self._follow(await self._open())
+            while not self._closed:
+                match self._machine.action:
+                    case Read():
+                        return self._response
+                    case Finished():
+                        break
+                    case Retry(delay):
+                        await self._disconnect()
+                        await self._sleep(delay)
+                        await self._open()
+            await self._disconnect()
         except BaseException:
             await self._disconnect()
             raise
-        if self._closed:
-            await self._disconnect()
-        return self._response
+        return None
 
-    async def _open(self) -> Step:
-        client = await self._pool.get()
+    async def _sleep(self, seconds: float) -> None:
+        while seconds > 0 and not self._closed:
+            await asleep(min(seconds, CLOSE_POLL_INTERVAL))
+            seconds -= CLOSE_POLL_INTERVAL
+
+    async def _open(self) -> None:
+        """Open the next connection, and report its response to the machine."""
         machine = self._machine
-        request = machine.request().request(client, machine.timeout(client.timeout))
+        if self._closed:
+            return
         try:
-            self._response = response = await asend(client, request)
-        except DROPS as error:
-            return self._machine.closed(error)
-        evidence = self._machine.evidence(response)
-        if evidence is None:
-            return self._machine.opened(response)
-        # A status without its whole body still tells what to do.
-        with suppress(*DROPS):
-            async for piece in response.aiter_bytes():
-                if evidence.take(piece):
-                    break
-        return self._machine.opened(evidence.response())
-
-    async def _follow(self, step: Step) -> None:
-        match step:
-            case ReadOn():
-                return
-            case Done():
-                await self._disconnect()
-            case Again(after=pause):
-                await self._disconnect()
-                while pause > 0 and not self._closed:
-                    await asleep(min(pause, CLOSING_SEEN))
-                    pause -= CLOSING_SEEN
+            response = await self._driver.open(machine.request(), machine)
+        except TRANSPORT_ERRORS as error:
+            machine.connection_ended(error)
+            return
+        self._response = response
+        reader = machine.error_body_reader(response)
+        if reader is not None:
+            # A status without its whole body still tells what to do.
+            with suppress(*TRANSPORT_ERRORS):
+                async for chunk in response.aiter_bytes():
+                    if reader.receive(chunk):
+                        break
+            response = reader.response()
+        machine.opened(response)
 
     async def _disconnect(self) -> None:
         response, self._response = self._response, None
         if response is not None:
-            await afree(response)
+            await aclose_response(response)

@@ -130,7 +130,8 @@ _NESTED_BASES: Final[Mapping[bool | None, type[SparseModel]]] = {
 class EventTypes(Sequence["type[Event]"]):
     """The event classes of a workflow, in the server's order.
 
-    Pass it to ``load_event`` as the registry, or look a class up by its name.
+    Pass it to ``load_event`` as the registry, or look a class up by its name: ``types["Name"]``
+    raises KeyError for an unknown one.
 
     Example:
         Load the events of a run:
@@ -140,9 +141,6 @@ class EventTypes(Sequence["type[Event]"]):
                 event = envelope.load_event(types)
                 if isinstance(event, types["DocumentIndexed"]):
                     print(event.number)
-
-    Raises:
-        SchemaError: No classes can be built from the catalog.
     """
 
     def __init__(self, catalog: EventCatalog) -> None:

@@ -1,2 +1,2 @@
 # Generated from src/llama_agents/client/_async/__init__.py by `python -m generator`: do not edit.
-"""The synchronous face of the client."""
+"""The synchronous client variant."""

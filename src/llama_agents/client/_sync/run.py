@@ -5,30 +5,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import Any, TypeAlias, TypeVar, overload
 
+from .._core import endpoints
+from .._core.checkpoint import Checkpoint, take_checkpoint
+from .._core.history import HistoryMachine
+from .._core.interaction import QUIET_PERIOD, Interaction, Unanswered
+from .._core.stream import StreamMachine
 from .._events.results import result_of
-from .._handle import Checkpoint, take_checkpoint
-from .._interact import SETTLED, Interaction, Unanswered
-from .._tasks import call
-from ..errors import ConflictError
-from ..protocol import CancelHandlerResponse, HandlerData, ResultEnvelope, SendEventResponse, Status
+from .._lazy_types import Event, StopEvent
+from .._transport.concurrency import call
+from ..errors import ConflictError, Cursor
+from ..protocol import CancelHandlerResponse, ResultEnvelope, SendEventResponse, Status
+from .driver import Driver
 from .stream import SyncEventStream
 
-if TYPE_CHECKING:
-    from workflows.events import Event, StopEvent
-
-    from .client import SyncWorkflowClient
-
-    StopT = TypeVar("StopT", bound=StopEvent)
-    Answer = Event | dict[str, Any] | None
+StopT = TypeVar("StopT", bound=StopEvent)
+Answer: TypeAlias = Event | dict[str, Any] | None
 
 
 class SyncWorkflowRun:
     """A handle on one run of a workflow.
 
-    ``SyncWorkflowClient.start`` makes it for a new run, ``SyncWorkflowClient.run`` for one that is known by
-    its id, ``SyncWorkflowClient.resume`` from a checkpoint.
+    ``SyncWorkflowClient.start`` returns one for a new run, ``SyncWorkflowClient.get_run`` for a run that is
+    known by its ID, and ``SyncWorkflowClient.resume`` for the run of a checkpoint.
 
     Example:
         Start a run, follow it, and get its result as an object of its class:
@@ -39,12 +39,12 @@ class SyncWorkflowRun:
             done = run.result(IndexDone)
 
     Attributes:
-        handler_id: The name of the run.
+        handler_id: ID of the run.
     """
 
     def __init__(
         self,
-        client: SyncWorkflowClient,
+        driver: Driver,
         handler_id: str,
         *,
         run_id: str | None = None,
@@ -52,11 +52,11 @@ class SyncWorkflowRun:
         is_new: bool = False,
     ) -> None:
         self.handler_id = handler_id
-        self._client = client
+        self._driver = driver
         self._run_id = run_id
-        self._sequence: int | Literal["now"] = sequence
+        self._sequence: Cursor = sequence
         self._stream: SyncEventStream | None = None
-        self._has_past = not is_new
+        self._has_history = not is_new
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.handler_id!r})"
@@ -64,66 +64,66 @@ class SyncWorkflowRun:
     def events(
         self,
         include_internal_events: bool = False,
-        after_sequence: int | Literal["now"] | None = None,
+        after_sequence: Cursor | None = None,
         max_reconnect_attempts: int = 3,
     ) -> SyncEventStream:
         """Stream the events of the run, as ``SyncWorkflowClient.get_workflow_events`` does.
 
         Args:
             include_internal_events: Whether to include the framework's own events about steps.
-            after_sequence: Where to begin. Defaults to where the handle stands: behind the last
-                event of the stream before, or of the checkpoint; at first with the first event.
-            max_reconnect_attempts: How many attempts to connect may fail in a row.
+            after_sequence: Where to begin. Defaults to the position of the handle: after the last
+                event of its previous stream or of its checkpoint, at first with the first event.
+            max_reconnect_attempts: How many times in a row to try to reconnect before giving up.
+                Defaults to 3.
 
         Returns:
             The stream. Nothing is sent before it is iterated or entered.
         """
         begin = self._position if after_sequence is None else after_sequence
-        stream = self._client.get_workflow_events(
-            self.handler_id, include_internal_events, begin, max_reconnect_attempts
+        self._stream = SyncEventStream(
+            self._driver, self._machine(begin, include_internal_events, max_reconnect_attempts)
         )
-        self._stream = stream
-        return stream
+        return self._stream
 
     @overload
     def result(
         self,
-        type: None = None,
+        result_type: None = None,
         timeout: float | None = None,
     ) -> ResultEnvelope: ...
 
     @overload
     def result(
         self,
-        type: type[StopT],
+        result_type: type[StopT],
         timeout: float | None = None,
     ) -> StopT: ...
 
-    def result(self, type: Any = None, timeout: float | None = None) -> Any:  # noqa: A002
-        """Wait until the run has completed, and get its result.
+    def result(self, result_type: Any = None, timeout: float | None = None) -> Any:
+        """Wait until the run has completed, and return its result.
 
         Args:
-            type: The class of stop event that the result is to be made of. Defaults to none: the
-                result as a dict of its fields, and its envelope.
-            timeout: How long to wait, in seconds. Defaults to no bound.
+            result_type: The class of stop event to return. Defaults to none: the result as a dict
+                of its fields and its envelope.
+            timeout: How long to wait, in seconds. Defaults to no limit.
 
         Returns:
             The result.
 
         Raises:
             WorkflowFailedError: The run failed, timed out or was cancelled.
-            WaitTimeoutError: The run goes on after ``timeout`` seconds.
+            WaitTimeoutError: The run is still running after ``timeout`` seconds.
             EventValidationError: The result is of another class.
             NotFoundError: There is no such run.
         """
-        handler = self._client._wait(self._client._end_of(self.handler_id, timeout))
-        return result_of(handler, type)
+        wait = self._driver.completion_wait(self.handler_id, timeout)
+        return result_of(self._driver.wait(wait), result_type)
 
     @overload
     def interact(
         self,
         answers: Mapping[type[Event], Callable[[Any], Answer]],
-        type: None = None,
+        result_type: None = None,
         *,
         unanswered: Unanswered = "error",
     ) -> ResultEnvelope: ...
@@ -132,7 +132,7 @@ class SyncWorkflowRun:
     def interact(
         self,
         answers: Mapping[type[Event], Callable[[Any], Answer]],
-        type: type[StopT],
+        result_type: type[StopT],
         *,
         unanswered: Unanswered = "error",
     ) -> StopT: ...
@@ -140,15 +140,15 @@ class SyncWorkflowRun:
     def interact(
         self,
         answers: Mapping[Any, Callable[[Any], Any]],
-        type: Any = None,  # noqa: A002
+        result_type: Any = None,
         *,
         unanswered: Unanswered = "error",
     ) -> Any:
-        """Answer what the run asks until it has completed, and get its result.
+        """Answer the run's requests until it has completed, and return its result.
 
-        A request is answered once, also by a handle that another process had before: a request
-        that the run has got over is not asked again. ``checkpoint()`` stands before the first
-        request that the run may still wait for, and may be called while an answer is made.
+        Each request is answered once, also across processes: a request that the run has moved past
+        is not asked again. ``checkpoint()`` is the position before the first request that the run
+        may still wait for, and may be called while an answer is being produced.
 
         Example:
             Let a person answer:
@@ -159,113 +159,141 @@ class SyncWorkflowRun:
                 result = run.interact({RequestEvent: ask}, OutEvent)
 
         Args:
-            answers: For each class of request a function that takes the event and returns the
+            answers: For each class of request, a function that takes the event and returns the
                 answer: an event, or an envelope as a dict. It is called for subclasses as well;
-                the class that is nearest counts.
-            type: The class of stop event that the result is to be made of. Defaults to none: the
-                result as a dict of its fields, and its envelope.
-            unanswered: What becomes of an ``InputRequiredEvent`` without an answer (no function,
-                or its function returned None): ``"error"`` (the default), or ``"leave"`` it to
-                somebody else.
+                the nearest class wins.
+            result_type: The class of stop event to return. Defaults to none: the result as a dict
+                of its fields and its envelope.
+            unanswered: How to treat an ``InputRequiredEvent`` that gets no answer (no function, or
+                its function returned None): ``"error"`` (the default) raises, ``"ignore"`` leaves
+                it to another client.
 
         Returns:
             The result.
 
         Raises:
-            UnansweredRequestError: A request has no answer; or several were open when another
-                process answered, and the server does not tell which of them.
+            UnansweredRequestError: A request has no answer; or several were open and another
+                process answered one of them: the server does not say which.
             WorkflowFailedError: The run failed, timed out or was cancelled.
-            StreamDisconnectedError: The connection broke, and reconnecting did not help.
+            StreamDisconnectedError: The connection broke, and every attempt to reconnect failed.
+            EventValidationError: A request does not fit its class, or the result is of another.
             WorkflowClientError: An answer was not accepted, as ``send`` raises.
-            httpx.TransportError: It is not known whether an answer has arrived. Call it again: it
-                finds out, and goes on.
+            httpx.TransportError: An answer may or may not have arrived. Call ``interact`` again: it
+                finds out and continues.
+            TypeError, ValueError: ``answers`` or ``unanswered`` is invalid; nothing was sent.
         """
         position = self._position
         if position == "now":
             position = -1
-            self._has_past = True
-        talk = Interaction(
-            self.handler_id, answers, unanswered=unanswered, position=position, past=self._has_past
+            self._has_history = True
+        interaction = Interaction(
+            self.handler_id,
+            answers,
+            unanswered=unanswered,
+            position=position,
+            replaying=self._has_history,
         )
         self._stream, self._sequence = None, position
-        had_past, self._has_past = self._has_past, True  # until all is done
-        if had_past:
-            self._follow(
-                talk, self._client._stream(self.handler_id, position, True, settle=SETTLED)
+        had_history, self._has_history = self._has_history, True  # until everything is answered
+        if had_history:
+            replay = HistoryMachine(
+                self._machine(position, True), QUIET_PERIOD, self._driver.time.clock
             )
-            talk.present()
-        self._follow(talk, self._client._stream(self.handler_id, talk.last, True))
-        self._has_past = False
-        return self.result(type)
+            self._follow(interaction, replay)
+            interaction.history_replayed()
+        self._follow(interaction, self._machine(interaction.last, True))
+        self._has_history = False
+        return self.result(result_type)
 
-    def _follow(self, talk: Interaction, stream: SyncEventStream) -> None:
-        """Take the events of a stream, and answer what is due."""
-        with stream:
-            self._answer(talk)
+    def _follow(self, interaction: Interaction, machine: StreamMachine | HistoryMachine) -> None:
+        """Pass the events of a stream to an interaction, and answer its requests."""
+        with SyncEventStream(self._driver, machine) as stream:
+            self._answer(interaction)
             for envelope in stream:
                 sequence = stream.last_sequence
                 assert sequence != "now"
-                talk.take(sequence, envelope)
-                self._sequence = talk.position
-                self._answer(talk)
+                interaction.receive(sequence, envelope)
+                self._sequence = interaction.position
+                self._answer(interaction)
 
-    def _answer(self, talk: Interaction) -> None:
-        while (request := talk.due()) is not None:
+    def _answer(self, interaction: Interaction) -> None:
+        while (request := interaction.next_request()) is not None:
             answer = call(request.answer)
             if answer is None:
-                talk.left(request)
+                interaction.skip(request)
             else:
-                request.sent = True
-                # An answer to a run that has ended comes too late: the result says how it ended.
+                interaction.answer_sent(request)
+                # An answer to a run that has ended comes too late; the result says how it ended.
                 with suppress(ConflictError):
                     self.send(answer)
-            self._sequence = talk.position
+            self._sequence = interaction.position
 
     def send(self, event: Event | dict[str, Any], step: str | None = None) -> SendEventResponse:
         """Send an event to the run, as ``SyncWorkflowClient.send_event`` does.
 
         Args:
             event: The event, or an envelope as a dict.
-            step: The step that is to get it. Defaults to every step that takes such events.
+            step: The step that receives it. Defaults to every step that accepts such events.
 
         Returns:
-            That the event was accepted.
+            Confirmation that the event was accepted.
+
+        Raises:
+            WorkflowClientError: As ``SyncWorkflowClient.send_event``.
         """
-        return self._client.send_event(self.handler_id, event, step)
+        return self._driver.send(endpoints.send_event(self.handler_id, event, step))
 
     def cancel(self, purge: bool = False) -> CancelHandlerResponse:
         """Cancel the run, as ``SyncWorkflowClient.cancel_handler`` does.
 
         Args:
-            purge: Whether to remove it from the server's store as well, also if it has ended.
+            purge: Whether to remove it from the server's store as well, even if it has ended.
 
         Returns:
-            What was done.
+            Confirmation: ``"cancelled"``, or ``"deleted"`` with ``purge``.
+
+        Raises:
+            NotFoundError: There is no such run, or it has ended and ``purge`` is not set.
         """
-        return self._client.cancel_handler(self.handler_id, purge)
+        return self._driver.send(endpoints.cancel_handler(self.handler_id, purge))
 
     def status(self) -> Status:
-        """Ask how the run is.
+        """Return the status of the run.
 
         Returns:
             ``"running"``, ``"completed"``, ``"failed"`` or ``"cancelled"``.
         """
-        handler: HandlerData = self._client.get_handler(self.handler_id)
-        return handler.status
+        return (self._driver.send(endpoints.get_handler(self.handler_id))).status
 
     def checkpoint(self) -> Checkpoint:
-        """Note where the handle stands, to go on from there in another process.
+        """Return the position of the handle, from which another process can continue.
+
+        The first call sends a request, if the handle does not know the run's ID yet.
 
         Returns:
             A dict to be kept as JSON, for ``SyncWorkflowClient.resume``.
 
         Raises:
-            CheckpointError: A stream that began at ``"now"`` has delivered nothing yet.
+            CheckpointError: A stream that began at ``"now"`` has not delivered an event yet, or
+                the server has no ID for the run.
+            NotFoundError: There is no such run.
         """
         if self._run_id is None:
-            self._run_id = (self._client.get_handler(self.handler_id)).run_id
+            handler = self._driver.send(endpoints.get_handler(self.handler_id))
+            self._run_id = handler.run_id
         return take_checkpoint(self.handler_id, self._run_id, self._position)
 
+    def _machine(
+        self, after_sequence: Cursor, include_internal: bool, max_reconnect_attempts: int = 3
+    ) -> StreamMachine:
+        return StreamMachine(
+            self.handler_id,
+            after_sequence=after_sequence,
+            include_internal=include_internal,
+            max_reconnect_attempts=max_reconnect_attempts,
+            time=self._driver.time,
+        )
+
     @property
-    def _position(self) -> int | Literal["now"]:
+    def _position(self) -> Cursor:
         return self._sequence if self._stream is None else self._stream.last_sequence

@@ -1,41 +1,45 @@
 # Generated from src/llama_agents/client/_async/stream.py by `python -m generator`: do not edit.
-"""The synchronous event stream: the state machine's requests, over httpx."""
+"""The synchronous event stream."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 import httpx
 
-from .._connection import free, hang_up, send
-from .._pool import Pool
-from .._resume import Done, ReadOn, Step, StreamMachine
-from .._retry import DROPS, Again
-from .._tasks import sleep
+from .._core.actions import Finished, Read, Retry
+from .._core.history import HistoryMachine
+from .._core.policy import TRANSPORT_ERRORS
+from .._core.stream import StreamMachine
+from .._transport.concurrency import sleep
+from .._transport.connection import close_response, shutdown_socket
+from ..errors import Cursor
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
+from .driver import Driver
 
-CLOSING_SEEN: Final = 0.5  # s, at most, until a pause ends because the stream was closed
+CLOSE_POLL_INTERVAL: Final = 0.5  # s, until a sleeping stream notices that it was closed
 
 
 class SyncEventStream:
-    """The events of one run, in order, each of them once, over as many connections as it takes.
+    """The events of one run, in order and each exactly once, through any number of connections.
 
-    ``SyncWorkflowClient.get_workflow_events`` makes it. Nothing is sent before it is iterated or
-    entered; it can be iterated once. A ``break`` out of the loop frees the connection.
+    Returned by ``SyncWorkflowClient.get_workflow_events`` and ``SyncWorkflowRun.events``. Nothing is sent
+    before it is iterated or entered. It can be iterated once; a ``break`` out of the loop closes
+    the connection.
 
     Example:
-        Stream, and keep the position:
+        Stream events and keep the position:
 
             stream = client.get_workflow_events(handler_id)
             for event in stream:
                 print(event.type, "at sequence", stream.last_sequence)
             saved_sequence = stream.last_sequence
 
-        Entered with ``with``, it connects at once, which fixes the moment that ``"now"``
-        means:
+        Entering it with ``with`` connects at once, which fixes the moment that ``"now"``
+        refers to:
 
             with client.get_workflow_events(handler_id, after_sequence="now") as stream:
                 client.send_event(handler_id, event)
@@ -43,21 +47,30 @@ class SyncEventStream:
                     print(event)
 
     Raises:
-        StatusError: While iterating or entering: the server refuses (404 is a
+        StatusError: While iterating or entering: the server responds with an error (404 is a
             ``StreamNotFoundError``).
-        StreamDisconnectedError: The connection broke, and reconnecting did not help.
-        InvalidResponseError: The answer, or a frame of it, is not the API's.
+        StreamDisconnectedError: The connection broke, and every attempt to reconnect failed.
+        InvalidResponseError: The response, or an event of it, is not the API's.
+        RuntimeError: It is iterated or entered a second time, or after it was closed.
+
+    Warns:
+        MissedEventsWarning: It began at ``"now"`` and was interrupted before its first event.
     """
 
-    def __init__(self, pool: Pool, machine: StreamMachine) -> None:
-        self._pool = pool
+    def __init__(self, driver: Driver, machine: StreamMachine | HistoryMachine) -> None:
+        self._driver = driver
         self._machine = machine
         self._response: httpx.Response | None = None
         self._started = False
         self._closed = False
 
     @property
-    def last_sequence(self) -> int | Literal["now"]:
+    def handler_id(self) -> str:
+        """ID of the run whose events are streamed."""
+        return self._machine.handler_id
+
+    @property
+    def last_sequence(self) -> Cursor:
         """The sequence number of the last event; before the first, the given ``after_sequence``."""
         return self._machine.cursor
 
@@ -67,7 +80,7 @@ class SyncEventStream:
         if self._closed:
             raise RuntimeError("the event stream has been closed")
         self._started = True
-        # Not kept: when the loop drops it, the connection is freed, whoever holds the stream.
+        # Not kept: when the loop drops it, the connection is closed, whoever holds the stream.
         return self._events()
 
     def __enter__(self) -> Self:
@@ -85,11 +98,11 @@ class SyncEventStream:
         self.close()
 
     def close(self) -> None:
-        """End the stream and free its connection. The run itself goes on."""
+        """End the stream and close its connection. The run itself keeps running."""
         self._closed = True
         try:
             if self._response is not None:
-                hang_up(self._response)
+                shutdown_socket(self._response)
         finally:
             self._disconnect()
 
@@ -99,64 +112,67 @@ class SyncEventStream:
             while (response := self._connect()) is not None:
                 cause = None
                 try:
-                    for piece in response.iter_bytes():
-                        for event in machine.receive(piece):
+                    for chunk in response.iter_bytes():
+                        for event in machine.receive(chunk):
                             yield event
                             if self._closed:
                                 return
-                        if machine.finished:
+                        if not isinstance(machine.action, Read):
                             return
-                except DROPS as error:
+                except TRANSPORT_ERRORS as error:
                     cause = error
                 if self._closed:
                     return
-                self._follow(machine.closed(cause))
+                machine.connection_ended(cause)
         finally:
             self._disconnect()
 
     def _connect(self) -> httpx.Response | None:
-        """Return a connection to read from, or None when the stream is over."""
+        """Return a response to read from, or None when the stream has ended."""
         try:
-            while self._response is None and not (self._machine.finished or self._closed):
-                self._follow(self._open())
+            while not self._closed:
+                match self._machine.action:
+                    case Read():
+                        return self._response
+                    case Finished():
+                        break
+                    case Retry(delay):
+                        self._disconnect()
+                        self._sleep(delay)
+                        self._open()
+            self._disconnect()
         except BaseException:
             self._disconnect()
             raise
-        if self._closed:
-            self._disconnect()
-        return self._response
+        return None
 
-    def _open(self) -> Step:
-        client = self._pool.get()
+    def _sleep(self, seconds: float) -> None:
+        while seconds > 0 and not self._closed:
+            sleep(min(seconds, CLOSE_POLL_INTERVAL))
+            seconds -= CLOSE_POLL_INTERVAL
+
+    def _open(self) -> None:
+        """Open the next connection, and report its response to the machine."""
         machine = self._machine
-        request = machine.request().request(client, machine.timeout(client.timeout))
+        if self._closed:
+            return
         try:
-            self._response = response = send(client, request)
-        except DROPS as error:
-            return self._machine.closed(error)
-        evidence = self._machine.evidence(response)
-        if evidence is None:
-            return self._machine.opened(response)
-        # A status without its whole body still tells what to do.
-        with suppress(*DROPS):
-            for piece in response.iter_bytes():
-                if evidence.take(piece):
-                    break
-        return self._machine.opened(evidence.response())
-
-    def _follow(self, step: Step) -> None:
-        match step:
-            case ReadOn():
-                return
-            case Done():
-                self._disconnect()
-            case Again(after=pause):
-                self._disconnect()
-                while pause > 0 and not self._closed:
-                    sleep(min(pause, CLOSING_SEEN))
-                    pause -= CLOSING_SEEN
+            response = self._driver.open(machine.request(), machine)
+        except TRANSPORT_ERRORS as error:
+            machine.connection_ended(error)
+            return
+        self._response = response
+        reader = machine.error_body_reader(response)
+        if reader is not None:
+            # A status without its whole body still tells what to do.
+            with suppress(*TRANSPORT_ERRORS):
+                for chunk in response.iter_bytes():
+                    if reader.receive(chunk):
+                        break
+            response = reader.response()
+        machine.opened(response)
 
     def _disconnect(self) -> None:
         response, self._response = self._response, None
         if response is not None:
-            free(response)
+            close_response(response)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, GetPydanticSchema
 from pydantic_core import core_schema
 
 from .result_envelope import ResultEnvelope
+from .serializable_events import EventEnvelopeWithMetadata
 
 if TYPE_CHECKING:
     from .graph import WorkflowGraphResponse
@@ -29,18 +30,18 @@ _OrAnyString = GetPydanticSchema(
 
 
 def is_status_completed(status: str) -> bool:
-    """Return whether a run with this status has ended."""
+    """Return whether a run with this status has ended, in any way; the name is the server's."""
     return status in _TERMINAL_STATUSES
 
 
 class HandlerData(BaseModel):
-    """A run of a workflow, as the server reports it.
+    """A run of a workflow, as the server reports it; the server calls its record a handler.
 
     Attributes:
-        handler_id: ID of the run, chosen by the caller or the server.
+        handler_id: ID by which the run is addressed, chosen by the caller or generated.
         workflow_name: Name of the workflow.
-        run_id: The server's internal ID of the run. A handler ID that is reused gets a new one.
-        error: Why the run failed; None if it was cancelled.
+        run_id: The server's internal ID. Reusing a handler ID starts a new run with another one.
+        error: Why the run failed; None for any other status.
         result: The stop event of a completed run, as a dict of its fields that is also its
             envelope.
         result_unreadable: Whether the server could not decode the stored result (in lists only).
@@ -117,6 +118,7 @@ if not TYPE_CHECKING:  # a module __getattr__ would hide misspelled names from a
 
 __all__ = [
     "CancelHandlerResponse",
+    "EventEnvelopeWithMetadata",
     "HandlerData",
     "HandlersListResponse",
     "HealthResponse",

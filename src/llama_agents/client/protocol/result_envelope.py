@@ -1,10 +1,10 @@
 """The result of a run: a dict of the stop event's fields that is also the event's envelope.
 
-The published client returned results as `EventEnvelopeWithMetadata`, and its specification reads
-them with ``OutEvent.model_validate(handler.result)``, which needs a dict. `ResultEnvelope` is both,
-so code written for either keeps working. No class can derive from a pydantic model and from
+llama-agents-client 0.4.1 returned results as `EventEnvelopeWithMetadata`, and its documentation
+reads them with ``OutEvent.model_validate(handler.result)``, which needs a dict. `ResultEnvelope` is
+both, so code written for either keeps working. No class can derive from a pydantic model and from
 ``dict`` (their instance layouts conflict), so it derives from ``dict``, holds the envelope and
-delegates to it. The methods that keep up the appearance of a model say beside them why they exist.
+delegates to it. Comments on the methods that imitate a model say why each is needed.
 """
 
 from __future__ import annotations

@@ -124,6 +124,9 @@ class EventEnvelopeWithMetadata(BaseModel):
         Args:
             event: The event.
             include_qualified_name: Whether to include the module and name of its class.
+
+        Returns:
+            The envelope.
         """
         from .event_classes import qualified_names, superclass_names
 
@@ -208,7 +211,7 @@ class EventEnvelope(BaseModel):
 
     @classmethod
     def from_event(cls, event: Event) -> EventEnvelope:
-        """Wrap an event to be sent."""
+        """Return the envelope in which an event is sent."""
         return cls(value=event.model_dump(mode="json"), type=builtins.type(event).__name__)
 
     @classmethod
@@ -230,6 +233,9 @@ class EventEnvelope(BaseModel):
             registry: The classes that may be sent, by class name.
             explicit_event: The class of bare fields.
             serializer: Resolves qualified and nested names.
+
+        Returns:
+            The event, an instance of its class.
 
         Raises:
             EventValidationError: The data is not an event of a class that may be sent.

@@ -1,7 +1,9 @@
-"""A test kit: the real server in a thread, and streams that are recorded and played back.
+"""Tools for testing code that uses the client.
 
-``serve`` needs the server: ``pip install 'llama-agents-client[testing]'``. The rest needs nothing
-but the client.
+``serve`` runs the real server in a thread, ``record`` writes the events of a stream to a file, and
+``replay`` plays them back from an HTTP server that injects faults.
+
+Only ``serve`` needs the server: ``pip install 'llama-agents-client[testing]'``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""What a server answers that plays a recording.
+"""The rules of a replay: which response each request gets, and where faults are injected.
 
-Pure: requests in, answers and the steps of streams out.
+Sans-I/O: `Playback` turns requests into responses, and requests for a stream into the actions that
+the socket server is to carry out.
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from ._faults import Drop, Fault, Stall, Unavailable
 from ._recording import RecordedEvent, Recording
 
-HEARTBEAT: Final = 25.0  # s, as the server's
+HEARTBEAT_INTERVAL: Final = 25.0  # s, as the real server
 RUN_ID: Final = "replayed"
-UNSTARTED: Final = "replayed"  # the workflow of a run that nobody has started here
+DEFAULT_WORKFLOW_NAME: Final = "replayed"  # of the recorded run until a client starts it
 
-_ENDINGS: Final[Mapping[str, Status]] = {
+_STATUS_BY_TERMINAL_EVENT: Final[Mapping[str, Status]] = {  # all others: completed
     "WorkflowFailedEvent": "failed",
     "WorkflowTimedOutEvent": "failed",
     "WorkflowCancelledEvent": "cancelled",
 }
-_CODES: Final[Mapping[Status, int]] = {"running": 202, "completed": 200}  # all others: 500
+_HTTP_STATUS: Final[Mapping[Status, int]] = {"running": 202, "completed": 200}  # all others: 500
 
 
 @attrs.frozen
 class Request:
-    """A request, as it was read."""
+    """An HTTP request. The names of its headers are in lower case."""
 
     method: str
     target: str
@@ -41,23 +42,19 @@ class Request:
     body: bytes = b""
 
 
-class _Sending(BaseModel):
-    """The body of an event that is sent."""
-
+class _SendEventBody(BaseModel):
     event: EventEnvelopeWithMetadata
     step: str | None = None
 
 
-class _Start(BaseModel):
-    """The body of a start."""
-
+class _StartBody(BaseModel):
     handler_id: str | None = None
     start_event: Any = None
 
 
 @attrs.frozen
-class Answer:
-    """A whole answer."""
+class Response:
+    """A complete HTTP response."""
 
     status: int
     body: bytes = b""
@@ -66,34 +63,34 @@ class Answer:
 
 @attrs.frozen
 class Write:
-    """The next piece of a stream."""
+    """Send the next chunk of the stream."""
 
     data: bytes
 
 
 @attrs.frozen
-class Wait:
-    """A time in which a stream writes nothing."""
+class Pause:
+    """Send nothing for some seconds."""
 
     seconds: float
 
 
 @attrs.frozen
 class Reset:
-    """The end of a stream whose connection is dropped."""
+    """Reset the connection. No action follows."""
 
 
-Step = Write | Wait | Reset
+StreamAction = Write | Pause | Reset
 
 
 @attrs.frozen
 class SentEvent:
-    """An event that was sent to the run.
+    """An event that a client sent to a run.
 
     Attributes:
-        handler_id: The run.
-        event: Its type and fields.
-        step: The step that was to get it.
+        handler_id: ID of the run.
+        event: The event as it was sent.
+        step: Name of the step that it was sent to, or None for all steps.
     """
 
     handler_id: str
@@ -103,12 +100,12 @@ class SentEvent:
 
 @attrs.frozen
 class StartedRun:
-    """A run that was started.
+    """A run that a client started.
 
     Attributes:
-        handler_id: The run.
-        workflow_name: The workflow.
-        start_event: What it was started with, as it was sent.
+        handler_id: ID of the run.
+        workflow_name: Name of the workflow.
+        start_event: The start event as it was sent, or None.
     """
 
     handler_id: str
@@ -117,161 +114,163 @@ class StartedRun:
 
 
 class Playback:
-    """A server that knows one run, and every run that is started: all of them are the recording.
+    """A server on which every run, recorded or started, has the events of one recording.
 
     Args:
-        recording: What is played.
-        faults: What goes wrong, in this order.
-        now: When the run began, ISO 8601.
+        recording: The recording to play.
+        faults: The faults to inject, in this order.
+        now: Start time of the run, ISO 8601.
 
     Attributes:
-        pending: The faults that have not happened yet.
-        sent: The events that were sent to the run.
-        started: The runs that were started.
+        pending: The faults that have not been injected yet.
+        sent: The events that clients sent.
+        started: The runs that clients started.
     """
 
     def __init__(self, recording: Recording, faults: Sequence[Fault], now: str) -> None:
-        self.pending = [_known(fault) for fault in faults]
+        self.pending = [_ensure_fault(fault) for fault in faults]
         self.sent: list[SentEvent] = []
         self.started: list[StartedRun] = []
         self._recording = recording
         self._now = now
-        # What "now" is: the run produces an event when it is first written to somebody.
-        self._produced = {recording.handler_id: -1}
+        # What "now" means for each run: an event has happened once any client was sent it.
+        self._latest_sequence = {recording.handler_id: -1}
 
-    def answer(self, request: Request) -> Answer | Iterator[Step]:
-        """Answer a request: whole, or with the steps of a stream."""
+    def respond(self, request: Request) -> Response | Iterator[StreamAction]:
+        """Return the response to a request, or the actions of a stream."""
         path, _, query = request.target.partition("?")
         match [request.method, *map(unquote, path.strip("/").split("/"))]:
             case ["GET", "health"]:
-                return _json(200, {"status": "healthy"})
-            case ["GET", "events", run] if run in self._produced:
-                return self._open(run, parse_qs(query), request.headers.get("last-event-id"))
-            case ["POST", "events", run] if run in self._produced:
-                return self._send(run, request.body)
-            case ["GET", "handlers", run] if run in self._produced:
-                handler = self._handler(run)
-                return _json(_CODES.get(handler.status, 500), handler)
+                return _json_response(200, {"status": "healthy"})
+            case ["GET", "events", run] if run in self._latest_sequence:
+                return self._open_stream(run, parse_qs(query), request.headers)
+            case ["POST", "events", run] if run in self._latest_sequence:
+                return self._receive_event(run, request.body)
+            case ["GET", "handlers", run] if run in self._latest_sequence:
+                return _handler_response(self._handler(run))
             case [_, "events" | "handlers", _]:
-                return _detail(404, "Handler not found")
-            case ["POST", "workflows", workflow, "run" | "run-nowait" as how]:
-                return self._start(workflow, request.body, wait=how == "run")
-        return _detail(404, f"A replay has no {request.method} {path}")
+                return _error_response(404, "Handler not found")
+            case ["POST", "workflows", workflow, "run"]:
+                return self._start(workflow, request.body, wait=True)
+            case ["POST", "workflows", workflow, "run-nowait"]:
+                return self._start(workflow, request.body, wait=False)
+        return _error_response(404, f"A replay does not support {request.method} {path}")
 
     # ------------------------------------------------------------------ the stream
 
-    def _open(
-        self, run: str, query: Mapping[str, Sequence[str]], last_event_id: str | None
-    ) -> Answer | Iterator[Step]:
+    def _open_stream(
+        self, run: str, query: Mapping[str, Sequence[str]], headers: Mapping[str, str]
+    ) -> Response | Iterator[StreamAction]:
         cursor = query.get("after_sequence", ["now"])[-1].lower()
-        if last_event_id is not None and _is_number(last_event_id):
+        last_event_id = headers.get("last-event-id", "")
+        if _is_sequence(last_event_id):
             cursor = last_event_id
-        if cursor != "now" and not _is_number(cursor):
-            return _detail(400, f"Invalid after_sequence: '{cursor}'")
+        if cursor != "now" and not _is_sequence(cursor):
+            return _error_response(400, f"Invalid after_sequence: '{cursor}'")
         if self.pending and isinstance(fault := self.pending[0], Unavailable):
-            self._use_up()
-            asked = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-            return _detail(fault.status, "As the replay was told", asked)
-        after = self._produced[run] if cursor == "now" else int(cursor)
+            self._consume_fault()
+            extra = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+            return _error_response(fault.status, "Injected by the replay", extra)
+        after = self._latest_sequence[run] if cursor == "now" else int(cursor)
         events = self._recording.events
-        if self._recording.last is not None and after >= events[-1].sequence:
-            return Answer(204)
+        if self._recording.terminal_event is not None and after >= events[-1].sequence:
+            return Response(204)
         internal = query.get("include_internal", ["false"])[-1].lower() == "true"
         return self._stream(run, [e for e in events if internal or not _is_internal(e)], after)
 
-    def _stream(self, run: str, events: Sequence[RecordedEvent], after: int) -> Iterator[Step]:
+    def _stream(
+        self, run: str, events: Sequence[RecordedEvent], after: int
+    ) -> Iterator[StreamAction]:
         position = sum(event.sequence <= after for event in events)
-        left = iter(events[position:])
-        faults = self._due(position)
+        remaining = iter(events[position:])
+        faults = self._take_due_faults(position)
         while True:
             for fault in faults:
-                yield _step(fault)
                 if isinstance(fault, Drop):
+                    yield Reset()
                     return
-            event = next(left, None)
+                yield Pause(fault.seconds)
+            event = next(remaining, None)
             if event is None:
                 break
             position += 1
-            # Taken before the client has the event: when it has, the test may look.
-            faults = self._due(position)
-            self._produced[run] = max(self._produced[run], event.sequence)
+            # Before the write: once the client has the event, a test may check `pending`.
+            faults = self._take_due_faults(position)
+            self._latest_sequence[run] = max(self._latest_sequence[run], event.sequence)
             yield Write(_frame(event))
-        while self._recording.last is None:  # the run goes on, and nothing happens in it
-            yield Wait(HEARTBEAT)
+        while self._recording.terminal_event is None:  # the run stays running, without events
+            yield Pause(HEARTBEAT_INTERVAL)
             yield Write(b": heartbeat\n\n")
 
-    def _due(self, position: int) -> Sequence[Drop | Stall]:
-        """Take the faults that happen on a connection when so many events have come."""
+    def _take_due_faults(self, position: int) -> Sequence[Drop | Stall]:
+        """Consume the faults that are due once this many events of the run have been sent."""
         due: list[Drop | Stall] = []
         while self.pending:
             fault = self.pending[0]
             if isinstance(fault, Unavailable) or fault.after != position:
                 break
-            self._use_up()
+            self._consume_fault()
             due.append(fault)
             if isinstance(fault, Drop):
                 break
         return due
 
-    def _use_up(self) -> None:
+    def _consume_fault(self) -> None:
         fault = self.pending.pop(0)
         if not isinstance(fault, Stall) and fault.times > 1:
             self.pending.insert(0, attrs.evolve(fault, times=fault.times - 1))
 
-    # ------------------------------------------------------------------ calls
+    # ------------------------------------------------------------------ plain calls
 
-    def _send(self, run: str, body: bytes) -> Answer:
+    def _receive_event(self, run: str, body: bytes) -> Response:
         try:
-            content = _Sending.model_validate_json(body)
+            content = _SendEventBody.model_validate_json(body)
         except ValidationError as error:
-            return _detail(400, f"Not an event: {error}")
+            return _error_response(400, f"Invalid event: {error}")
         self.sent.append(SentEvent(run, content.event, content.step))
-        return _json(200, {"status": "sent"})
+        return _json_response(200, {"status": "sent"})
 
-    def _start(self, workflow: str, body: bytes, *, wait: bool) -> Answer:
+    def _start(self, workflow: str, body: bytes, *, wait: bool) -> Response:
         try:
-            content = _Start.model_validate_json(body)
+            content = _StartBody.model_validate_json(body)
         except ValidationError as error:
-            return _detail(400, f"Not a start: {error}")
-        if wait and self._recording.last is None:
-            return _detail(500, "The recording has no terminal event: its run never completes")
+            return _error_response(400, f"Invalid start request: {error}")
+        if wait and self._recording.terminal_event is None:
+            return _error_response(500, "The recording has no terminal event: it never completes")
         run = content.handler_id or self._recording.handler_id
         self.started.append(StartedRun(run, workflow, content.start_event))
-        self._produced[run] = -1
-        if not wait:
-            return _json(200, self._handler(run, "running"))
-        handler = self._handler(run)
-        return _json(_CODES.get(handler.status, 500), handler)
+        self._latest_sequence[run] = -1
+        if wait:
+            return _handler_response(self._handler(run))
+        return _json_response(200, self._handler(run, "running"))
 
     def _handler(self, run: str, status: Status | None = None) -> HandlerData:
-        last = self._recording.last
+        """Return the state of a run: by default, the one that the recording ends in."""
+        last = self._recording.terminal_event
         if status is None:
-            status = "running" if last is None else _ENDINGS.get(last.type, "completed")
+            status = (
+                "running" if last is None else _STATUS_BY_TERMINAL_EVENT.get(last.type, "completed")
+            )
         names = [started.workflow_name for started in self.started if started.handler_id == run]
-        ended = None if status == "running" else self._now
         return HandlerData.model_validate(
             {
                 "handler_id": run,
-                "workflow_name": names[-1] if names else UNSTARTED,
+                "workflow_name": names[-1] if names else DEFAULT_WORKFLOW_NAME,
                 "run_id": RUN_ID,
-                "error": _error(last) if last is not None and status == "failed" else None,
+                "error": _error_message(last) if last is not None and status == "failed" else None,
                 "result": last if status == "completed" else None,
                 "status": status,
                 "started_at": self._now,
                 "updated_at": self._now,
-                "completed_at": ended,
+                "completed_at": None if status == "running" else self._now,
             }
         )
 
 
-def _known(fault: Fault) -> Fault:
+def _ensure_fault(fault: Fault) -> Fault:
     if not isinstance(fault, (Drop, Stall, Unavailable)):
-        raise TypeError(f"not a fault: {fault!r}")
+        raise TypeError(f"expected a Drop, Stall or Unavailable, not {fault!r}")
     return fault
-
-
-def _step(fault: Drop | Stall) -> Step:
-    return Reset() if isinstance(fault, Drop) else Wait(fault.seconds)
 
 
 def _frame(event: RecordedEvent) -> bytes:
@@ -279,29 +278,33 @@ def _frame(event: RecordedEvent) -> bytes:
 
 
 def _is_internal(event: RecordedEvent) -> bool:
-    """Whether it is one of the framework's own about steps, which come when asked for."""
+    """Whether the server streams the event only with ``include_internal``."""
     return "InternalDispatchEvent" in (event.event.type, *(event.event.types or ()))
 
 
-def _is_number(text: str) -> bool:
+def _is_sequence(text: str) -> bool:
     return re.fullmatch(r"-1|[0-9]{1,18}", text) is not None
 
 
-def _error(last: EventEnvelopeWithMetadata) -> str:
-    """Why a run failed, from its last event."""
-    match last.value:
+def _error_message(terminal_event: EventEnvelopeWithMetadata) -> str:
+    """Return why a run failed."""
+    match terminal_event.value:
         case {"exception": {"exception_message": str(message)}}:
             return message
         case {"timeout": timeout}:
             return f"Workflow timed out after {timeout}s"
-    return last.type
+    return terminal_event.type
 
 
-def _json(status: int, content: BaseModel | Mapping[str, Any]) -> Answer:
-    body = to_json(content)
-    return Answer(status, body, {"Content-Type": "application/json"})
+def _json_response(
+    status: int, content: BaseModel | Mapping[str, Any], headers: Mapping[str, str] = {}
+) -> Response:
+    return Response(status, to_json(content), {"Content-Type": "application/json", **headers})
 
 
-def _detail(status: int, detail: str, headers: Mapping[str, str] = {}) -> Answer:
-    answer = _json(status, {"detail": detail})
-    return attrs.evolve(answer, headers={**answer.headers, **headers})
+def _error_response(status: int, detail: str, headers: Mapping[str, str] = {}) -> Response:
+    return _json_response(status, {"detail": detail}, headers)
+
+
+def _handler_response(handler: HandlerData) -> Response:
+    return _json_response(_HTTP_STATUS.get(handler.status, 500), handler)

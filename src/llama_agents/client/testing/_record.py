@@ -1,4 +1,4 @@
-"""Streams are written down as they are read."""
+"""Recording: the events of a stream are written to a file while the caller iterates over them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import overload
 
 from ..client import EventStream, SyncEventStream
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
-from ._async import recording as _asynchronous
-from ._recording import File, writing
-from ._sync import recording as _synchronous
+from ._recording import File, open_writer
 
 
 @overload
@@ -23,10 +21,10 @@ def record(stream: SyncEventStream, file: File) -> Iterator[EventEnvelopeWithMet
 def record(
     stream: EventStream | SyncEventStream, file: File
 ) -> AsyncIterator[EventEnvelopeWithMetadata] | Iterator[EventEnvelopeWithMetadata]:
-    """Iterate over a stream, and write its events to a file for `replay`.
+    """Iterate over a stream and write its events to a file that `replay` can play back.
 
-    Each event is in the file when the loop gets it. The stream is closed at the end of the loop,
-    and when the loop is left early.
+    Each event is flushed to the file before the loop receives it, so a test that fails halfway
+    leaves a usable recording. The stream is closed when the loop ends, however it ends.
 
     Example:
         Record a run:
@@ -35,18 +33,42 @@ def record(
                 print(event.type)
 
     Args:
-        stream: The stream of either client, not iterated yet.
-        file: A path, which is written anew, or an open text file, which stays open.
+        stream: A stream of either client variant that has not been iterated yet.
+        file: A path, which is overwritten, or an open text file, which is left open.
 
     Returns:
-        The events of the stream. Nothing is sent or written before they are iterated over.
+        An iterator over the stream's events, async for an `EventStream`. Nothing is requested or
+        written until it is iterated.
 
     Raises:
-        TypeError: It is no event stream.
-        ValueError: While iterating: an event has no sequence number.
+        TypeError: ``stream`` is not an event stream.
+        ValueError: While iterating, if an event has no sequence number.
+        OSError: While iterating, if the file cannot be opened or written.
     """
     if isinstance(stream, EventStream):
-        return _asynchronous.recorded(stream, writing(file, stream._machine.handler_id))
+        return _record_async(stream, file)
     if isinstance(stream, SyncEventStream):
-        return _synchronous.recorded(stream, writing(file, stream._machine.handler_id))
+        return _record_sync(stream, file)
     raise TypeError(f"not an event stream: {stream!r}")
+
+
+async def _record_async(
+    stream: EventStream, file: File
+) -> AsyncIterator[EventEnvelopeWithMetadata]:
+    try:
+        with open_writer(file, stream.handler_id) as write:
+            async for event in stream:
+                write(stream.last_sequence, event)
+                yield event
+    finally:
+        await stream.aclose()
+
+
+def _record_sync(stream: SyncEventStream, file: File) -> Iterator[EventEnvelopeWithMetadata]:
+    try:
+        with open_writer(file, stream.handler_id) as write:
+            for event in stream:
+                write(stream.last_sequence, event)
+                yield event
+    finally:
+        stream.close()

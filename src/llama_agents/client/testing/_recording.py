@@ -1,10 +1,10 @@
-"""The format of recordings: JSON lines, a header first, then a line for each event.
+"""The file format of recordings: JSON lines, a header followed by one line per event.
 
     {"recording": 1, "handler_id": "qzzXkhmH7Y"}
     {"sequence": 1, "event": {"type": "Progress", "value": {"done": 1}}}
     {"sequence": 3, "event": {"type": "StopEvent", "value": {"result": "ok"}}}
 
-An event is an envelope as the server writes it; ``types`` and ``qualified_name`` may be left out.
+An event is an envelope as the server sends it; ``types`` and ``qualified_name`` are optional.
 """
 
 from __future__ import annotations
@@ -12,20 +12,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, TypeVar
+from typing import Any, Final, Literal, TextIO, TypeVar
 
 import attrs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from .._lazy_types import Event
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 
-if TYPE_CHECKING:
-    from workflows.events import Event
-
-VERSION: Final = 1
-UNNAMED: Final = "replayed"  # the handler id of events that were given without one
+FORMAT_VERSION: Final = 1
+DEFAULT_HANDLER_ID: Final = "replayed"  # of a recording that is built from events
 
 File = str | os.PathLike[str] | TextIO
+Source = File | Sequence[Event | EventEnvelopeWithMetadata]
 Writer = Callable[[int | Literal["now"], EventEnvelopeWithMetadata], None]
 
 
@@ -37,7 +36,7 @@ class _Header(BaseModel):
 
 
 class RecordedEvent(BaseModel):
-    """An event, and its number in the stream."""
+    """An event with its sequence number."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -50,39 +49,40 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 @attrs.frozen
 class Recording:
-    """A stream that was recorded.
+    """A recorded stream.
 
     Attributes:
-        handler_id: The run.
-        events: Its events. Without a terminal event the run goes on.
+        handler_id: ID of the run.
+        events: The events of the run, in order.
     """
 
     handler_id: str
     events: tuple[RecordedEvent, ...]
 
     @property
-    def last(self) -> EventEnvelopeWithMetadata | None:
-        """The terminal event, if it was recorded."""
+    def terminal_event(self) -> EventEnvelopeWithMetadata | None:
+        """The event that ends the run, or None for a run that was still running."""
         if self.events and self.events[-1].event.is_terminal:
             return self.events[-1].event
         return None
 
 
 @contextmanager
-def writing(file: File, handler_id: str) -> Iterator[Writer]:
-    """Write a recording, and each line at once: a test that breaks off leaves what it has seen.
+def open_writer(file: File, handler_id: str) -> Iterator[Writer]:
+    """Write a recording, flushing every line.
 
     Args:
-        file: A path, which is written anew, or an open text file, which stays open.
-        handler_id: The run.
+        file: A path, which is overwritten, or an open text file, which is left open.
+        handler_id: ID of the run.
 
     Yields:
-        What writes an event. It raises ValueError for one without a sequence number.
+        A function that writes an event with its sequence number. It raises ValueError for an event
+        without one.
     """
-    with ExitStack() as opened:
+    with ExitStack() as stack:
         output: TextIO
         if isinstance(file, (str, os.PathLike)):
-            output = opened.enter_context(open(file, "w", encoding="utf-8", newline="\n"))
+            output = stack.enter_context(open(file, "w", encoding="utf-8", newline="\n"))
         else:
             output = file
 
@@ -92,71 +92,75 @@ def writing(file: File, handler_id: str) -> Iterator[Writer]:
 
         def write(sequence: int | Literal["now"], event: EventEnvelopeWithMetadata) -> None:
             if sequence == "now":
-                raise ValueError(f"{event.type} has no sequence number and cannot be recorded")
+                raise ValueError(f"cannot record {event.type}: the event has no sequence number")
             write_line(RecordedEvent(sequence=sequence, event=event))
 
-        write_line(_Header(recording=VERSION, handler_id=handler_id))
+        write_line(_Header(recording=FORMAT_VERSION, handler_id=handler_id))
         yield write
 
 
-def load(source: File | Sequence[Event | EventEnvelopeWithMetadata]) -> Recording:
-    """Read a recording, or make one of events.
+def load(source: Source) -> Recording:
+    """Read a recording from a file, or build one from events.
+
+    Args:
+        source: A path, an open text file, or a sequence of events, which are numbered from 1.
 
     Raises:
-        ValueError: It is no recording; file and line are named.
-        TypeError: It is neither a file nor events.
+        ValueError: The recording is invalid. The message names the file and the line.
+        TypeError: ``source`` is neither a file nor a sequence of events.
     """
     if isinstance(source, (str, os.PathLike)):
         with open(source, encoding="utf-8") as file:
             return _read(file, os.fspath(source))
     if isinstance(source, Sequence):
         events = [
-            RecordedEvent(sequence=number, event=_envelope(event))
+            RecordedEvent(sequence=number, event=_to_envelope(event))
             for number, event in enumerate(source, start=1)
         ]
-        return _checked(UNNAMED, ((f"event {event.sequence}", event) for event in events))
+        labelled = ((f"event {event.sequence}", event) for event in events)
+        return _build_recording(DEFAULT_HANDLER_ID, labelled)
     if not hasattr(source, "read"):
-        raise TypeError(f"a recording is a path, a text file or events, not {source!r}")
+        raise TypeError(f"expected a path, a text file or a sequence of events, not {source!r}")
     return _read(source, getattr(source, "name", "recording"))
 
 
-def _envelope(event: object) -> EventEnvelopeWithMetadata:
+def _to_envelope(event: object) -> EventEnvelopeWithMetadata:
     if isinstance(event, EventEnvelopeWithMetadata):
         return event
-    from workflows.events import Event  # slow to import, and a file needs none of it
+    from workflows.events import Event  # slow to import, and not needed to read a file
 
     if not isinstance(event, Event):
-        raise TypeError(f"events are Event objects or envelopes, not {event!r}")
+        raise TypeError(f"expected an Event or an envelope, not {event!r}")
     return EventEnvelopeWithMetadata.from_event(event)
 
 
 def _read(file: TextIO, name: object) -> Recording:
     lines = ((f"{name}, line {number}", line) for number, line in enumerate(file, start=1))
-    where, first = next(lines, (f"{name}, line 1", ""))
-    header = _parse(_Header, where, first)
-    return _checked(
-        header.handler_id, ((where, _parse(RecordedEvent, where, line)) for where, line in lines)
-    )
+    place, first = next(lines, (f"{name}, line 1", ""))
+    header = _parse(_Header, place, first)
+    events = ((place, _parse(RecordedEvent, place, line)) for place, line in lines)
+    return _build_recording(header.handler_id, events)
 
 
-def _parse(model: type[ModelT], where: str, line: str) -> ModelT:
+def _parse(model: type[ModelT], place: str, line: str) -> ModelT:
     try:
         return model.model_validate_json(line)
     except ValidationError as error:
         problem: Any = error.errors(include_url=False)[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise ValueError(f"{where}: {place}{': ' if place else ''}{problem['msg']}") from error
+        field = ".".join(map(str, problem["loc"]))
+        raise ValueError(f"{place}: {field}{': ' if field else ''}{problem['msg']}") from error
 
 
-def _checked(handler_id: str, events: Iterable[tuple[str, RecordedEvent]]) -> Recording:
-    taken: list[RecordedEvent] = []
-    for where, event in events:
-        if taken and taken[-1].event.is_terminal:
-            raise ValueError(f"{where}: {taken[-1].event.type} has ended the run before it")
-        # A server may give a number to two events, but never goes back.
-        if taken and event.sequence < taken[-1].sequence:
+def _build_recording(handler_id: str, events: Iterable[tuple[str, RecordedEvent]]) -> Recording:
+    """Check the order of the events, each given with its place for error messages."""
+    checked: list[RecordedEvent] = []
+    for place, event in events:
+        if checked and checked[-1].event.is_terminal:
+            raise ValueError(f"{place}: event after the terminal event {checked[-1].event.type}")
+        # A store may assign a number twice, but never goes back.
+        if checked and event.sequence < checked[-1].sequence:
             raise ValueError(
-                f"{where}: sequence {event.sequence} after sequence {taken[-1].sequence}"
+                f"{place}: sequence {event.sequence} after sequence {checked[-1].sequence}"
             )
-        taken.append(event)
-    return Recording(handler_id, tuple(taken))
+        checked.append(event)
+    return Recording(handler_id, tuple(checked))

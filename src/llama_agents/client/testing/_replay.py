@@ -1,4 +1,4 @@
-"""The playback of a recording, over a real socket."""
+"""The HTTP server of a replay."""
 
 from __future__ import annotations
 
@@ -9,32 +9,38 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from http.client import responses
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from anyio.from_thread import start_blocking_portal
 
-from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from ._faults import Fault
-from ._playback import Answer, Playback, Request, Reset, SentEvent, StartedRun, Step, Wait, Write
-from ._recording import File, load
+from ._playback import (
+    Pause,
+    Playback,
+    Request,
+    Reset,
+    Response,
+    SentEvent,
+    StartedRun,
+    StreamAction,
+    Write,
+)
+from ._recording import Source, load
 
-if TYPE_CHECKING:
-    from workflows.events import Event
-
-_LINGER_NOT: Final = struct.pack("ii", 1, 0)  # closing sends RST
-_STREAM: Final = (
+_NO_LINGER: Final = struct.pack("ii", 1, 0)  # SO_LINGER with 0 s: closing sends RST
+_STREAM_HEAD: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
     b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
 )
 
 
 class ReplayServer:
-    """A server that plays a recording, as a test sees it.
+    """A running replay, as `replay` yields it.
 
     Attributes:
-        url: Its base URL.
-        handler_id: The run that was recorded. A run that a client starts here is another name of
-            it.
+        url: The base URL of the server.
+        handler_id: ID of the recorded run. A run that a client starts has an ID of its own and the
+            same events.
     """
 
     def __init__(self, url: str, handler_id: str, playback: Playback) -> None:
@@ -44,29 +50,28 @@ class ReplayServer:
 
     @property
     def pending(self) -> tuple[Fault, ...]:
-        """The faults that have not happened yet, in order."""
+        """The faults that have not been injected yet, in order."""
         return tuple(self._playback.pending)
 
     @property
     def sent(self) -> tuple[SentEvent, ...]:
-        """The events that clients have sent to the run."""
+        """The events that clients sent, in order."""
         return tuple(self._playback.sent)
 
     @property
     def started(self) -> tuple[StartedRun, ...]:
-        """The runs that clients have started."""
+        """The runs that clients started, in order."""
         return tuple(self._playback.started)
 
 
 @contextmanager
-def replay(
-    recording: File | Sequence[Event | EventEnvelopeWithMetadata], faults: Sequence[Fault] = ()
-) -> Iterator[ReplayServer]:
-    """Play a recorded stream, from a server in a thread of its own.
+def replay(recording: Source, faults: Sequence[Fault] = ()) -> Iterator[ReplayServer]:
+    """Play a recorded stream back from an HTTP server on loopback, in a thread of its own.
 
-    It answers as the real one does: the stream from any position, the run, events that are sent to
-    the run, starts of any workflow. The events come at once, one after the other, and the run never
-    waits for an answer. A recording without a terminal event is a run that goes on.
+    The server responds like the real one to requests for the stream, from any cursor, and for the
+    state of the run. It accepts every event that is sent to the run and starts any workflow. It
+    streams the events without delay and never waits for an answer. If the recording has no terminal
+    event, the run stays ``running``.
 
     Example:
         Drop the connection after two events:
@@ -78,30 +83,33 @@ def replay(
             assert not server.pending
 
     Args:
-        recording: What `record` has written: a path or an open text file. Or the events themselves.
-        faults: What goes wrong on the way, each when those before it have happened.
+        recording: A path or an open text file that `record` wrote, or a sequence of events.
+        faults: The faults to inject, each one after all faults before it. Defaults to none.
 
     Yields:
-        The server, until the end of the ``with``.
+        The running server, which stops at the end of the ``with`` block.
 
     Raises:
-        ValueError: It is no recording; file and line are named.
+        ValueError: The recording is invalid. The message names the file and the line.
+        TypeError: ``recording`` is neither a file nor a sequence of events, or ``faults`` contains
+            anything other than faults.
+        OSError: The file cannot be read.
     """
-    played = load(recording)
-    playback = Playback(played, faults, datetime.now(UTC).isoformat())
+    loaded = load(recording)
+    playback = Playback(loaded, faults, datetime.now(UTC).isoformat())
     with (
         start_blocking_portal("asyncio") as portal,
-        portal.wrap_async_context_manager(_listening(playback)) as url,
+        portal.wrap_async_context_manager(_listen(playback)) as url,
     ):
-        yield ReplayServer(url, played.handler_id, playback)
+        yield ReplayServer(url, loaded.handler_id, playback)
 
 
 @asynccontextmanager
-async def _listening(playback: Playback) -> AsyncIterator[str]:
+async def _listen(playback: Playback) -> AsyncIterator[str]:
     connections: set[asyncio.Task[None]] = set()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(_serve(playback, reader, writer))
+        task = asyncio.create_task(_serve_connection(playback, reader, writer))
         connections.add(task)
         task.add_done_callback(connections.discard)
 
@@ -115,32 +123,32 @@ async def _listening(playback: Playback) -> AsyncIterator[str]:
         await asyncio.gather(*connections, return_exceptions=True)
 
 
-async def _serve(
+async def _serve_connection(
     playback: Playback, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     try:
         with suppress(ConnectionError):
-            while (request := await _request(reader)) is not None:
-                answer = playback.answer(request)
-                if not isinstance(answer, Answer):
-                    await _play(answer, reader, writer)
+            while (request := await _read_request(reader)) is not None:
+                response = playback.respond(request)
+                if not isinstance(response, Response):
+                    await _write_stream(response, reader, writer)
                     break
-                writer.write(_encoded(answer))
+                writer.write(_encode(response))
                 await writer.drain()
     except asyncio.CancelledError:
-        writer.transport.abort()  # what the client has not read is not waited for
+        writer.transport.abort()  # do not wait for the client to read what is buffered
         raise
     finally:
         writer.close()
 
 
-async def _request(reader: asyncio.StreamReader) -> Request | None:
-    """Read the next request; None when none comes, or one that this server does not read."""
+async def _read_request(reader: asyncio.StreamReader) -> Request | None:
+    """Read the next request; return None at the end of the connection or for a malformed one."""
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        line, *fields = head.rstrip("\r\n").split("\r\n")
-        method, target, _ = line.split(" ")
-        pairs = (field.partition(":") for field in fields)
+        request_line, *header_lines = head.rstrip("\r\n").split("\r\n")
+        method, target, _ = request_line.split(" ")
+        pairs = (line.partition(":") for line in header_lines)
         headers = {name.lower(): value.strip() for name, _, value in pairs}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
@@ -148,29 +156,29 @@ async def _request(reader: asyncio.StreamReader) -> Request | None:
     return None if "transfer-encoding" in headers else Request(method, target, headers, body)
 
 
-async def _play(
-    steps: Iterator[Step], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+async def _write_stream(
+    actions: Iterator[StreamAction], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    writer.write(_STREAM)
-    for step in steps:
-        match step:
+    writer.write(_STREAM_HEAD)
+    for action in actions:
+        match action:
             case Write(data):
                 writer.write(b"%x\r\n%s\r\n" % (len(data), data))
                 await writer.drain()
-            case Wait(seconds):
-                if await _has_left(reader, within=seconds):
+            case Pause(seconds):
+                if await _client_disconnects(reader, within=seconds):
                     return
             case Reset():
                 connection = writer.get_extra_info("socket")
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
                 writer.transport.abort()
                 return
     writer.write(b"0\r\n\r\n")
     await writer.drain()
 
 
-async def _has_left(reader: asyncio.StreamReader, within: float) -> bool:
-    """Whether the client closes the connection in this time, in seconds."""
+async def _client_disconnects(reader: asyncio.StreamReader, within: float) -> bool:
+    """Return whether the client closes the connection within this time, in seconds."""
     with suppress(TimeoutError):
         async with asyncio.timeout(within):
             await reader.read()
@@ -178,9 +186,9 @@ async def _has_left(reader: asyncio.StreamReader, within: float) -> bool:
     return False
 
 
-def _encoded(answer: Answer) -> bytes:
-    lines = [f"HTTP/1.1 {answer.status} {responses.get(answer.status, '')}"]
-    lines += [f"{name}: {value}" for name, value in answer.headers.items()]
-    if answer.status != 204:
-        lines.append(f"Content-Length: {len(answer.body)}")
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + answer.body
+def _encode(response: Response) -> bytes:
+    lines = [f"HTTP/1.1 {response.status} {responses.get(response.status, '')}"]
+    lines += [f"{name}: {value}" for name, value in response.headers.items()]
+    if response.status != 204:
+        lines.append(f"Content-Length: {len(response.body)}")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + response.body

@@ -1,4 +1,4 @@
-"""The real server, in a thread."""
+"""The real server, run in a thread."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from anyio.from_thread import start_blocking_portal
 
+from .._lazy_types import Workflow, WorkflowServer
+
 if TYPE_CHECKING:
     import uvicorn
-    from llama_agents.server import WorkflowServer
-    from workflows import Workflow
 
-LONGEST_START: Final = 30.0  # s
-LONGEST_ANSWER: Final = 0  # s, that the end waits for open streams: they would never end
-NO_SERVER: Final = (
-    "the test kit serves workflows with llama-agents-server: "
-    "pip install 'llama-agents-client[testing]'"
+START_TIMEOUT: Final = 30.0  # s
+SHUTDOWN_GRACE: Final = 0  # s; an open event stream would never end by itself
+MISSING_SERVER: Final = (
+    "serving workflows needs llama-agents-server: pip install 'llama-agents-client[testing]'"
 )
 
 
@@ -28,10 +27,18 @@ class ServeWorkflows(Protocol):
     def __call__(
         self, workflows: Mapping[str, Workflow] | WorkflowServer, **server_options: Any
     ) -> str:
-        """Serve workflows until the end of the test; see `serve`.
+        """Serve workflows until the end of the test.
+
+        Args:
+            workflows: The workflows by name, or a configured server.
+            **server_options: Keyword arguments of the ``WorkflowServer`` that is created for
+                ``workflows``.
 
         Returns:
-            The base URL.
+            The base URL of the server.
+
+        Raises:
+            Exception: See `serve`.
         """
         ...
 
@@ -40,66 +47,68 @@ class ServeWorkflows(Protocol):
 def serve(
     workflows: Mapping[str, Workflow] | WorkflowServer, **server_options: Any
 ) -> Iterator[str]:
-    """Run the real server on a free port of the loopback interface, in a thread of its own.
+    """Run the real server on a free port of loopback, in a thread of its own.
 
-    The end of the ``with`` stops it at once, whatever streams are open.
+    The server stops at the end of the ``with`` block, even if streams are still open.
 
     Example:
-        Run a workflow of one's own:
+        Run a workflow:
 
             with serve({"greet": GreetWorkflow()}) as url:
                 client = SyncWorkflowClient(base_url=url)
                 assert client.run_workflow("greet").status == "completed"
 
     Args:
-        workflows: The workflows by their names; or a server that has them.
-        **server_options: Options of the ``WorkflowServer`` that is made for the workflows.
+        workflows: The workflows by name, or a configured server.
+        **server_options: Keyword arguments of the ``WorkflowServer`` that is created for
+            ``workflows``.
 
     Yields:
-        The base URL.
+        The base URL of the server.
 
     Raises:
-        ModuleNotFoundError: The server is not installed.
-        TypeError: There is something else than a workflow, or options for a server that is there.
-        TimeoutError: The server was not ready after 30 s.
-        Exception: Whatever the server did not start for.
+        ModuleNotFoundError: ``llama-agents-server`` is not installed.
+        TypeError: A value of ``workflows`` is not a workflow, or options were given together with a
+            configured server.
+        TimeoutError: The server was not ready within 30 s.
+        Exception: Any exception raised while the server starts.
     """
-    server = _server(workflows, server_options)
+    server = _create_server(workflows, server_options)
     with (
         start_blocking_portal("asyncio") as portal,
-        portal.wrap_async_context_manager(_listening(server.app)) as url,
+        portal.wrap_async_context_manager(_listen(server.app)) as url,
     ):
         yield url
 
 
-def _server(
+def _create_server(
     workflows: Mapping[str, Workflow] | WorkflowServer, options: dict[str, Any]
 ) -> WorkflowServer:
     try:
         from llama_agents.server import WorkflowServer
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(NO_SERVER, name=error.name) from error
+        raise ModuleNotFoundError(MISSING_SERVER, name=error.name) from error
     from workflows import Workflow
 
     if isinstance(workflows, WorkflowServer):
         if options:
-            raise TypeError(f"options for a server that is made already: {', '.join(options)}")
+            raise TypeError(f"a configured server takes no options: {', '.join(options)}")
         return workflows
     server = WorkflowServer(**options)
     for name, workflow in workflows.items():
         if not isinstance(workflow, Workflow):
-            raise TypeError(f"{name!r} is no workflow but {workflow!r}")
+            raise TypeError(f"{name!r} must be a Workflow instance, not {workflow!r}")
         server.add_workflow(name, workflow)
     return server
 
 
 @asynccontextmanager
-async def _listening(app: Callable[..., Any]) -> AsyncIterator[str]:
+async def _listen(app: Callable[..., Any]) -> AsyncIterator[str]:
     import uvicorn
 
     failures: list[BaseException] = []
 
-    async def watched(scope: Any, receive: Any, send: Any) -> None:
+    async def capture_failures(scope: Any, receive: Any, send: Any) -> None:
         try:
             await app(scope, receive, send)
         except BaseException as error:
@@ -108,40 +117,40 @@ async def _listening(app: Callable[..., Any]) -> AsyncIterator[str]:
             raise
 
     async def run() -> None:
-        with suppress(SystemExit):  # in a task it would end the thread's loop
+        with suppress(SystemExit):  # raised by uvicorn; it would end the thread's event loop
             await server.serve()
         if not server.started:
             raise failures[0] if failures else RuntimeError("the workflow server did not start")
 
     config = uvicorn.Config(
-        watched,
+        capture_failures,
         host="127.0.0.1",
         port=0,  # a free one
         lifespan="on",
         ws="none",
         log_config=None,
         log_level="critical",
-        timeout_graceful_shutdown=LONGEST_ANSWER,
+        timeout_graceful_shutdown=SHUTDOWN_GRACE,
     )
     server = uvicorn.Server(config)
-    serving = asyncio.create_task(run())
+    task = asyncio.create_task(run())
     try:
-        await _start(server, serving)
+        await _wait_until_started(server, task)
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         if not server.started:
-            serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
-async def _start(server: uvicorn.Server, serving: asyncio.Task[None]) -> None:
+async def _wait_until_started(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
     try:
-        async with asyncio.timeout(LONGEST_START):
+        async with asyncio.timeout(START_TIMEOUT):
             while not server.started:
-                if serving.done():
-                    await serving  # raises what it failed for
+                if task.done():
+                    await task  # raises the reason
                 await asyncio.sleep(0.005)
     except TimeoutError as error:
-        problem = f"the workflow server was not ready after {LONGEST_START} s"
-        raise TimeoutError(problem) from error
+        message = f"the workflow server was not ready within {START_TIMEOUT} s"
+        raise TimeoutError(message) from error

@@ -1,0 +1,66 @@
+"""Positions in a run that outlive the process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from ..errors import CheckpointError, Cursor
+from ..protocol import HandlerData
+
+
+class Checkpoint(TypedDict):
+    """A position in a run, to be kept as JSON.
+
+    Attributes:
+        handler_id: ID of the run.
+        run_id: The server's internal ID of the run, which changes when a handler ID is reused.
+        sequence: The sequence number to continue after; -1 for the beginning.
+    """
+
+    handler_id: str
+    run_id: str
+    sequence: int
+
+
+def take_checkpoint(handler_id: str, run_id: str | None, sequence: Cursor) -> Checkpoint:
+    """Return a checkpoint.
+
+    Raises:
+        CheckpointError: The position or the run is unknown.
+    """
+    if sequence == "now":
+        raise CheckpointError(
+            f"no position in handler {handler_id!r} yet: its stream began at 'now' and has not "
+            "received an event"
+        )
+    if run_id is None:
+        raise CheckpointError(f"the server has no ID for the run of handler {handler_id!r}")
+    return {"handler_id": handler_id, "run_id": run_id, "sequence": sequence}
+
+
+def read_checkpoint(checkpoint: Mapping[str, Any]) -> Checkpoint:
+    """Return a checkpoint that was kept, validated.
+
+    Raises:
+        CheckpointError: It is invalid.
+    """
+    match checkpoint:
+        case {"handler_id": str(handler_id), "run_id": str(run_id), "sequence": int(sequence)}:
+            if handler_id and run_id and sequence >= -1 and not isinstance(sequence, bool):
+                return {"handler_id": handler_id, "run_id": run_id, "sequence": sequence}
+    raise CheckpointError(f"not a checkpoint: {checkpoint!r}")
+
+
+def ensure_same_run(checkpoint: Checkpoint, handler: HandlerData) -> None:
+    """Make sure that a handler still belongs to the run of a checkpoint.
+
+    Raises:
+        CheckpointError: The handler has been used for another run.
+    """
+    if handler.run_id != checkpoint["run_id"]:
+        raise CheckpointError(
+            f"the checkpoint no longer matches its run: handler {handler.handler_id!r} has since "
+            f"been used for run {handler.run_id}, started {handler.started_at}; the checkpoint is "
+            f"of run {checkpoint['run_id']}"
+        )

@@ -1,0 +1,370 @@
+"""One function for each endpoint: the operation that asks for it.
+
+The only module that imports the generated bindings. Bad input raises here, before anything is sent.
+Each function imports its own binding: the models of the bindings take as long to import as httpx
+does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, get_args
+
+import attrs
+import httpx
+
+from .._lazy_types import Context, Event, EventTypes, WorkflowGraphResponse
+from ..errors import Cursor, InvalidResponseError
+from ..protocol import (
+    CancelHandlerResponse,
+    HandlerData,
+    HandlersListResponse,
+    HealthResponse,
+    SendEventResponse,
+    Status,
+    WorkflowEventsListResponse,
+    WorkflowSchemaResponse,
+    WorkflowsListResponse,
+)
+from .payloads import (
+    StartPayload,
+    context_payload,
+    encode,
+    event_payload,
+    start_event_encodings,
+)
+from .responses import read_handler, read_successful_run, reads
+
+if TYPE_CHECKING:
+    from .._events.schema import EventDeclaration
+    from ..bindings.models import RunWorkflowRequest
+
+T = TypeVar("T")
+ReadT = TypeVar("ReadT")
+
+_CONTROL_OR_SURROGATE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@attrs.frozen
+class Operation(Generic[T]):
+    """One request, and how its response is read.
+
+    Attributes:
+        name: What it is called in logs.
+        method: The HTTP method.
+        path: The path below the base URL, quoted.
+        parse: Parses a response whose body has been read; raises the errors of `errors`.
+        handler_id: ID of the run that it is about, or None.
+        params: The query.
+        headers: Headers besides the client's own.
+        content: The body.
+        retryable: Whether failures may be retried at all.
+    """
+
+    name: str
+    method: str
+    path: str
+    parse: Callable[[httpx.Response], T] = attrs.field(repr=False)
+    handler_id: str | None = None
+    params: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] | None = attrs.field(default=None, repr=False)
+    content: bytes | None = attrs.field(default=None, repr=False)
+    retryable: bool = True
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether it only reads, so that it may be repeated (RFC 9110, 9.2.1)."""
+        return self.method == "GET"
+
+    def request(
+        self, client: httpx.Client | httpx.AsyncClient, timeout: httpx.Timeout
+    ) -> httpx.Request:
+        """Return the request, with what the client adds to each.
+
+        Args:
+            client: The client that sends it.
+            timeout: Its timeouts.
+        """
+        return client.build_request(
+            self.method,
+            self.path,
+            params=self.params,
+            headers=self.headers,
+            content=self.content,
+            timeout=timeout,
+        )
+
+
+def _operation(
+    name: str,
+    request: Mapping[str, Any],
+    read: Callable[[httpx.Response, str | None], T],
+    handler_id: str | None = None,
+) -> Operation[T]:
+    """Return an operation built from what the ``_get_kwargs`` of its binding returned."""
+    body = request.get("json")
+    return Operation(
+        name=name,
+        method=request["method"].upper(),
+        path=request["url"],
+        parse=lambda response: read(response, handler_id),
+        handler_id=handler_id,
+        params=request.get("params"),
+        headers=request.get("headers"),
+        content=None if body is None else encode(body),
+    )
+
+
+# ---------------------------------------------------------------------------- the server
+
+
+def get_health() -> Operation[HealthResponse]:
+    from ..bindings.api.health import get_health as binding
+
+    operation = _operation("get_health", binding._get_kwargs(), reads(HealthResponse))
+    return attrs.evolve(operation, retryable=False)  # the caller asks about this very moment
+
+
+def list_workflows() -> Operation[WorkflowsListResponse]:
+    from ..bindings.api.workflows import list_workflows as binding
+
+    return _operation("list_workflows", binding._get_kwargs(), reads(WorkflowsListResponse))
+
+
+# ---------------------------------------------------------------------------- a workflow
+
+
+def get_workflow_schema(name: str) -> Operation[WorkflowSchemaResponse]:
+    from ..bindings.api.workflows import get_workflow_schema as binding
+
+    request = binding._get_kwargs(_segment("workflow_name", name))
+    return _operation("get_workflow_schema", request, reads(WorkflowSchemaResponse))
+
+
+def get_workflow_events_schema(name: str) -> Operation[WorkflowEventsListResponse]:
+    from ..bindings.api.workflows import get_workflow_events_schema as binding
+
+    request = binding._get_kwargs(_segment("workflow_name", name))
+    return _operation("get_workflow_events_schema", request, reads(WorkflowEventsListResponse))
+
+
+def get_workflow_graph(name: str) -> Operation[WorkflowGraphResponse]:
+    from ..bindings.api.workflows import get_workflow_representation as binding
+    from ..protocol import WorkflowGraphResponse
+
+    request = binding._get_kwargs(_segment("workflow_name", name))
+    return _operation("get_workflow_graph", request, reads(WorkflowGraphResponse))
+
+
+def list_events(name: str) -> Operation[list[EventDeclaration]]:
+    """All events of a workflow, from their schemas, which do not name superclasses."""
+    from .._events.schema import declared_events
+
+    return _reading_further(
+        name, get_workflow_events_schema(name), lambda response: declared_events(response.events)
+    )
+
+
+def get_event_types(name: str, listed: list[EventDeclaration]) -> Operation[EventTypes]:
+    """The events of a workflow as classes, including those that no step's signature mentions."""
+    from .._events import builder
+
+    return _reading_further(
+        name,
+        get_workflow_graph(name),
+        lambda response: builder.event_types(builder.declared_in(response.graph, listed)),
+    )
+
+
+def check_start(name: str, start_event: StartPayload) -> Operation[None]:
+    """Compare a start event with the workflow's schema of it."""
+    from .._events import builder
+
+    encodings = start_event_encodings(start_event)
+    return _reading_further(
+        name,
+        get_workflow_schema(name),
+        lambda response: builder.check_start(response.start, encodings, name),
+    )
+
+
+def _reading_further(
+    name: str, operation: Operation[ReadT], read: Callable[[ReadT], T]
+) -> Operation[T]:
+    """Return the operation with its result read further; an invalid schema is an error."""
+    from .._events.schema import SchemaError
+
+    def parse(response: httpx.Response) -> T:
+        result = operation.parse(response)
+        try:
+            return read(result)
+        except (SchemaError, RecursionError) as error:
+            raise InvalidResponseError(
+                response, f"The event schemas of workflow {name!r} are invalid: {error}"
+            ) from error
+
+    unread: Operation[Any] = operation
+    return attrs.evolve(unread, parse=parse)
+
+
+# ---------------------------------------------------------------------------- starts
+
+
+def run_workflow(
+    workflow_name: str,
+    handler_id: str,
+    start_event: StartPayload,
+    context: Context | dict[str, Any] | None,
+) -> list[Operation[HandlerData]]:
+    """The start in each encoding of its event, in the order to try them."""
+    from ..bindings.api.workflows import run_workflow as binding
+
+    bodies = _start_bodies(handler_id, start_event, context)
+    name = _segment("workflow_name", workflow_name)
+    return [
+        _operation(
+            "run_workflow",
+            binding._get_kwargs(name, body=body),
+            read_successful_run,
+            handler_id,
+        )
+        for body in bodies
+    ]
+
+
+def run_workflow_nowait(
+    workflow_name: str,
+    handler_id: str,
+    start_event: StartPayload,
+    context: Context | dict[str, Any] | None,
+) -> list[Operation[HandlerData]]:
+    """The start in each encoding of its event, in the order to try them."""
+    from ..bindings.api.workflows import run_workflow_nowait as binding
+
+    bodies = _start_bodies(handler_id, start_event, context)
+    name = _segment("workflow_name", workflow_name)
+    return [
+        _operation(
+            "run_workflow_nowait",
+            binding._get_kwargs(name, body=body),
+            reads(HandlerData),
+            handler_id,
+        )
+        for body in bodies
+    ]
+
+
+def _start_bodies(
+    handler_id: str, start_event: StartPayload, context: Context | dict[str, Any] | None
+) -> list[RunWorkflowRequest]:
+    from ..bindings.models import RunWorkflowRequest
+
+    body: dict[str, Any] = {"handler_id": _segment("handler_id", handler_id)}
+    if "/" in handler_id:
+        raise ValueError(f"handler_id {handler_id!r} has a '/': no other call could address it")
+    if context is not None:
+        body["context"] = context_payload(context)
+    return [
+        RunWorkflowRequest.from_dict({"start_event": encoding, **body})
+        for encoding in start_event_encodings(start_event)
+    ]
+
+
+# ---------------------------------------------------------------------------- a run
+
+
+def stream_events(
+    handler_id: str, after_sequence: Cursor, include_internal: bool
+) -> Operation[None]:
+    """The event stream of a run; a machine parses its response."""
+    from ..bindings.api.events import stream_events as binding
+
+    request = binding._get_kwargs(
+        _segment("handler_id", handler_id),
+        sse=True,
+        include_internal=bool(include_internal),
+        after_sequence=after_sequence,
+    )
+    operation = _operation("stream_events", request, _read_nothing, handler_id)
+    # llama-agents-server 0.8.0 writes a body after a 204; on a connection that is kept, that body
+    # would be taken for the beginning of the next response.
+    headers = {
+        "Accept": "text/event-stream",
+        "Cache-Control": "no-store",
+        "Connection": "close",
+    }
+    return attrs.evolve(operation, headers=headers)
+
+
+def _read_nothing(response: httpx.Response, handler_id: str | None) -> None:
+    pass
+
+
+def send_event(
+    handler_id: str, event: Event | dict[str, Any], step: str | None
+) -> Operation[SendEventResponse]:
+    from ..bindings.api.events import send_event as binding
+    from ..bindings.models import SendEventRequest
+
+    body: dict[str, Any] = {"event": event_payload("event", event)}
+    if step:
+        body["step"] = step
+    request = binding._get_kwargs(
+        _segment("handler_id", handler_id), body=SendEventRequest.from_dict(body)
+    )
+    return _operation("send_event", request, reads(SendEventResponse), handler_id)
+
+
+def get_handlers(
+    status: Sequence[str] | None, workflow_name: Sequence[str] | None
+) -> Operation[HandlersListResponse]:
+    from ..bindings.api.handlers import list_handlers as binding
+
+    statuses = _words("status", status)
+    for word in statuses:
+        if word not in get_args(Status):
+            # The server would respond with an empty list.
+            raise ValueError(f"unknown status {word!r}: use one of {', '.join(get_args(Status))}")
+    request = binding._get_kwargs(
+        status=cast("list[Status]", statuses),
+        workflow_name=_words("workflow_name", workflow_name),
+    )
+    return _operation("get_handlers", request, reads(HandlersListResponse))
+
+
+def get_handler(handler_id: str, *, must_succeed: bool = False) -> Operation[HandlerData]:
+    """A run; with ``must_succeed``, one that ended without completing is an error."""
+    from ..bindings.api.handlers import get_handler as binding
+
+    request = binding._get_kwargs(_segment("handler_id", handler_id))
+    read = read_successful_run if must_succeed else read_handler
+    return _operation("get_handler", request, read, handler_id)
+
+
+def cancel_handler(handler_id: str, purge: bool) -> Operation[CancelHandlerResponse]:
+    from ..bindings.api.handlers import cancel_handler as binding
+
+    request = binding._get_kwargs(_segment("handler_id", handler_id), purge=bool(purge))
+    return _operation("cancel_handler", request, reads(CancelHandlerResponse), handler_id)
+
+
+# ---------------------------------------------------------------------------- arguments
+
+
+def _segment(what: str, value: str) -> str:
+    """Return a value that can be one segment of a path (the bindings quote it); reject others."""
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be a string, not {type(value).__name__}")
+    # Quoting leaves "." and ".." as they are, and httpx resolves them.
+    if value in ("", ".", "..") or _CONTROL_OR_SURROGATE.search(value):
+        raise ValueError(f"{what} {value!r} cannot be part of a URL")
+    return value
+
+
+def _words(what: str, value: Iterable[str] | None) -> list[str]:
+    words = [value] if isinstance(value, str) else list(value or ())
+    if not all(isinstance(word, str) and word.strip() for word in words):
+        # The server drops empty filters, and would list everything.
+        raise ValueError(f"{what} must be non-empty strings, not {words!r}")
+    return words

@@ -1,0 +1,170 @@
+"""The rules that every machine shares: statuses, failures, back-off, budgets."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Final, NoReturn, get_args
+
+import httpx
+
+from ..errors import Cursor, StatusError, WorkflowClientError
+from ..protocol import Status, is_status_completed
+from .actions import TimeSource
+from .logs import log_failure
+
+INITIAL_RETRY_DELAY: Final = 1.0  # s, before the second retry; the first retry is immediate
+MAX_RETRY_DELAY: Final = 30.0  # s; the delay doubles with each failure up to this
+MAX_RETRY_AFTER: Final = 300.0  # s; a server that asks for more counts as unavailable
+JITTER: Final = 0.25  # share of a delay, up or down, so that many clients do not return as one
+
+CALL_RETRIES: Final = 2  # of a plain call, or of a start as long as no response is lost
+LOST_START_RETRIES: Final = 5  # in total, once a response to a start is lost
+POLL_RETRIES: Final = 6  # in a row, of a wait's polls
+
+ENDED_STATUSES: Final = frozenset(filter(is_status_completed, get_args(Status)))
+"""The statuses that a run does not leave; derived, so that `protocol` alone lists them."""
+
+RETRYABLE_STATUSES: Final = frozenset({429, 502, 503, 504})
+"""HTTP statuses that ask the client to retry later."""
+
+TRANSPORT_ERRORS: Final = (httpx.TransportError, httpx.DecodingError, ConnectionError)
+"""Failures in which a request or its response is lost; each machine decides what follows."""
+
+NOT_SENT_ERRORS: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+"""Failures after which the server cannot have seen the request."""
+
+_CALLER_ERRORS: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+
+
+def is_retryable(error: BaseException) -> bool:
+    """Return whether an error response asks the client to retry later."""
+    return isinstance(error, StatusError) and error.status_code in RETRYABLE_STATUSES
+
+
+def may_have_arrived(status_code: int) -> bool:
+    """Return whether the server may have acted on a request despite this error status.
+
+    A proxy may send it after forwarding the request: 408 and 429 as well as any 5xx but 500, which
+    is the server's own.
+    """
+    return status_code in (408, 429) or status_code > 500
+
+
+def is_caller_error(cause: BaseException | None) -> bool:
+    """Return whether a failure is the caller's mistake, which retrying cannot fix."""
+    return isinstance(cause, _CALLER_ERRORS)
+
+
+def closes_connection_silently(response: httpx.Response) -> bool:
+    """Return whether the server closes the connection after this response without saying so.
+
+    llama-agents-server 0.8.0 does so after an exception that no route handles: a 500 that carries
+    no handler. The next request on that connection would fail.
+    """
+    # Only the start of the body: a run's own output may contain the word.
+    return response.status_code == 500 and b'"detail"' in response.content[:20]
+
+
+def raise_final(cause: Exception, handler_id: str | None = None) -> NoReturn:
+    """Raise the exception that a machine ends with, with a note naming the run."""
+    shown: Exception = cause
+    origin = cause.__cause__
+    if isinstance(cause, httpx.LocalProtocolError):
+        # h11 quotes the header that cannot be sent, and that may be a token.
+        shown = httpx.LocalProtocolError(
+            "the request cannot be sent: is there a line break in a header?"
+        )
+        with suppress(RuntimeError):  # it has no request
+            shown.request = cause.request
+        origin = None
+    if handler_id is not None and not isinstance(shown, WorkflowClientError):
+        note = f"handler {handler_id!r}"
+        if note not in getattr(shown, "__notes__", ()):
+            shown.add_note(note)
+    raise shown from origin
+
+
+def backoff(failures: int, random: Callable[[], float]) -> float:
+    """Return the delay before the next attempt, in seconds.
+
+    Args:
+        failures: How many attempts in a row have failed; the first retry is immediate.
+        random: Returns numbers in [0, 1).
+    """
+    if failures <= 1:
+        return 0.0
+    delay = INITIAL_RETRY_DELAY * 2.0 ** min(failures - 2, 10)
+    return min(delay * (1 - JITTER + 2 * JITTER * random()), MAX_RETRY_DELAY)
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float:
+    """Return the seconds that ``Retry-After`` asks for (RFC 9110, 10.2.3), 0 without one."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    date = parse_http_date(value)
+    return 0.0 if date is None else max(0.0, date - now)
+
+
+def parse_http_date(value: str) -> float | None:
+    """Return an HTTP date (RFC 9110, 5.6.7) in seconds since the epoch, or None if invalid."""
+    try:
+        date = parsedate_to_datetime(value)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+class RetryBudget:
+    """How many attempts in a row may fail, and the delays between them.
+
+    Attributes:
+        limit: The number of failures in a row that are retried.
+        failures: The number of failures in a row so far.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        time: TimeSource,
+        *,
+        logger: logging.Logger,
+        subject: str,
+        handler_id: str | None,
+    ) -> None:
+        self.limit = limit
+        self.failures = 0
+        self._time = time
+        self._log = functools.partial(log_failure, logger, subject, handler_id=handler_id)
+
+    def record_failure(
+        self, cause: Exception | None, last_sequence: Cursor | None = None
+    ) -> float | None:
+        """Count and log a failure.
+
+        Args:
+            cause: Why the attempt failed; None if the connection was closed. The ``Retry-After``
+                of an error response is a lower limit of the delay.
+            last_sequence: Position of the stream, for the log.
+
+        Returns:
+            The delay before the next attempt in seconds, or None when no attempt is left.
+        """
+        self.failures += 1
+        requested = 0.0
+        if isinstance(cause, StatusError):
+            requested = retry_after(cause.response.headers, self._time.wall_clock())
+        delay: float | None = None
+        if self.failures <= self.limit and requested <= MAX_RETRY_AFTER:
+            delay = max(backoff(self.failures, self._time.random), requested)
+        self._log(cause, attempt=self.failures, delay=delay, last_sequence=last_sequence)
+        return delay
+
+    def reset(self) -> None:
+        """Start the count again, after progress."""
+        self.failures = 0

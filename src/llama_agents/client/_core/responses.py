@@ -1,0 +1,63 @@
+"""How the responses of the API are read: a result, or an error from `errors`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from ..errors import InvalidResponseError, WorkflowFailedError, status_error
+from ..protocol import HandlerData, is_status_completed
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+Reader = Callable[[httpx.Response, str | None], ModelT]
+"""Reads a response; the second argument is the ID of the run that it is about, if any."""
+
+
+def reads(model: type[ModelT]) -> Reader[ModelT]:
+    """Return a reader of successful responses with this model as their body."""
+
+    def read(response: httpx.Response, handler_id: str | None) -> ModelT:
+        if not response.is_success:
+            raise status_error(response, handler_id=handler_id)
+        try:
+            return model.model_validate_json(response.content)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            where = ".".join(map(str, problem["loc"])) or "the body"
+            raise InvalidResponseError(
+                response,
+                f"Response is not a valid {model.__name__} ({where}: {problem['msg']})",
+                handler_id=handler_id,
+            ) from error
+
+    return read
+
+
+_read_successful_handler = reads(HandlerData)
+
+
+def read_handler(response: httpx.Response, handler_id: str | None) -> HandlerData:
+    """Read a run, also from a 500: that is how the server sends failed and cancelled ones."""
+    handler = _handler_in_500(response)
+    return _read_successful_handler(response, handler_id) if handler is None else handler
+
+
+def read_successful_run(response: httpx.Response, handler_id: str | None) -> HandlerData:
+    """Read a run that is running or has completed; one that ended otherwise is an error."""
+    handler = read_handler(response, handler_id)
+    if is_status_completed(handler.status) and handler.status != "completed":
+        raise WorkflowFailedError(response, handler)
+    return handler
+
+
+def _handler_in_500(response: httpx.Response) -> HandlerData | None:
+    if response.status_code != 500:
+        return None
+    try:
+        return HandlerData.model_validate_json(response.content)
+    except ValidationError:
+        return None

@@ -1,0 +1,102 @@
+"""Server-sent events from bytes, by the WHATWG HTML standard, section 9.2.6.
+
+Unlike there, an ``id`` applies to its own event only: it is the number of that event. No text is
+decoded here: the JSON parser reads UTF-8 itself.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+import httpx
+
+_BOM: Final = b"\xef\xbb\xbf"
+_MAX_DIGITS: Final = 18  # of a sequence number or a delay: enough for any, and safe for int()
+
+
+@attrs.define  # not frozen: there is one for each event, and freezing costs more than the rest
+class ServerSentEvent:
+    """The fields between two blank lines.
+
+    Attributes:
+        data: The data lines, joined with LF, as UTF-8; None if there were none or all were empty.
+        id: The sequence number; None if there was none, or one that is not ASCII digits alone.
+        retry: The minimum delay before a reconnect in milliseconds, or None.
+    """
+
+    data: bytes | None = None
+    id: int | None = None
+    retry: int | None = None
+
+
+class SSEDecoder:
+    """Decodes the body of one response, in chunks of any size.
+
+    An event is dispatched at its blank line; an unfinished one at the end of the body never is.
+    """
+
+    def __init__(self) -> None:
+        self._partial_line: list[bytes] = []  # the chunks of a line whose end has not come yet
+        self._at_start = True
+        self._after_cr = False
+        self._data: list[bytes] = []
+        self._id: int | None = None
+        self._retry: int | None = None
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Decode the next chunk of the body; return the events that it completes."""
+        if self._after_cr and chunk:
+            # The LF of a CRLF that was split does not end another line.
+            self._after_cr = False
+            chunk = chunk.removeprefix(b"\n")
+        if not chunk:
+            return []
+        # bytes.splitlines splits at CR, LF and CRLF; str.splitlines would also split inside texts.
+        lines = chunk.splitlines()
+        last = chunk[-1:]
+        self._after_cr = last == b"\r"
+        partial = lines.pop() if last not in b"\r\n" else b""
+        if lines and self._partial_line:
+            lines[0] = b"".join([*self._partial_line, lines[0]])
+            self._partial_line.clear()
+        if partial:
+            self._partial_line.append(partial)
+        if lines and self._at_start:
+            self._at_start = False
+            lines[0] = lines[0].removeprefix(_BOM)
+        return self._read(lines)
+
+    def _read(self, lines: list[bytes]) -> list[ServerSentEvent]:
+        # The hot path of a stream, hence the local variables.
+        events = []
+        data, id_, retry = self._data, self._id, self._retry
+        for line in lines:
+            if not line:
+                text = b"\n".join(data) if any(data) else None
+                if text is not None or id_ is not None or retry is not None:
+                    events.append(ServerSentEvent(text, id_, retry))
+                data.clear()
+                id_ = retry = None
+                continue
+            field, _, value = line.partition(b":")
+            value = value.removeprefix(b" ")
+            if field == b"data":
+                data.append(value)
+            elif field == b"id":
+                id_ = _number(value)
+            elif field == b"retry":
+                retry = _number(value)
+        self._id, self._retry = id_, retry
+        return events
+
+
+def is_event_stream(response: httpx.Response) -> bool:
+    """Return whether a response is a stream of server-sent events, by its headers."""
+    content_type: str = response.headers.get("content-type", "")
+    is_right_type = content_type.partition(";")[0].strip().lower() == "text/event-stream"
+    return is_right_type and response.is_success and response.status_code != 204
+
+
+def _number(value: bytes) -> int | None:
+    return int(value) if value.isdigit() and len(value) <= _MAX_DIGITS else None

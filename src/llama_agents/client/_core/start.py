@@ -1,0 +1,233 @@
+"""The safe start: each call starts a run at most once, even when responses are lost.
+
+Theory of operation
+===================
+
+The handler ID is known before the first request, so the run can be polled whatever happens to the
+response to its start. "Sending" stands for SENDING, RESENDING and ID_TAKEN::
+
+    from        event                                            to
+    sending     the request was provably not sent                the same phase
+    sending     400, and there is another encoding               the same phase
+    sending     the response is lost                             CHECKING
+    RESENDING   409                                              CHECKING
+    sending     any other response                               Finished, or raises
+    CHECKING    the poll is lost, or its status is retryable     CHECKING
+    CHECKING    404, or an earlier run that has ended            RESENDING
+    CHECKING    an earlier run that is still running             ID_TAKEN
+    CHECKING    the run of this start                            Finished, or raises if it failed
+    CHECKING    any other response                               raises
+
+Each lost request and each lost response counts against one budget, which is never reset.
+
+- SENDING: no response has been lost.
+- CHECKING: a start may have arrived. Nothing but polls is sent until the server says whether it
+  has; this is what keeps a run from being started twice.
+- RESENDING: the server does not have the run, so the start is sent again. A 409 now means that an
+  earlier attempt arrived after all.
+- ID_TAKEN: another run has the ID and is running. The start is sent again so that the server's own
+  409 becomes the outcome.
+
+A response counts as lost when the connection breaks, and when its status may come from a proxy that
+timed out while the server was still working.
+
+With an ID chosen by the caller, the run found may be an earlier one. It is identified by comparing
+the server's timestamps; if they are inconclusive, the machine raises rather than guess.
+"""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+import httpx
+
+from ..errors import InvalidResponseError, status_error
+from ..protocol import HandlerData, is_status_completed
+from .actions import Finished, Retry, TimeSource
+from .endpoints import Operation
+from .logs import STARTS
+from .policy import (
+    CALL_RETRIES,
+    LOST_START_RETRIES,
+    NOT_SENT_ERRORS,
+    RETRYABLE_STATUSES,
+    RetryBudget,
+    is_caller_error,
+    may_have_arrived,
+    parse_http_date,
+    raise_final,
+)
+from .responses import read_handler
+
+DATE_PRECISION: Final = 2.0  # s; a Date header has whole seconds, and may be cached for one
+
+
+def new_handler_id() -> str:
+    """Return a new random handler ID."""
+    return uuid.uuid4().hex
+
+
+class Phase(enum.Enum):
+    """Where a start stands; see the theory of operation."""
+
+    SENDING = enum.auto()
+    CHECKING = enum.auto()
+    RESENDING = enum.auto()
+    ID_TAKEN = enum.auto()
+
+
+class Start:
+    """The machine of a start.
+
+    Args:
+        encodings: The ways to write the start, to be tried in this order.
+        poll: The operation that gets the run. How it treats a failed run applies to the run found.
+        handler_id: ID of the run.
+        id_is_generated: Whether no other run can have that ID.
+        time: The source of time and randomness.
+
+    Attributes:
+        phase: Where the start stands.
+    """
+
+    def __init__(
+        self,
+        encodings: Sequence[Operation[HandlerData]],
+        poll: Operation[HandlerData],
+        handler_id: str,
+        *,
+        id_is_generated: bool,
+        time: TimeSource,
+    ) -> None:
+        self.phase = Phase.SENDING
+        self._handler_id = handler_id
+        self._poll = poll
+        self._id_is_generated = id_is_generated
+        self._encodings: Iterator[Operation[HandlerData]] = iter(encodings)
+        self._start = next(self._encodings)
+        self._first_rejection: Exception | None = None
+        self._clock = time.clock
+        self._first_sent: float | None = None
+        self._budget = RetryBudget(
+            CALL_RETRIES, time, logger=STARTS, subject=self._start.name, handler_id=handler_id
+        )
+
+    def request(self) -> Operation[HandlerData]:
+        """Return the operation to send next: the start, or a poll of the run."""
+        if self.phase is Phase.CHECKING:
+            return self._poll
+        if self._first_sent is None:
+            self._first_sent = self._clock()
+        return self._start
+
+    def receive(self, response: httpx.Response) -> Retry | Finished[HandlerData]:
+        """Handle a response whose body has been read.
+
+        Raises:
+            WorkflowClientError: It is an error, or not the API's.
+        """
+        if self.phase is Phase.CHECKING:
+            return self._poll_response(response)
+        return self._start_response(response)
+
+    def failed(self, cause: Exception) -> Retry:
+        """Handle a transport error; raise it, with a note naming the run, if no attempt is left."""
+        if not is_caller_error(cause):
+            if not isinstance(cause, NOT_SENT_ERRORS):
+                self._response_lost()
+            delay = self._budget.record_failure(cause)
+            if delay is not None:
+                return Retry(delay)
+        raise_final(cause, self._handler_id)
+
+    def _start_response(self, response: httpx.Response) -> Retry | Finished[HandlerData]:
+        status = response.status_code
+        if status == 400:
+            return self._rejected(response)
+        if may_have_arrived(status):
+            self._response_lost()
+        elif status == 409 and self.phase is Phase.RESENDING:
+            self.phase = Phase.CHECKING
+        else:
+            return Finished(self._start.parse(response))
+        error = status_error(response, handler_id=self._handler_id)
+        delay = self._budget.record_failure(error)
+        if delay is None:
+            raise error
+        return Retry(delay)
+
+    def _rejected(self, response: httpx.Response) -> Retry:
+        """Try the next encoding; raise the first rejection if none is left."""
+        error = status_error(response, handler_id=self._handler_id)
+        self._first_rejection = self._first_rejection or error
+        encoding = next(self._encodings, None)
+        if encoding is None:
+            raise self._first_rejection
+        self._start = encoding
+        return Retry(0.0)
+
+    def _poll_response(self, response: httpx.Response) -> Retry | Finished[HandlerData]:
+        if response.status_code == 404:
+            return self._resend(Phase.RESENDING)
+        if response.status_code in RETRYABLE_STATUSES:
+            delay = self._budget.record_failure(status_error(response))
+            if delay is not None:
+                return Retry(delay)
+        handler = read_handler(response, self._handler_id)
+        if not self._id_is_generated and self._is_different_run(handler, response):
+            is_ended = is_status_completed(handler.status)
+            return self._resend(Phase.RESENDING if is_ended else Phase.ID_TAKEN)
+        self._log("the start of handler %r had arrived")
+        return Finished(self._poll.parse(response))
+
+    def _resend(self, phase: Phase) -> Retry:
+        self._log("the start of handler %r had not arrived, sending it again")
+        self.phase = phase
+        return Retry(0.0)
+
+    def _response_lost(self) -> None:
+        if self.phase is not Phase.CHECKING:
+            self._log("the response to the start of handler %r was lost, polling")
+        self.phase = Phase.CHECKING
+        self._budget.limit = LOST_START_RETRIES
+
+    def _log(self, message: str) -> None:
+        STARTS.info(message, self._handler_id, extra={"handler_id": self._handler_id})
+
+    def _is_different_run(self, handler: HandlerData, response: httpx.Response) -> bool:
+        """Return whether the run found is an earlier one, or another client's.
+
+        All times are the server's, except for the time that has passed since the first request.
+
+        Raises:
+            InvalidResponseError: The times do not tell.
+        """
+        assert self._first_sent is not None
+        elapsed = self._clock() - self._first_sent
+        now = parse_http_date(response.headers.get("date", ""))
+        started, ended = _timestamp(handler.started_at), _timestamp(handler.completed_at)
+        if now is not None and started is not None:
+            age = now - started
+            if age > elapsed + DATE_PRECISION:
+                return True
+            if age <= elapsed:  # a Date is never ahead, so no run of this start seems older
+                if not is_status_completed(handler.status):
+                    return False
+                if ended is not None and now - ended < elapsed - DATE_PRECISION:
+                    return False
+        raise InvalidResponseError(
+            response,
+            "The response to the start was lost, and the run found may be an earlier one",
+            handler_id=self._handler_id,
+        )
+
+
+def _timestamp(text: str | None) -> float | None:
+    try:
+        return datetime.fromisoformat(text or "").timestamp()
+    except (ValueError, OverflowError):
+        return None

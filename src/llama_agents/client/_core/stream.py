@@ -1,0 +1,319 @@
+"""The event stream of a run: which events are delivered, and where the next connection resumes.
+
+Theory of operation
+===================
+
+`StreamMachine.action` is the single source of truth for what to do next::
+
+    action   input                                            next action
+    Retry    opened: an event stream                          Read
+    Retry    opened: 204                                      Finished
+    Retry    opened: a retryable status                       Retry, or raises
+    Retry    opened: any other response                       raises
+    Retry    connection_ended: the connection failed          Retry, or raises
+    Read     receive: the run's terminal event                Finished
+    Read     connection_ended: read timeout                   Retry, not counted as a failure
+    Read     connection_ended: anything else                  Retry, or raises
+
+- Retry: open a connection after the delay; a new stream starts with ``Retry(0.0)``.
+- Read: feed the chunks of the response to `receive`.
+- Finished: the terminal event has been delivered, on this connection or, if it is the event at the
+  cursor, on an earlier one; or the server has nothing more to deliver (204). A connection that ends
+  before that, cleanly or not, never finishes a stream.
+
+Guarantees:
+
+- The cursor moves just before each event is yielded, and never backwards, so it never passes an
+  event that the caller has not received. The next connection resumes after it.
+- Events up to the cursor with which a connection was opened are dropped, so a server that replays
+  more than it was asked for causes no duplicates. A number that repeats within one connection is
+  delivered.
+- An event without a sequence number makes the position unknown until a later number moves the
+  cursor. A connection that ends in between raises: resuming might skip or repeat events.
+- Each failed attempt and each lost connection counts as a failure. Only a delivered event resets
+  the count, so a server that accepts connections and drops them is not retried forever.
+- A read timeout on an open stream is not a failure: a quiet run without heartbeats looks the same.
+- A stream that began at ``"now"`` and is interrupted before its first event resumes at "now", and
+  warns that it may have missed events.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import httpx
+from pydantic import ValidationError
+
+from ..errors import (
+    Cursor,
+    InvalidResponseError,
+    MissedEventsWarning,
+    StreamDisconnectedError,
+    StreamTimeoutError,
+    status_error,
+)
+from ..protocol.serializable_events import EventEnvelopeWithMetadata
+from . import endpoints
+from .actions import Finished, Read, Retry, TimeSource
+from .endpoints import Operation
+from .logs import STREAMS
+from .policy import (
+    MAX_RETRY_AFTER,
+    RETRYABLE_STATUSES,
+    RetryBudget,
+    is_caller_error,
+    raise_final,
+)
+from .sse import SSEDecoder, is_event_stream
+
+ERROR_BODY_BYTES: Final = 65536
+ERROR_BODY_SECONDS: Final = 5.0
+
+# What model_validate_json calls, without what it does before that for each event.
+_parse: Final = EventEnvelopeWithMetadata.__pydantic_validator__.validate_json
+
+
+class ErrorBodyReader:
+    """Reads the beginning of an error response's body.
+
+    The whole may be long and arrive slowly, and is not worth waiting for.
+    """
+
+    def __init__(self, response: httpx.Response, clock: Callable[[], float]) -> None:
+        self._response = response
+        self._clock = clock
+        self._deadline = clock() + ERROR_BODY_SECONDS
+        self._body = b""
+
+    def receive(self, chunk: bytes) -> bool:
+        """Read a decoded chunk of the body; return whether that is enough."""
+        self._body += chunk
+        return len(self._body) >= ERROR_BODY_BYTES or self._clock() >= self._deadline
+
+    def response(self) -> httpx.Response:
+        """Return the response with as much of its body as was read."""
+        headers = self._response.headers.copy()
+        for name in ("content-encoding", "content-length", "transfer-encoding"):
+            headers.pop(name, None)  # they describe the body as it was sent
+        return httpx.Response(
+            self._response.status_code,
+            headers=headers,
+            content=self._body,
+            request=self._response.request,
+            extensions=self._response.extensions,
+        )
+
+
+class StreamMachine:
+    """The machine of an event stream.
+
+    Args:
+        handler_id: ID of the run.
+        after_sequence: Where the stream begins.
+        include_internal: Whether to ask for the framework's own events.
+        max_reconnect_attempts: How many times in a row to try to reconnect before giving up.
+        time: The source of time and randomness.
+
+    Attributes:
+        handler_id: ID of the run.
+        action: What comes next.
+        cursor: The sequence number of the last event delivered, at first ``after_sequence``.
+        position_is_known: Whether the last event delivered had a sequence number.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    def __init__(
+        self,
+        handler_id: str,
+        *,
+        after_sequence: Cursor,
+        include_internal: bool,
+        max_reconnect_attempts: int,
+        time: TimeSource,
+    ) -> None:
+        _check_cursor(after_sequence)
+        if not isinstance(max_reconnect_attempts, int) or max_reconnect_attempts < 0:
+            raise ValueError(
+                f"max_reconnect_attempts must be an integer of at least 0, "
+                f"not {max_reconnect_attempts!r}"
+            )
+        self.handler_id = handler_id
+        self.action: Retry | Read | Finished[None] = Retry(0.0)
+        self.cursor: Cursor = after_sequence
+        self.position_is_known = True
+        self._include_internal = include_internal
+        self._clock = time.clock
+        self._budget = RetryBudget(
+            max_reconnect_attempts,
+            time,
+            logger=STREAMS,
+            subject="the stream",
+            handler_id=handler_id,
+        )
+        self._min_delay = 0.0  # s, from the stream's retry field
+        self._response: httpx.Response | None = None
+        self._decoder = SSEDecoder()
+        self._replayed_through = -1  # events up to here were delivered on an earlier connection
+        self.request()  # rejects a bad handler ID before anything is sent
+
+    @property
+    def failures(self) -> int:
+        """The number of attempts in a row that have failed."""
+        return self._budget.failures
+
+    def request(self) -> Operation[None]:
+        """Prepare for a new connection, and return the operation that opens it."""
+        self._decoder = SSEDecoder()
+        self._replayed_through = -1 if self.cursor == "now" else self.cursor
+        return endpoints.stream_events(self.handler_id, self.cursor, self._include_internal)
+
+    def request_timeout(self, client: httpx.Timeout) -> httpx.Timeout:
+        """Return the limits of the next request: the client's."""
+        return client
+
+    def error_body_reader(self, response: httpx.Response) -> ErrorBodyReader | None:
+        """Return what reads the body before `opened`; None for the body of a stream."""
+        if response.status_code == 204 or is_event_stream(response):
+            return None
+        return ErrorBodyReader(response, self._clock)
+
+    def opened(self, response: httpx.Response) -> None:
+        """Handle the headers of a response, with the body if it is an error.
+
+        Raises:
+            StatusError: An error that retrying cannot fix.
+            InvalidResponseError: It is not an event stream.
+            StreamDisconnectedError: The server is unavailable, and no attempt is left.
+        """
+        status = response.status_code
+        if status == 204:
+            self.action = Finished(None)
+        elif is_event_stream(response):
+            self._response = response
+            self.action = Read()
+        elif response.is_success:
+            raise self._invalid(response, "Response is not an event stream")
+        else:
+            error = status_error(response, handler_id=self.handler_id, is_stream=True)
+            if status not in RETRYABLE_STATUSES:
+                raise error
+            self._retry(error)
+
+    def receive(self, chunk: bytes) -> Iterator[EventEnvelopeWithMetadata]:
+        """Handle a chunk of the body; yield the events that it completes.
+
+        Raises:
+            InvalidResponseError: An event is malformed.
+        """
+        for sse in self._decoder.feed(chunk):
+            if sse.retry is not None:
+                self._min_delay = min(sse.retry / 1000, MAX_RETRY_AFTER)
+            data, sequence = sse.data, sse.id
+            if data is None:
+                self._advance(sequence)
+                continue
+            was_delivered = sequence is not None and sequence <= self._replayed_through
+            if was_delivered and sequence != self.cursor:
+                continue
+            try:
+                event: EventEnvelopeWithMetadata = _parse(data)
+            except ValidationError as error:
+                assert self._response is not None
+                raise self._invalid(self._response, "Malformed event") from error
+            if was_delivered:
+                # A run that was followed to its end before has nothing left but that end.
+                if event.is_terminal:
+                    self.action = Finished(None)
+                    return
+                continue
+            if sequence is None:
+                self.position_is_known = False
+            elif self._advance(sequence):
+                # A number repeated after an event without one says nothing about that event.
+                self.position_is_known = True
+            self._budget.reset()
+            is_terminal = event.is_terminal
+            if is_terminal:
+                self.action = Finished(None)
+            yield event
+            if is_terminal:
+                return
+
+    def connection_ended(self, cause: Exception | None) -> None:
+        """Handle the end of a connection, or a failure to open it.
+
+        Args:
+            cause: One of `TRANSPORT_ERRORS`, or None for a clean end of the body.
+
+        Raises:
+            StreamDisconnectedError: No attempt is left, or the position is unknown.
+            httpx.TransportError: ``cause``, if it is a mistake of the caller.
+        """
+        was_open = isinstance(self.action, Read)
+        if isinstance(self.action, Finished):
+            return
+        if cause is not None and is_caller_error(cause):
+            raise_final(cause, self.handler_id)
+        if not self.position_is_known:
+            problem = "the last event had no sequence number, so the position is unknown"
+            raise self._disconnected(problem, cause) from cause
+        if was_open and self.cursor == "now":
+            self._warn_missed_events()
+        if was_open and isinstance(cause, httpx.ReadTimeout):
+            STREAMS.info(
+                "the stream of handler %r fell silent, reconnecting",
+                self.handler_id,
+                extra=self._log_fields(),
+            )
+            self.action = Retry(self._min_delay)
+        else:
+            self._retry(cause)
+
+    def _retry(self, cause: Exception | None) -> None:
+        delay = self._budget.record_failure(cause, self.cursor)
+        if delay is None:
+            reason = "the connection was closed before the run's terminal event"
+            if cause is not None:
+                reason = f"{type(cause).__name__}: {cause}"
+            problem = f"gave up after {self._budget.failures} failed attempts in a row; {reason}"
+            raise self._disconnected(problem, cause) from cause
+        self.action = Retry(max(delay, self._min_delay))
+
+    def _disconnected(self, problem: str, cause: Exception | None) -> StreamDisconnectedError:
+        timed_out = isinstance(cause, httpx.TimeoutException)
+        cls = StreamTimeoutError if timed_out else StreamDisconnectedError
+        return cls(self.handler_id, self.cursor, problem)
+
+    def _invalid(self, response: httpx.Response, problem: str) -> InvalidResponseError:
+        return InvalidResponseError(
+            response, problem, handler_id=self.handler_id, last_sequence=self.cursor
+        )
+
+    def _advance(self, sequence: int | None) -> bool:
+        """Move the cursor, if that is forward; return whether it moved."""
+        if sequence is None or (self.cursor != "now" and sequence <= self.cursor):
+            return False
+        self.cursor = sequence
+        return True
+
+    def _log_fields(self) -> dict[str, Any]:
+        return {"handler_id": self.handler_id, "last_sequence": self.cursor}
+
+    def _warn_missed_events(self) -> None:
+        message = (
+            f"The event stream of handler {self.handler_id!r} was interrupted before its first "
+            "event. It continues at 'now': events produced in between are not delivered."
+        )
+        STREAMS.warning(message, extra=self._log_fields())
+        warnings.warn(message, MissedEventsWarning, stacklevel=4)
+
+
+def _check_cursor(cursor: Cursor) -> None:
+    if cursor == "now":
+        return
+    if not isinstance(cursor, int) or isinstance(cursor, bool) or cursor < -1:
+        raise ValueError(f"after_sequence must be an integer from -1 up, or 'now', not {cursor!r}")

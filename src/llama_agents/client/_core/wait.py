@@ -1,0 +1,247 @@
+"""The wait for a run to end: polls, and between them the run's event stream.
+
+Theory of operation
+===================
+
+The driver starts with a `Poll`, performs each action and reports its outcome::
+
+    action    reported by                               next action
+    Poll      poll_response / poll_failed               Listen, Sleep or Finished; or raises
+    Listen    opened: True -> receive for each chunk    Poll, as soon as receive returns it
+              otherwise stream_ended                    Poll or Sleep
+    Sleep     (nothing)                                 Poll
+
+Phases::
+
+    RUNNING ──── the stream reports the end, or 204 ────► CONFIRMING
+       └──────────── a poll reports the end ──► Finished ◄─────┘
+
+- RUNNING: the stream reports the end within milliseconds, so a poll that finds the run running is
+  followed by `Listen`. A stream may stay open without reporting anything, so the first chunk
+  (usually a heartbeat) after POLL_EVERY seconds triggers a poll, as does a read timeout. Close to
+  the deadline, when the stream could go silent past it, polls replace the stream. A stream that
+  cannot be opened or breaks is followed by a poll after the poll interval, which grows.
+- CONFIRMING: the status that a poll reads may lag behind the stream. Polls are repeated after the
+  status lag, which doubles up to the maximum poll interval; the stream is not opened again.
+
+In both phases a poll that fails with a transport error or a retryable status is repeated after the
+back-off, POLL_RETRIES times in a row at most. The deadline always holds: sleeps end at it, and the
+timeouts of requests shrink towards it. A run that a poll finds ended is returned even then.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from typing import Final, Literal
+
+import httpx
+from pydantic import ValidationError
+
+from ..errors import WaitTimeoutError, status_error
+from ..protocol import HandlerData, is_status_completed
+from ..protocol.serializable_events import EventEnvelopeWithMetadata
+from . import endpoints
+from .actions import Finished, Listen, Poll, Sleep, TimeSource
+from .endpoints import Operation
+from .logs import WAITS
+from .policy import (
+    POLL_RETRIES,
+    RETRYABLE_STATUSES,
+    RetryBudget,
+    is_caller_error,
+    raise_final,
+)
+from .sse import SSEDecoder, is_event_stream
+
+POLL_EVERY: Final = 20.0  # s; below the server's heartbeat of 25 s, so that each brings a poll
+MIN_REQUEST_TIMEOUT: Final = 0.1  # s, for each of httpx's timeouts when hardly any time is left
+INITIAL_STATUS_LAG: Final = 0.005  # s, doubles
+
+Backoff = Literal["constant", "linear", "exponential"]
+
+
+class Phase(enum.Enum):
+    """Where the wait stands; see the theory of operation."""
+
+    RUNNING = enum.auto()
+    CONFIRMING = enum.auto()
+
+
+class Wait:
+    """The machine of a wait.
+
+    Args:
+        poll: The operation that gets the run.
+        handler_id: ID of the run.
+        timeout: Seconds until the deadline, or None.
+        poll_interval: Seconds to wait before a poll when the stream is unavailable, the first time.
+        max_poll_interval: Upper limit of that interval, in seconds.
+        backoff: How the interval grows.
+        time: The source of time and randomness.
+
+    Attributes:
+        poll_operation: The operation that gets the run.
+        phase: Where the wait stands.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    def __init__(
+        self,
+        poll: Operation[HandlerData],
+        handler_id: str,
+        *,
+        timeout: float | None = None,
+        poll_interval: float = 0.5,
+        max_poll_interval: float = 5.0,
+        backoff: Backoff = "linear",
+        time: TimeSource,
+    ) -> None:
+        if timeout is not None and not timeout >= 0:
+            raise ValueError(f"timeout must be at least 0 seconds, or None, not {timeout!r}")
+        if not poll_interval >= 0:
+            raise ValueError(f"poll_interval must be at least 0 seconds, not {poll_interval!r}")
+        if not max_poll_interval >= poll_interval:
+            raise ValueError(
+                f"max_poll_interval must be at least poll_interval ({poll_interval!r}), "
+                f"not {max_poll_interval!r}"
+            )
+        if backoff not in ("constant", "linear", "exponential"):
+            raise ValueError(
+                f"backoff must be 'constant', 'linear' or 'exponential', not {backoff!r}"
+            )
+        self.poll_operation = poll
+        self.phase = Phase.RUNNING
+        self._handler_id = handler_id
+        self._timeout = None if timeout == math.inf else timeout
+        self._interval = poll_interval
+        self._max_interval = max_poll_interval
+        self._backoff = backoff
+        self._clock = time.clock
+        self._deadline = math.inf if timeout is None else self._clock() + timeout
+        self._budget = RetryBudget(
+            POLL_RETRIES, time, logger=WAITS, subject="a poll", handler_id=handler_id
+        )
+        self._status_lag = INITIAL_STATUS_LAG
+        self._decoder = SSEDecoder()
+        self._is_streaming = False
+        self._opened_at = 0.0
+        self._read_timeout: float | None = None  # s, of the request under way
+
+    def poll_response(self, response: httpx.Response) -> Listen | Sleep | Finished[HandlerData]:
+        """Handle the response to a poll.
+
+        Raises:
+            WorkflowClientError: It is an error, or not the API's.
+            WaitTimeoutError: The deadline has passed.
+        """
+        if response.status_code in RETRYABLE_STATUSES:
+            return self.poll_failed(status_error(response, handler_id=self._handler_id))
+        handler = self.poll_operation.parse(response)
+        if is_status_completed(handler.status):
+            return Finished(handler)
+        self._budget.reset()
+        self._check_deadline()
+        if self.phase is Phase.RUNNING:
+            return Listen()
+        lag = self._status_lag
+        self._status_lag = max(lag, min(2 * lag, self._max_interval))
+        return self._sleep(lag)
+
+    def poll_failed(self, cause: Exception) -> Sleep:
+        """Handle a failed poll.
+
+        Args:
+            cause: One of `TRANSPORT_ERRORS`, or the error of a retryable status.
+
+        Raises:
+            Exception: ``cause``, when no attempt is left.
+            WaitTimeoutError: The deadline has passed.
+        """
+        delay = None if is_caller_error(cause) else self._budget.record_failure(cause)
+        if delay is None:
+            raise_final(cause, self._handler_id)
+        self._check_deadline(cause)
+        return self._sleep(delay)
+
+    def request_timeout(self, client: httpx.Timeout) -> httpx.Timeout:
+        """Return the limits of the next request: the client's, or less near the deadline.
+
+        They are remembered: the read timeout decides how long a stream may be silent.
+        """
+        limits = client.as_dict()
+        if self._timeout is not None:
+            # A request can stall while connecting, and again while reading.
+            most = max(self._remaining() / 2, MIN_REQUEST_TIMEOUT)
+            limits = {
+                name: most if limit is None else min(limit, most) for name, limit in limits.items()
+            }
+        self._read_timeout = limits["read"]
+        return httpx.Timeout(**limits)
+
+    def deadline_passed(self) -> bool:
+        """Return whether to abandon a response that is still arriving."""
+        return self._remaining() <= -MIN_REQUEST_TIMEOUT
+
+    def listen(self) -> Operation[None]:
+        """Prepare for a new stream, and return the operation that opens it."""
+        self._decoder = SSEDecoder()
+        self._is_streaming = False
+        self._opened_at = self._clock()
+        return endpoints.stream_events(self._handler_id, "now", include_internal=False)
+
+    def opened(self, response: httpx.Response) -> bool:
+        """Handle the headers of the stream's response; return whether to read its body."""
+        self._is_streaming = is_event_stream(response)
+        if response.status_code == 204:
+            self.phase = Phase.CONFIRMING
+        return self._is_streaming and not self._idle_exceeds_deadline()
+
+    def receive(self, chunk: bytes) -> Poll | None:
+        """Handle a chunk of the stream; return `Poll` to leave the stream for a poll."""
+        for sse in self._decoder.feed(chunk):
+            if sse.data is not None and _is_terminal(sse.data):
+                self.phase = Phase.CONFIRMING
+                return Poll()
+        is_due = self._clock() - self._opened_at >= POLL_EVERY
+        return Poll() if is_due or self._idle_exceeds_deadline() else None
+
+    def stream_ended(self, cause: Exception | None) -> Poll | Sleep:
+        """Handle the end of the stream, or a failure to open it."""
+        is_quiet = self._is_streaming and isinstance(cause, httpx.ReadTimeout)
+        if is_quiet or self.phase is Phase.CONFIRMING:
+            return Poll()
+        interval = self._interval
+        self._interval = min(self._next_interval(), self._max_interval)
+        return self._sleep(interval)
+
+    def _sleep(self, seconds: float) -> Sleep:
+        return Sleep(min(seconds, max(0.0, self._remaining())))
+
+    def _idle_exceeds_deadline(self) -> bool:
+        """Return whether a stream that is silent from here on is noticed after the deadline."""
+        return self._read_timeout is not None and self._remaining() < self._read_timeout
+
+    def _remaining(self) -> float:
+        """Return the seconds until the deadline."""
+        return self._deadline - self._clock()
+
+    def _check_deadline(self, cause: Exception | None = None) -> None:
+        if self._timeout is not None and self._remaining() <= 0:
+            raise WaitTimeoutError(self._handler_id, self._timeout) from cause
+
+    def _next_interval(self) -> float:
+        if self._backoff == "linear":
+            return self._interval + 1.0
+        return self._interval * (2.0 if self._backoff == "exponential" else 1.0)
+
+
+def _is_terminal(data: bytes) -> bool:
+    if b"StopEvent" not in data:
+        return False  # most events, without the cost of parsing them
+    try:
+        return EventEnvelopeWithMetadata.model_validate_json(data).is_terminal
+    except ValidationError:
+        return False

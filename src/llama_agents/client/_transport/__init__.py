@@ -1,0 +1,1 @@
+"""What the client needs of httpx and anyio: clients, connections, tasks."""

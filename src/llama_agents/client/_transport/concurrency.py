@@ -1,0 +1,142 @@
+"""Concurrency in two variants: sleeping, shielding, calling the caller's code, fan-out.
+
+The async functions start with ``a``; the translation drops it. anyio is imported when first used:
+importing it is slow, and programs that only use the sync client never need it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from time import sleep
+from typing import Any, Final, TypeVar
+
+__all__ = [
+    "acall",
+    "afor_each",
+    "aiterate",
+    "arun_shielded",
+    "asleep",
+    "call",
+    "current_loop",
+    "for_each",
+    "iterate",
+    "run_shielded",
+    "shielded",
+    "sleep",
+]
+
+T = TypeVar("T")
+
+MAX_CONCURRENCY: Final = 32  # calls of `afor_each` under way
+
+
+async def asleep(seconds: float) -> None:
+    """Sleep."""
+    import anyio
+
+    await anyio.sleep(seconds)
+
+
+def shielded() -> AbstractContextManager[Any]:
+    """Return a context inside which the cancellation of the task waits."""
+    import anyio
+
+    return anyio.CancelScope(shield=True)
+
+
+def current_loop() -> Any:
+    """Return the running event loop: asyncio's loop, or trio's token."""
+    from anyio.lowlevel import current_token
+
+    return current_token().native_token
+
+
+async def arun_shielded(function: Callable[[], Awaitable[None]], timeout: float) -> None:
+    """Call a function shielded from cancellation, for at most ``timeout`` seconds."""
+    import anyio
+
+    with anyio.move_on_after(timeout, shield=True):
+        await function()
+
+
+def run_shielded(function: Callable[[], None], timeout: float) -> None:
+    """Call a function; a thread cannot be cancelled, so the timeout is ignored."""
+    function()
+
+
+async def acall(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function of the caller's, which may be asynchronous."""
+    result = function(*arguments)
+    return await result if inspect.isawaitable(result) else result
+
+
+def call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function of the caller's."""
+    return function(*arguments)
+
+
+async def aiterate(source: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+    """Iterate over an iterable of either kind."""
+    if isinstance(source, AsyncIterable):
+        async for item in source:
+            yield item
+    else:
+        for item in source:
+            yield item
+
+
+def iterate(source: Iterable[T]) -> Iterator[T]:
+    """Iterate over an iterable."""
+    return iter(source)
+
+
+async def afor_each(
+    function: Callable[[T], Awaitable[None]], take: Callable[[], T | Awaitable[T | None] | None]
+) -> None:
+    """Call a function concurrently for each item that ``take`` returns, until it returns None.
+
+    The first error cancels the calls under way, and is raised.
+    """
+    import anyio
+
+    errors: list[BaseException] = []
+    cancelled: list[BaseException] = []
+    capacity = anyio.Semaphore(MAX_CONCURRENCY)
+
+    async def guarded(step: Awaitable[None]) -> None:
+        try:
+            await step
+        except anyio.get_cancelled_exc_class() as error:
+            cancelled.append(error)
+            raise
+        except BaseException as error:  # an interrupt would stop the event loop of asyncio
+            errors.append(error)
+            tasks.cancel_scope.cancel()
+
+    async def act(item: T) -> None:
+        try:
+            await guarded(function(item))
+        finally:
+            capacity.release()
+
+    async def take_all() -> None:
+        while (item := await acall(take)) is not None:
+            await capacity.acquire()
+            tasks.start_soon(act, item)
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            await guarded(take_all())
+    except BaseExceptionGroup as group:  # trio raises an interrupt where the group waits
+        raise group.exceptions[0] from None
+    # The group does not report that a task was cancelled, not even by somebody else.
+    for error in (*errors, *cancelled):
+        raise error
+
+
+def for_each(function: Callable[[T], None], take: Callable[[], T | None]) -> None:
+    """Call a function for each item that ``take`` returns, one by one, until it returns None."""
+    while (item := take()) is not None:
+        function(item)

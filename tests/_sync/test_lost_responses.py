@@ -1,0 +1,74 @@
+# Generated from tests/_async/test_lost_responses.py by `python -m generator`: do not edit.
+"""Calls whose requests or responses are lost, on the real server.
+
+What each fault must lead to is told by `tests/faults/calls.py`; here is what needs the times and
+the connections of a server that keeps running.
+"""
+
+from __future__ import annotations
+
+import pytest
+from examples.chaos_proxy import Moment, chaos, losing
+from llama_agents.client import InvalidResponseError, ServerError, SyncWorkflowClient
+from llama_agents.client._core.start import new_handler_id
+
+
+def run_ids(url: str) -> set[str]:
+    """Return the handler IDs of the runs that the server has started."""
+    with SyncWorkflowClient(base_url=url) as client:
+        return {handler.handler_id for handler in (client.get_handlers()).handlers}
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+@pytest.mark.parametrize("lost", [["forwarded"], ["before", "after", "forwarded"]])
+def test_start_creates_one_run_whatever_is_lost(
+    server_url: str, is_named: bool, lost: list[Moment]
+) -> None:
+    before = run_ids(server_url)
+    with chaos(server_url, losing(lost)) as proxy:
+        with SyncWorkflowClient(base_url=proxy.url) as client:
+            name = new_handler_id() if is_named else None
+            handler = client.run_workflow_nowait("human", name)
+        assert handler.status == "running"
+        assert len(proxy.requests) > len(lost)
+    assert run_ids(server_url) - before == {handler.handler_id}
+
+
+def test_start_raises_if_run_found_may_be_an_earlier_one(server_url: str) -> None:
+    name = new_handler_id()
+    with SyncWorkflowClient(base_url=server_url) as client:
+        client.run_workflow("greet", name, {"name": "Ada"})
+    with chaos(server_url, losing(["before"])) as proxy:
+        with SyncWorkflowClient(base_url=proxy.url) as client:
+            with pytest.raises(InvalidResponseError) as caught:
+                client.run_workflow("greet", name, {"name": "Bob"})
+    assert caught.value.handler_id == name
+
+
+def test_call_succeeds_after_unhandled_server_error(server_url: str) -> None:
+    """The server closes that connection without notice; is_healthy is never retried."""
+    with SyncWorkflowClient(base_url=server_url) as client:
+        for _ in range(20):
+            with pytest.raises(ServerError, match="Internal server error"):
+                client.get_workflow_events_schema("opaque")
+            assert (client.is_healthy()).status == "healthy"
+
+
+def test_call_succeeds_after_stream_without_content(server_url: str) -> None:
+    """The server writes a body after a 204."""
+    with SyncWorkflowClient(base_url=server_url) as client:
+        handler = client.run_workflow("greet")
+        for _ in range(20):
+            for _ in client.get_workflow_events(handler.handler_id, after_sequence="now"):
+                pytest.fail("an event")
+            assert (client.is_healthy()).status == "healthy"
+
+
+def test_wait_learns_of_completion_from_stream(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.run_workflow_nowait("count", start_event={"n": 1, "pause": 0.5})
+        # Without the stream, the next poll would come after an hour.
+        handler = client.wait_for_handler(
+            run.handler_id, poll_interval=3600, max_poll_interval=3600
+        )
+    assert handler.status == "completed"
