@@ -378,7 +378,7 @@ async def test_call_rejects_bad_argument(method: str, options: Any, words: str) 
         ({"base_url": "http://h", "httpx_client": httpx.AsyncClient()}, "exactly one"),
         (
             {"httpx_client": httpx.AsyncClient(), "headers": {"a": "b"}},
-            "headers goes with base_url",
+            "headers cannot be combined",
         ),
     ],
 )

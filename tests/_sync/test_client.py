@@ -377,7 +377,7 @@ def test_call_rejects_bad_argument(method: str, options: Any, words: str) -> Non
         ({"base_url": "http://h", "httpx_client": httpx.Client()}, "exactly one"),
         (
             {"httpx_client": httpx.Client(), "headers": {"a": "b"}},
-            "headers goes with base_url",
+            "headers cannot be combined",
         ),
     ],
 )
