@@ -7,25 +7,48 @@ until the client is closed, so it is closed here.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
-import attrs
 import httpx
 
 from .concurrency import shielded
+from .deadline import MESSAGE, AsyncDeadlineStream, DeadlineStream, now, obey_deadlines, until
 
-DEADLINE_PASSED: Final = "The response was still arriving at the deadline"
+
+async def asend(
+    client: httpx.AsyncClient, request: httpx.Request, *, head: float, whole: float
+) -> httpx.Response:
+    """Send a request; return the response, its body not yet read.
+
+    Args:
+        client: What to send it with.
+        request: What to send.
+        head: Seconds until the head of the response must have arrived.
+        whole: Seconds until the whole response must have arrived.
+    """
+    import anyio
+
+    response = None
+    started = anyio.current_time()
+    with anyio.CancelScope(deadline=started + min(head, whole)):
+        response = await _asend(client, request)
+    if response is None:
+        raise _timeout_error(request)
+    if whole < math.inf:
+        response.stream = AsyncDeadlineStream(response.stream, started + whole)
+    return response
 
 
-async def asend(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
-    """Send a request; return the response, its body not yet read."""
+async def _asend(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
     opened_streams: list[Any] = []  # network streams of the connections opened for this request
 
     async def trace(event: str, info: Mapping[str, Any]) -> None:
+        _record(request, event)
         if event.endswith("connect_tcp.complete"):
             opened_streams.append(info["return_value"])
         elif event.startswith("http2."):
@@ -39,12 +62,8 @@ async def asend(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Resp
         raise
 
 
-async def aread(
-    response: httpx.Response, deadline_passed: Callable[[], bool] | None = None
-) -> None:
-    """Read the body of a response; raise ``httpx.ReadTimeout`` once the deadline has passed."""
-    if deadline_passed is not None:
-        response.stream = _AsyncDeadlineStream(response.stream, deadline_passed)
+async def aread(response: httpx.Response) -> None:
+    """Read the body of a response."""
     try:
         await response.aread()
     except BaseException:
@@ -74,15 +93,29 @@ async def _aclose_streams(streams: Sequence[Any]) -> None:
                 await stream.aclose()
 
 
-def send(client: httpx.Client, request: httpx.Request) -> httpx.Response:
-    """Send a request; return the response, its body not yet read."""
-    return client.send(request, stream=True)
+def send(
+    client: httpx.Client, request: httpx.Request, *, head: float, whole: float
+) -> httpx.Response:
+    """Send a request; return the response, its body not yet read.
+
+    Args:
+        client: What to send it with.
+        request: What to send.
+        head: Seconds until the head of the response must have arrived.
+        whole: Seconds until the whole response must have arrived.
+    """
+    obey_deadlines(client)
+    request.extensions["trace"] = lambda event, info: _record(request, event)
+    started = now()
+    with until(started + min(head, whole)):
+        response = client.send(request, stream=True)
+    if whole < math.inf:
+        response.stream = DeadlineStream(response.stream, started + whole)
+    return response
 
 
-def read(response: httpx.Response, deadline_passed: Callable[[], bool] | None = None) -> None:
-    """Read the body of a response; raise ``httpx.ReadTimeout`` once the deadline has passed."""
-    if deadline_passed is not None:
-        response.stream = _DeadlineStream(response.stream, deadline_passed)
+def read(response: httpx.Response) -> None:
+    """Read the body of a response."""
     try:
         response.read()
     except BaseException:
@@ -95,39 +128,24 @@ def close_response(response: httpx.Response) -> None:
     response.close()
 
 
-# httpx limits each read; without these, a body that trickles in is read forever.
+def _record(request: httpx.Request, event: str) -> None:
+    """Record in a request's extensions whether a connection was opened for it, and if it was sent.
+
+    Nothing is recorded by transports that do not report to httpcore's ``trace``.
+    """
+    if event.endswith((".connect_tcp.started", ".connect_unix_socket.started")):
+        request.extensions["connection_opened"] = True
+    elif event.endswith(".send_request_headers.started"):
+        request.extensions.setdefault("connection_opened", False)
+        request.extensions["request_sent"] = True
 
 
-@attrs.frozen
-class _AsyncDeadlineStream(httpx.AsyncByteStream):
-    _stream: Any
-    _deadline_passed: Callable[[], bool]
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            if self._deadline_passed():
-                await self.aclose()
-                raise httpx.ReadTimeout(DEADLINE_PASSED)
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-@attrs.frozen
-class _DeadlineStream(httpx.SyncByteStream):
-    _stream: Any
-    _deadline_passed: Callable[[], bool]
-
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._stream:
-            if self._deadline_passed():
-                self.close()
-                raise httpx.ReadTimeout(DEADLINE_PASSED)
-            yield chunk
-
-    def close(self) -> None:
-        self._stream.close()
+def _timeout_error(request: httpx.Request) -> httpx.TimeoutException:
+    """Return the error of a request that has reached its deadline."""
+    is_connecting = "connection_opened" in request.extensions
+    if is_connecting and "request_sent" not in request.extensions:
+        return httpx.ConnectTimeout(MESSAGE, request=request)
+    return httpx.ReadTimeout(MESSAGE, request=request)
 
 
 def shutdown_socket(response: httpx.Response) -> None:
