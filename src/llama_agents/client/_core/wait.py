@@ -24,8 +24,8 @@ Phases::
   status lag, which doubles up to the maximum poll interval; the stream is not opened again.
 
 In both phases a poll that fails with a transport error or a retryable status is repeated after the
-back-off, POLL_RETRIES times in a row at most. The deadline always holds: sleeps, streams and polls
-end at it, and then one last poll has LAST_POLL seconds. A run that it finds ended is returned.
+back-off, POLL_RETRIES times in a row at most. The deadline always holds: sleeps and streams end at
+it, and the last poll has at most LAST_POLL seconds more. A run that it finds ended is returned.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from .policy import (
 from .sse import SSEDecoder, is_event_stream
 
 POLL_EVERY: Final = 20.0  # s; below the server's heartbeat of 25 s, so that each brings a poll
-LAST_POLL: Final = 0.25  # s, for a poll when the deadline is closer or has passed
+LAST_POLL: Final = 0.25  # s, for a poll even if the deadline is closer or has passed
 INITIAL_STATUS_LAG: Final = 0.005  # s, doubles
 
 Backoff = Literal["constant", "linear", "exponential"]
@@ -144,7 +144,7 @@ class Wait:
         self._budget.reset()
         self._check_deadline()
         if self.phase is Phase.RUNNING:
-            return Listen()
+            return Listen() if self._remaining() > LAST_POLL else self._sleep(LAST_POLL)
         lag = self._status_lag
         self._status_lag = max(lag, min(2 * lag, self._max_interval))
         return self._sleep(lag)
