@@ -54,14 +54,21 @@ def limits_of(kind: Kind, chosen: httpx.Timeout | None) -> Limits:
         kind: Its kind.
         chosen: The timeouts of the httpx client, or None if nobody chose them.
     """
-    timeout = chosen or httpx.Timeout(IDLE_LIMIT, connect=CONNECT_LIMIT, pool=CONNECT_LIMIT)
-    if kind == "blocking start":  # the run takes as long as it takes
-        return Limits(timeout)
-    if kind == "stream":
-        phases = (timeout.connect, timeout.read)
-        return Limits(timeout, head=sum(math.inf if p is None else p for p in phases))
-    if chosen is not None:
-        return Limits(timeout)
-    if kind == "health check":
-        return Limits(timeout, total=HEALTH_LIMIT).within(HEALTH_LIMIT)
-    return Limits(timeout, total=CALL_LIMIT).within(ATTEMPT_LIMIT)
+    match kind:
+        case "stream":
+            timeout = chosen or _phases(IDLE_LIMIT)
+            times = (timeout.connect, timeout.read)
+            return Limits(timeout, head=sum(math.inf if t is None else t for t in times))
+        case "blocking start":  # the run takes as long as it takes
+            return Limits(chosen or _phases(IDLE_LIMIT))
+        case _ if chosen is not None:
+            return Limits(chosen)
+        case "health check":
+            return Limits(_phases(HEALTH_LIMIT), HEALTH_LIMIT, HEALTH_LIMIT, HEALTH_LIMIT)
+        case "plain call":
+            return Limits(_phases(ATTEMPT_LIMIT), ATTEMPT_LIMIT, ATTEMPT_LIMIT, CALL_LIMIT)
+
+
+def _phases(longest: float) -> httpx.Timeout:
+    connect = min(CONNECT_LIMIT, longest)
+    return httpx.Timeout(longest, connect=connect, pool=connect)

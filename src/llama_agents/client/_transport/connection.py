@@ -12,12 +12,17 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
 from .concurrency import shielded
-from .deadline import MESSAGE, AsyncDeadlineStream, DeadlineStream, now, obey_deadlines, until
+from .deadline import MESSAGE, AsyncDeadlineStream, DeadlineStream, Until, now, obey_deadlines
+
+# What a request's extensions record, as far as its transport tells: whether a connection was opened
+# for it, and that sending it has begun.
+CONNECTION_OPENED: Final = "connection_opened"
+SENT: Final = "sent"
 
 
 async def asend(
@@ -38,7 +43,8 @@ async def asend(
     with anyio.CancelScope(deadline=started + min(head, whole)):
         response = await _asend(client, request)
     if response is None:
-        raise _timeout_error(request)
+        is_connecting = CONNECTION_OPENED in request.extensions and SENT not in request.extensions
+        raise (httpx.ConnectTimeout if is_connecting else httpx.ReadTimeout)(MESSAGE)
     if whole < math.inf:
         response.stream = AsyncDeadlineStream(response.stream, started + whole)
     return response
@@ -48,7 +54,11 @@ async def _asend(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Res
     opened_streams: list[Any] = []  # network streams of the connections opened for this request
 
     async def trace(event: str, info: Mapping[str, Any]) -> None:
-        _record(request, event)
+        if event.endswith((".connect_tcp.started", ".connect_unix_socket.started")):
+            request.extensions[CONNECTION_OPENED] = True
+        elif event.endswith(".send_request_headers.started"):
+            request.extensions.setdefault(CONNECTION_OPENED, False)
+            request.extensions[SENT] = True
         if event.endswith("connect_tcp.complete"):
             opened_streams.append(info["return_value"])
         elif event.startswith("http2."):
@@ -105,10 +115,14 @@ def send(
         whole: Seconds until the whole response must have arrived.
     """
     obey_deadlines(client)
-    request.extensions["trace"] = lambda event, info: _record(request, event)
     started = now()
-    with until(started + min(head, whole)):
-        response = client.send(request, stream=True)
+    with Until(started + min(head, whole)) as context:
+        try:
+            response = client.send(request, stream=True)
+        except httpx.TransportError:
+            if context.opened is not None:
+                request.extensions[CONNECTION_OPENED] = context.opened
+            raise
     if whole < math.inf:
         response.stream = DeadlineStream(response.stream, started + whole)
     return response
@@ -126,26 +140,6 @@ def read(response: httpx.Response) -> None:
 def close_response(response: httpx.Response) -> None:
     """Close a response, whatever is left of its body."""
     response.close()
-
-
-def _record(request: httpx.Request, event: str) -> None:
-    """Record in a request's extensions whether a connection was opened for it, and if it was sent.
-
-    Nothing is recorded by transports that do not report to httpcore's ``trace``.
-    """
-    if event.endswith((".connect_tcp.started", ".connect_unix_socket.started")):
-        request.extensions["connection_opened"] = True
-    elif event.endswith(".send_request_headers.started"):
-        request.extensions.setdefault("connection_opened", False)
-        request.extensions["request_sent"] = True
-
-
-def _timeout_error(request: httpx.Request) -> httpx.TimeoutException:
-    """Return the error of a request that has reached its deadline."""
-    is_connecting = "connection_opened" in request.extensions
-    if is_connecting and "request_sent" not in request.extensions:
-        return httpx.ConnectTimeout(MESSAGE, request=request)
-    return httpx.ReadTimeout(MESSAGE, request=request)
 
 
 def shutdown_socket(response: httpx.Response) -> None:

@@ -13,7 +13,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final, Self
 
 import attrs
@@ -28,7 +27,7 @@ class AsyncDeadlineStream(httpx.AsyncByteStream):
     """A body that raises ``httpx.ReadTimeout`` once a deadline, on anyio's clock, has passed."""
 
     _stream: Any
-    _deadline: float
+    deadline: float
     _chunks: Any = attrs.field(init=False)
 
     @_chunks.default
@@ -42,9 +41,9 @@ class AsyncDeadlineStream(httpx.AsyncByteStream):
         import anyio
 
         chunk: bytes | None = None
-        with anyio.CancelScope(deadline=self._deadline):
+        with anyio.CancelScope(deadline=self.deadline):
             chunk = await anext(self._chunks)
-        if chunk is None or anyio.current_time() >= self._deadline:
+        if chunk is None or anyio.current_time() >= self.deadline:
             await self.aclose()
             raise httpx.ReadTimeout(MESSAGE)
         return chunk
@@ -64,7 +63,7 @@ class DeadlineStream(httpx.SyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
         chunks = iter(self._stream)
         while True:
-            with until(self._deadline):
+            with Until(self._deadline):
                 chunk = next(chunks, None)
             if chunk is None:
                 return
@@ -81,23 +80,38 @@ class DeadlineStream(httpx.SyncByteStream):
 # ---------------------------------------------------------------------------- network streams
 
 
-class _Thread(threading.local):
-    deadline = math.inf
-
-
-_thread: Final = _Thread()
 now: Final = time.monotonic
 
 
-@contextmanager
-def until(deadline: float) -> Iterator[None]:
-    """Make the network streams of this thread raise a timeout once the deadline has passed."""
-    before = _thread.deadline
-    _thread.deadline = min(before, deadline)
-    try:
-        yield
-    finally:
-        _thread.deadline = before
+class Until:
+    """A context in which the network streams of this thread raise a timeout after a deadline.
+
+    Attributes:
+        deadline: The deadline, on the clock `now`.
+        opened: Whether a connection was opened; None if nothing was sent either.
+    """
+
+    __slots__ = ("_outer", "deadline", "opened")
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.opened: bool | None = None
+
+    def __enter__(self) -> Self:
+        self._outer = _thread.context
+        self.deadline = min(self.deadline, self._outer.deadline)
+        _thread.context = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _thread.context = self._outer
+
+
+class _Thread(threading.local):
+    context = Until(math.inf)
+
+
+_thread: Final = _Thread()
 
 
 def obey_deadlines(client: httpx.Client) -> None:
@@ -125,9 +139,10 @@ def _shorten(
     timeout: float | None, error: type[httpx.TimeoutException], parts: int = 1
 ) -> float | None:
     """Return a timeout, or a part of what is left until the deadline if that is less."""
-    if _thread.deadline == math.inf:
+    deadline = _thread.context.deadline
+    if deadline == math.inf:
         return timeout
-    remaining = (_thread.deadline - now()) / parts
+    remaining = (deadline - now()) / parts
     if remaining <= 0:
         raise error(MESSAGE)
     return remaining if timeout is None else min(timeout, remaining)
@@ -144,8 +159,10 @@ class _Backend:
     ) -> _Stream:
         import httpcore
 
+        _thread.context.opened = True
+        is_limited = _thread.context.deadline < math.inf
         # A backend would try each address of a name for the whole of the timeout.
-        addresses = [host] if _thread.deadline == math.inf else _addresses(host, port)
+        addresses = _addresses(host, port) if is_limited else [host]
         for parts in range(len(addresses), 0, -1):
             share = _shorten(timeout, httpx.ConnectTimeout, parts)
             try:
@@ -160,6 +177,7 @@ class _Backend:
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, **options: Any
     ) -> _Stream:
+        _thread.context.opened = True
         share = _shorten(timeout, httpx.ConnectTimeout)
         return _Stream(self._backend.connect_unix_socket(path, share, **options))
 
@@ -187,6 +205,8 @@ class _Stream:
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if _thread.context.opened is None:
+            _thread.context.opened = False
         for start in range(0, len(buffer), MAX_WRITE):
             share = _shorten(timeout, httpx.WriteTimeout)
             self._stream.write(buffer[start : start + MAX_WRITE], share)
