@@ -74,8 +74,13 @@ async def _asend(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Res
 
 async def aread(response: httpx.Response) -> None:
     """Read the body of a response."""
+    stream = response.stream
     try:
-        await response.aread()
+        if isinstance(stream, AsyncDeadlineStream):
+            response.stream = stream.stream
+            await stream.within_deadline(response.aread())  # a scope for each chunk costs more
+        else:
+            await response.aread()
     except BaseException:
         await _aclose_socket(response)
         raise

@@ -12,7 +12,7 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from typing import Any, Final, Self
 
 import attrs
@@ -26,31 +26,33 @@ MAX_WRITE: Final = 16384  # bytes; a stream starts its timeout again within a lo
 class AsyncDeadlineStream(httpx.AsyncByteStream):
     """A body that raises ``httpx.ReadTimeout`` once a deadline, on anyio's clock, has passed."""
 
-    _stream: Any
-    deadline: float
-    _chunks: Any = attrs.field(init=False)
-
-    @_chunks.default
-    def _begin(self) -> Any:
-        return aiter(self._stream)
+    stream: Any
+    _deadline: float
+    _chunks: Any = None
 
     def __aiter__(self) -> Self:
+        self._chunks = aiter(self.stream)
         return self
 
     async def __anext__(self) -> bytes:
+        chunk: bytes = await self.within_deadline(anext(self._chunks))
+        return chunk
+
+    async def within_deadline(self, reading: Awaitable[Any]) -> Any:
+        """Await a read of the body."""
         import anyio
 
-        chunk: bytes | None = None
-        with anyio.CancelScope(deadline=self.deadline):
-            chunk = await anext(self._chunks)
-        if chunk is None or anyio.current_time() >= self.deadline:
+        chunk = None
+        with anyio.CancelScope(deadline=self._deadline):
+            chunk = await reading
+        if chunk is None:
             await self.aclose()
             raise httpx.ReadTimeout(MESSAGE)
         return chunk
 
     async def aclose(self) -> None:
         """Close the body."""
-        await self._stream.aclose()
+        await self.stream.aclose()
 
 
 @attrs.frozen
