@@ -220,7 +220,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "the client's headers go with every reconnect": Defect(
         replace(
             "Driver.open",
-            r"operation\.request\(client, timeout\)",
+            r"operation\.request\(client, limits\.timeout\)",
             r"(r := \g<0>, '=-1' in str(r.url) or r.headers.pop('authorization', 0))[0]",
         ),
         stream("Resuming-two disconnects, Authorization header on the client"),
@@ -284,7 +284,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/core/test_closing.py::test_closing_from_another_thread_ends_the_loop_at_once",
     ),
     "a task cancelled at any moment leaves no socket": Defect(
-        drop("asend", "_aclose_streams"),
+        drop("_asend", "_aclose_streams"),
         "tests/faults/test_ending_early.py::test_cancelled_task_leaves_no_socket_in_use",
     ),
     "a stream never iterated does no I/O": Defect(
