@@ -12,9 +12,10 @@ import httpx
 import pytest
 from llama_agents.client import StreamTimeoutError, SyncWorkflowClient, WaitTimeoutError
 from llama_agents.client._core import limits
+from llama_agents.client._transport import clients
 
 from ..faults.sources import black_hole
-from ..support.scripted import HEAD, Turn, response, scripted
+from ..support.scripted import END, HEAD, Turn, chunk, frame, response, scripted
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(20)]
 
@@ -42,7 +43,7 @@ CHUNKS = Turn(partial(trickle, HEAD.replace(b"Transfer-Encoding: chunked", b"X: 
 
 @pytest.fixture
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("ATTEMPT_LIMIT", 0.2), ("CALL_LIMIT", 0.5), ("HEALTH_LIMIT", 0.2)):
+    for name, seconds in (("ATTEMPT_LIMIT", 0.4), ("CALL_LIMIT", 1.0), ("HEALTH_LIMIT", 0.4)):
         monkeypatch.setattr(limits, name, seconds)
 
 
@@ -76,25 +77,29 @@ def test_wait_ends_at_its_deadline_while_connecting() -> None:
 
 
 @pytest.mark.usefixtures("short_limits")
-@pytest.mark.parametrize(
-    ("turn", "kind"),
-    [(SILENT, httpx.ReadTimeout), (SLOW_HEAD, httpx.ReadTimeout), (SLOW_BODY, httpx.ReadTimeout)],
-    ids=["silent", "head", "body"],
-)
-def test_plain_calls_end_at_their_limits(turn: Turn, kind: type[Exception]) -> None:
-    with scripted([turn]) as script:
+def test_plain_calls_end_at_their_limits() -> None:
+    with scripted([SILENT]) as script:
         with SyncWorkflowClient(base_url=script.url) as client:
-            with pytest.raises(kind):
+            with pytest.raises(httpx.ReadTimeout):
                 client.is_healthy()
             assert len(script.requests) == 1
-            with pytest.raises(kind):
+            with pytest.raises(httpx.ReadTimeout):
                 client.send_event("h1", {"type": "T", "value": {}})
             assert len(script.requests) == 2
-            with pytest.raises(kind):
+            with pytest.raises(httpx.ReadTimeout):
                 client.list_workflows()
             assert len(script.requests) == 4  # the second retry would be too late
-            with pytest.raises(kind, match="handler"):
+            with pytest.raises(httpx.ReadTimeout, match="handler"):
                 client.run_workflow_nowait("w")
+
+
+@pytest.mark.usefixtures("short_limits")
+@pytest.mark.parametrize("turn", [SLOW_HEAD, SLOW_BODY], ids=["head", "body"])
+def test_plain_call_ends_at_its_limit_while_response_trickles_in(turn: Turn) -> None:
+    with scripted([turn]) as script:
+        with SyncWorkflowClient(base_url=script.url) as client:
+            with pytest.raises(httpx.ReadTimeout):
+                client.is_healthy()
 
 
 @pytest.mark.usefixtures("short_limits")
@@ -141,4 +146,25 @@ def test_stock_timeout_of_external_client_counts_as_not_chosen(
                 call()
         for _ in client.get_workflow_events("h1"):
             pytest.fail("an event")
-    assert used == pytest.approx(expected)
+    assert used == pytest.approx(expected, rel=0.01)
+
+
+def quiet_then_ended() -> Iterable[bytes]:
+    """Send nothing for longer than httpx's default timeout, and then the end of the run."""
+    yield HEAD
+    time.sleep(0.3)
+    yield chunk(frame(1, "StopEvent")) + END
+
+
+def test_quiet_stream_on_stock_client_keeps_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stock = httpx.Timeout(0.1)
+    monkeypatch.setattr(clients, "STOCK_TIMEOUT", stock)
+    with scripted([Turn(quiet_then_ended)]) as script:
+        with httpx.Client(base_url=script.url, timeout=stock) as inner:
+            stream = SyncWorkflowClient(httpx_client=inner).get_workflow_events(
+                "h1", after_sequence="now"
+            )
+            assert [event.type for event in stream] == ["StopEvent"]
+    assert len(script.requests) == 1
