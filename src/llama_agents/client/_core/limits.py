@@ -55,12 +55,10 @@ def limits_of(kind: Kind, chosen: httpx.Timeout | None) -> Limits:
         chosen: The timeouts of the httpx client, or None if nobody chose them.
     """
     match kind:
-        case "stream":
+        case "stream" | "blocking start":  # as long as the run takes, but not in silence
             timeout = chosen or _phases(IDLE_LIMIT)
-            times = (timeout.connect, timeout.read)
+            times = (timeout.connect, timeout.write, timeout.read)
             return Limits(timeout, head=sum(math.inf if t is None else t for t in times))
-        case "blocking start":  # the run takes as long as it takes
-            return Limits(chosen or _phases(IDLE_LIMIT))
         case _ if chosen is not None:
             return Limits(chosen)
         case "health check":

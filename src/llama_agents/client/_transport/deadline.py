@@ -2,8 +2,9 @@
 
 An async request is cancelled at its deadline. A thread cannot be cancelled, so the network streams
 of the sync client shorten each timeout to what is left for the request that the thread is making.
-Two waits of the sync client stay without a bound, because nothing can interrupt them: for a name to
-be resolved, and for a transport that is not httpx's own.
+Two waits of the sync client have no bound, because nothing can interrupt them: for a name to be
+resolved, and for a transport that does not use httpcore. Over HTTP/2, a thread can also wait for
+another one that reads from the connection that they share.
 """
 
 from __future__ import annotations
@@ -119,8 +120,9 @@ _thread: Final = _Thread()
 def obey_deadlines(client: httpx.Client) -> None:
     """Make the network streams of a client obey deadlines, also those that are open already."""
     for transport in (client._transport, *client._mounts.values()):
-        if isinstance(transport, httpx.HTTPTransport):
-            _wrap_backend(transport._pool)
+        pool = getattr(transport, "_pool", None)
+        if hasattr(pool, "_network_backend"):  # httpcore's
+            _wrap_backend(pool)
 
 
 def _wrap_backend(pool: Any) -> None:
