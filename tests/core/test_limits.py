@@ -198,7 +198,9 @@ def test_upload_that_is_read_too_slowly_ends_at_its_limit(monkeypatch: pytest.Mo
             pass
 
     event = {"type": "T", "value": {"text": "x" * 50_000_000}}
-    with serving(read_slowly) as url, SyncWorkflowClient(base_url=url) as client:
+    # A small buffer has room again soon, and each time a send starts its timeout again.
+    transport = httpx.HTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_SNDBUF, 20_000)])
+    with serving(read_slowly) as url, httpx.Client(base_url=url, transport=transport) as inner:
         with pytest.raises(httpx.WriteTimeout):
-            client.send_event("h1", event)
+            SyncWorkflowClient(httpx_client=inner).send_event("h1", event)
         stopped.set()
