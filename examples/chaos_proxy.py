@@ -48,7 +48,7 @@ class Fault:
         down: From that end on, refuse connections for this number of seconds.
         rewind: Decrease the cursor of the request by this number, to simulate a server that repeats
             events.
-        trickle: Send the body byte by byte, at this interval in seconds.
+        trickle: Send the body, or the bytes ``instead``, byte by byte, at this interval in seconds.
     """
 
     instead: bytes | Callable[[], bytes] | None = None
@@ -219,8 +219,7 @@ class _Proxy:
             return False
         if fault.instead is not None:
             response = fault.instead() if callable(fault.instead) else fault.instead
-            client.write(response)
-            await client.drain()
+            await _write(client, response, fault.trickle)
             return b"connection: close" not in response.lower()
         reader, server = await asyncio.open_connection(self._upstream.hostname, self._upstream.port)
         try:

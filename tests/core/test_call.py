@@ -10,8 +10,9 @@ from llama_agents.client import ServerError, StatusError
 from llama_agents.client._core import endpoints
 from llama_agents.client._core.actions import Retry
 from llama_agents.client._core.call import Call
+from llama_agents.client._core.limits import limits_of
 from llama_agents.client._core.policy import closes_connection_silently
-from llama_agents.client.protocol import HandlerData
+from llama_agents.client.protocol import HandlerData, HealthResponse
 
 from .machines import LOST, REFUSED, Clock, response, run
 
@@ -65,13 +66,67 @@ def test_post_is_retried_when_it_was_never_sent(failure: Exception) -> None:
     assert post_call().failed(failure) == Retry(0.0)
 
 
-def test_health_check_is_never_retried(caplog: pytest.LogCaptureFixture) -> None:
-    call = Call(endpoints.get_health(), Clock().source())
+def health_call() -> Call[HealthResponse]:
+    return Call(endpoints.get_health(), Clock().source())
+
+
+def lost(kind: type[httpx.TransportError], **extensions: bool) -> httpx.TransportError:
+    request = httpx.Request("GET", "http://host/health", extensions=extensions)
+    return kind("lost", request=request)
+
+
+def test_health_check_is_not_retried_when_the_server_is_not_ready(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with pytest.raises(ServerError):
-        call.receive(response(503))
-    with pytest.raises(httpx.ConnectError):
-        call.failed(REFUSED)
+        health_call().receive(response(503))
+    causes = [REFUSED, LOST, lost(httpx.ReadTimeout, connection_opened=False)]
+    for cause in [*causes, lost(httpx.ReadError, connection_opened=True)]:
+        with pytest.raises(type(cause)):
+            health_call().failed(cause)
     assert caplog.records == []  # nothing was given up
+
+
+@pytest.mark.parametrize("kind", [httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError])
+def test_health_check_is_retried_once_after_a_stale_connection(
+    kind: type[httpx.TransportError],
+) -> None:
+    call, cause = health_call(), lost(kind, connection_opened=False)
+    assert call.failed(cause) == Retry(0.0)
+    with pytest.raises(kind):
+        call.failed(cause)
+
+
+def test_attempts_and_delays_end_within_the_total() -> None:
+    clock = Clock()
+    call = Call(endpoints.get_handler("h1"), clock.source())
+    own = limits_of("plain call", None)
+    assert call.limits(own).whole == 15
+    clock.now += 15
+    assert call.failed(httpx.ReadTimeout("slow")) == Retry(0.0)
+    assert call.limits(own).whole == 15
+    clock.now += 15
+    assert call.failed(httpx.ReadTimeout("slow")) == Retry(1.0)
+    clock.now += 1
+    assert call.limits(own).whole == 14
+
+
+def test_retry_that_would_be_too_late_is_not_begun() -> None:
+    clock = Clock()
+    call = Call(endpoints.get_handler("h1"), clock.source())
+    call.limits(limits_of("plain call", None))
+    clock.now += 15
+    with pytest.raises(ServerError):
+        call.receive(response(503, retry_after="30"))
+
+
+def test_chosen_timeout_has_no_total() -> None:
+    clock = Clock()
+    call = Call(endpoints.get_handler("h1"), clock.source())
+    own = limits_of("plain call", httpx.Timeout(3))
+    assert call.limits(own) == own
+    clock.now += 1000
+    assert call.receive(response(503, retry_after="200")) == Retry(200.0)
 
 
 def test_caller_error_is_not_retried() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from llama_agents.client import (
 )
 from llama_agents.client._core import endpoints
 from llama_agents.client._core.actions import Finished, Retry
+from llama_agents.client._core.limits import limits_of
 from llama_agents.client._core.start import Phase, Start, new_handler_id
 
 from ..support.workflows import Named
@@ -257,3 +259,21 @@ def test_lost_start_and_how_it_was_resolved_are_logged(caplog: pytest.LogCapture
     lost_start().receive(response(202, run("running")))
     records = [(r.levelname, r.name, r.__dict__["handler_id"]) for r in caplog.records]
     assert records == [("INFO", "llama_agents.client.starts", "h1")] * 3  # lost, retried, found
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_only_a_start_without_waiting_has_a_total(wait: bool) -> None:
+    clock = Clock()
+    machine = start(clock, wait=wait)
+    assert machine.limits(limits_of(machine.request().kind, None)).whole == (
+        math.inf if wait else 15
+    )
+    clock.now += 40
+    machine.failed(LOST)
+    assert machine.limits(limits_of(machine.request().kind, None)).whole == (15 if wait else 5)
+    clock.now += 4.5
+    if wait:
+        assert machine.failed(LOST) == Retry(1.0)
+    else:
+        with pytest.raises(httpx.ReadError, match="h1"):
+            machine.failed(LOST)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import httpx
 import pytest
 from llama_agents.client import (
@@ -19,6 +20,7 @@ from llama_agents.client import (
 )
 from llama_agents.client._core.actions import Finished, Read, Retry
 from llama_agents.client._core.history import HistoryMachine
+from llama_agents.client._core.limits import limits_of
 from llama_agents.client._core.stream import (
     ERROR_BODY_BYTES,
     ERROR_BODY_SECONDS,
@@ -490,14 +492,14 @@ def test_replay_after_an_event_without_a_number_is_not_taken_to_be_complete() ->
 
 def test_slow_head_gives_a_replay_more_time() -> None:
     m = replay()
-    client = httpx.Timeout(connect=10.0, read=45.0, write=45.0, pool=None)
-    limits = []
+    own = limits_of("stream", None)
+    silences = []
     for _ in range(3):
         m.request()
-        timeout = m.request_timeout(client)
-        assert (timeout.connect, timeout.write, timeout.pool) == (10.0, 45.0, None)
-        limits.append(timeout.read)
+        limits = m.limits(own)
+        silences.append(limits.timeout.read)
+        assert attrs.evolve(limits, timeout=own.timeout) == own
         assert isinstance(drop(m, httpx.ReadTimeout("no head")), Retry)
-    assert limits == [1.0, 2.0, 4.0]
-    assert machine().request_timeout(client) == client
-    assert replay().request_timeout(httpx.Timeout(0.5)).read == 0.5
+    assert silences == [1.0, 2.0, 4.0]
+    assert machine().limits(own) == own
+    assert replay().limits(limits_of("stream", httpx.Timeout(0.5))).timeout.read == 0.5

@@ -9,7 +9,8 @@ import pytest
 from llama_agents.client import NotFoundError, ServerError, WaitTimeoutError
 from llama_agents.client._core import endpoints
 from llama_agents.client._core.actions import Finished, Listen, Poll, Sleep
-from llama_agents.client._core.wait import POLL_EVERY, Phase, Wait
+from llama_agents.client._core.limits import Kind, limits_of
+from llama_agents.client._core.wait import LAST_POLL, POLL_EVERY, Phase, Wait
 
 from ..support.scripted import frame
 from .machines import LOST, REFUSED, Clock, response, run
@@ -26,7 +27,6 @@ def listening(clock: Clock | None = None, **options: Any) -> Wait:
     """A wait that reads the stream."""
     wait = waiting(clock, **options)
     wait.listen()
-    wait.request_timeout(httpx.Timeout(45))
     assert wait.opened(response(200, content_type="text/event-stream"))
     return wait
 
@@ -151,33 +151,35 @@ def test_wait_ends_at_its_deadline() -> None:
     assert caught.value.__cause__ is LOST
 
 
-def test_request_timeout_shrinks_towards_the_deadline() -> None:
+@pytest.mark.parametrize("kind", ["plain call", "stream"])
+def test_limits_end_at_the_deadline(kind: Kind) -> None:
     clock = Clock()
-    wait = waiting(clock, timeout=10.0)
-    own = httpx.Timeout(connect=3, read=45, write=45, pool=None)
-    assert wait.request_timeout(own) == httpx.Timeout(connect=3, read=5, write=5, pool=5)
+    wait = waiting(clock, timeout=3.0)
+    own = limits_of(kind, httpx.Timeout(connect=2, read=45, write=45, pool=None))
+    limits = wait.limits(own)
+    assert (limits.head, limits.whole) == (3, 3)
+    assert limits.timeout == httpx.Timeout(connect=2, read=3, write=3, pool=3)
+    clock.now += 2.9
+    assert wait.limits(own).whole == LAST_POLL
+    assert waiting(clock).limits(own) == own
+
+
+def test_stream_is_left_at_the_deadline() -> None:
+    clock = Clock()
+    wait = listening(clock, timeout=10.0)
     clock.now += 9.9
-    assert wait.request_timeout(own) == httpx.Timeout(0.1)
-    assert waiting(clock).request_timeout(own) == own
-
-
-def test_stream_whose_silence_could_outlast_the_deadline_is_left() -> None:
-    clock = Clock()
-    wait = listening(clock, timeout=10.0)  # with a read timeout of 5 s
-    clock.now += 4.9
     assert not wait.receive(frame(1))
-    clock.now += 0.2
+    clock.now += 0.1
     assert wait.receive(frame(2))
 
 
-def test_stream_that_opens_too_late_is_not_read() -> None:
+def test_stream_is_not_opened_close_to_the_deadline() -> None:
     clock = Clock()
     wait = waiting(clock, timeout=10.0)
-    wait.request_timeout(httpx.Timeout(45))  # 5 s for each phase
-    wait.listen()
-    clock.now += 4.9 + 4.9  # to connect, and until the head
-    assert not wait.opened(response(200, content_type="text/event-stream"))
-    assert wait.stream_ended(None) == Sleep(pytest.approx(0.2))
+    clock.now += 10 - LAST_POLL
+    assert wait.poll_response(RUNNING) == Sleep(LAST_POLL)
+    clock.now += LAST_POLL / 2
+    assert wait.poll_response(RUNNING) == Sleep(LAST_POLL / 2)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ class Call:
         at_most: The maximum duration in seconds.
         client: Settings of the client.
         timeout: The timeout of a wait.
+        limits: Constants of `_core.limits` to change: a test cannot take as long as they are.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Call:
     at_most: float = TIME_LIMIT
     client: Mapping[str, Any] = attrs.field(factory=dict)
     timeout: float | None = None
+    limits: Mapping[str, float] = attrs.field(factory=dict)
 
     def check(
         self, outcome: str | Exception | None, cost: Cost, requests: Sequence[Request], runs: int
@@ -77,6 +79,7 @@ class Call:
 REQUEST_LOST: Final = Fault(lose="before")
 RESPONSE_LOST: Final = Fault(lose="after")
 STALLED: Final = Fault(stall=True)
+SLOW_HEAD: Final = Fault(instead=b"HTTP/1.1 200 OK\r\nX: " + b"x" * 900, trickle=0.01)
 UNAVAILABLE: Final = unavailable("503 Service Unavailable")
 BAD_GATEWAY: Final = unavailable("502 Bad Gateway")
 GATEWAY_TIMEOUT: Final = unavailable("504 Gateway Timeout")
@@ -98,6 +101,22 @@ def starting(fault: str, starts: Sequence[Fault], polls: Sequence[Fault], reques
     """A start that ends with one run."""
     faults: Mapping[Kind, Sequence[Fault]] = {"start": starts, "poll": polls}
     return Call(f"start: {fault}", "start", faults, "running", requests, runs=1)
+
+
+def limited(
+    name: str, method: Method, fault: Fault, requests: int, *, attempt: float, total: float
+) -> Call:
+    """A call that must end at its limits, which are made short."""
+    return Call(
+        name,
+        method,
+        {"other": [fault] * 9},
+        httpx.ReadTimeout,
+        requests,
+        at_least=requests * attempt,
+        at_most=total + 1.5,
+        limits={"HEALTH_LIMIT": attempt, "ATTEMPT_LIMIT": attempt, "CALL_LIMIT": total},
+    )
 
 
 def timed_wait(fault: str, faults: Mapping[Kind, Sequence[Fault]]) -> Call:
@@ -131,12 +150,44 @@ CALLS: Final = (
         at_least=0.9,
     ),
     reading("503 every time", [UNAVAILABLE] * 9, ServerError, requests=3),
+    limited(
+        "GET: no response (limits 0.4 s and 1 s, not 15 s and 45 s)",
+        "list",
+        STALLED,
+        requests=2,
+        attempt=0.4,
+        total=1.0,
+    ),
     reading("truncated JSON", [TRUNCATED_JSON], InvalidResponseError),
+    Call(
+        "is_healthy: stale keep-alive connection",
+        "health",
+        {"other": [NO_FAULT, REQUEST_LOST]},
+        "healthy",
+        repeat=2,
+        requests=3,
+    ),
     Call("is_healthy: 503", "health", {"other": [UNAVAILABLE]}, ServerError, 1),
     Call(
         "is_healthy: response lost", "health", {"other": [RESPONSE_LOST]}, httpx.TransportError, 1
     ),
+    limited(
+        "is_healthy: no response (limit 0.4 s, not 5 s)",
+        "health",
+        STALLED,
+        requests=1,
+        attempt=0.4,
+        total=0.4,
+    ),
     # POST requests
+    limited(
+        "send_event: head of the response trickling in (limit 0.4 s, not 15 s)",
+        "send",
+        SLOW_HEAD,
+        requests=1,
+        attempt=0.4,
+        total=0.4,
+    ),
     Call("send_event: response lost", "send", {"other": [RESPONSE_LOST]}, httpx.TransportError, 1),
     Call("send_event: 503", "send", {"other": [UNAVAILABLE]}, ServerError, 1),
     # the safe start
@@ -189,6 +240,7 @@ CALLS: Final = (
     ),
     timed_wait("no response", {"poll": [STALLED] * 99}),
     timed_wait("response trickling in", {"poll": [Fault(trickle=0.1)] * 99}),
+    timed_wait("head of the response trickling in", {"poll": [SLOW_HEAD] * 99}),
     timed_wait("silent stream", {"stream": [Fault(events=0, end="stall")] * 99}),
     Call(
         "wait_for_handler: unknown run",

@@ -19,6 +19,7 @@ from llama_agents.client import (
 )
 from llama_agents.client._core import endpoints
 from llama_agents.client._core.actions import Finished, Listen, Poll, Read, Retry, Sleep
+from llama_agents.client._core.limits import Kind, limits_of
 from llama_agents.client._core.policy import TRANSPORT_ERRORS
 from llama_agents.client._core.start import Phase as StartPhase
 from llama_agents.client._core.start import Start
@@ -255,7 +256,8 @@ class StartHappensOnce(RuleBasedStateMachine):
 
 # ------------------------------------------------------------------- the wait
 
-SLACK = 0.5  # s, beyond the deadline
+LAST_POLL = 0.25  # s, that a poll may end after the deadline
+SLACK = LAST_POLL + 1e-6
 MAX_POLL_RETRIES = 6  # in a row
 MAX_POLL_INTERVAL = 5.0
 HEARTBEAT = b": heartbeat\n\n"
@@ -270,7 +272,7 @@ class WaitMeetsItsDeadline(RuleBasedStateMachine):
     """A server that responds, stalls or breaks at each step, while each request keeps its limits.
 
     A request may take its limit to connect, and again until the head of the response comes; the
-    same holds for the time between any two chunks of a stream.
+    same holds for the time between any two chunks of a stream; all of it ends at the deadline.
     """
 
     action: Any = Finished(None)  # or Poll, Listen, and Read while the stream is open
@@ -317,10 +319,13 @@ class WaitMeetsItsDeadline(RuleBasedStateMachine):
         return max(0.0, self.deadline - self.clock.now)
 
     def send(self, connecting: float, reading: float) -> None:
-        limits = self.wait.request_timeout(self.client)
-        assert limits.read is None or limits.read > 0
-        self.read_limit = limits.read or 100.0
-        self.clock.now += connecting * (limits.connect or 100.0) + reading * self.read_limit
+        kind: Kind = "plain call" if isinstance(self.action, Poll) else "stream"
+        limits = self.wait.limits(limits_of(kind, self.client))
+        assert limits.head > 0
+        self.read_limit = limits.timeout.read or 100.0
+        self.ends_at = self.clock.now + limits.whole
+        taken = connecting * (limits.timeout.connect or 100.0) + reading * self.read_limit
+        self.clock.now += min(taken, limits.head)
 
     def follow(self, action: Any) -> None:
         self.action = action
@@ -364,7 +369,11 @@ class WaitMeetsItsDeadline(RuleBasedStateMachine):
             return
         assert isinstance(action, Finished) or self.remaining() > 0, "continued after the deadline"
         if outcome == "running":
-            expected = Sleep(min(self.lag, self.remaining())) if self.is_ending else Listen()
+            expected: Any = Listen()
+            if self.is_ending:
+                expected = Sleep(min(self.lag, self.remaining()))
+            elif self.remaining() <= LAST_POLL:
+                expected = Sleep(self.remaining())
             assert action == expected
             if self.is_ending:
                 self.lag = min(2 * self.lag, MAX_POLL_INTERVAL)
@@ -417,7 +426,7 @@ class WaitMeetsItsDeadline(RuleBasedStateMachine):
         chunk=st.sampled_from([HEARTBEAT, b"id", frame(1), frame(2, "StopEvent"), b"\xff"]),
     )
     def stream_continues(self, waiting: float, chunk: bytes) -> None:
-        self.clock.now += waiting * self.read_limit
+        self.clock.now = min(self.clock.now + waiting * self.read_limit, self.ends_at)
         self.is_ending = self.is_ending or b"StopEvent" in chunk
         if self.wait.receive(chunk):
             self.action = Poll()
@@ -428,7 +437,8 @@ class WaitMeetsItsDeadline(RuleBasedStateMachine):
     @rule(waiting=shares, kind=st.sampled_from([None, httpx.ReadTimeout, httpx.ReadError]))
     def stream_ends(self, waiting: float, kind: type[Exception] | None) -> None:
         is_silent = kind is httpx.ReadTimeout
-        self.clock.now += self.read_limit * (1.0 if is_silent else waiting)
+        taken = self.read_limit * (1.0 if is_silent else waiting)
+        self.clock.now = min(self.clock.now + taken, self.ends_at)
         self.leave(kind, is_silent=is_silent)
 
     def leave(self, kind: type[Exception] | None, *, is_silent: bool = False) -> None:
@@ -486,7 +496,6 @@ def test_wait_without_faults_finishes_soon_after_the_run(
             case Listen():
                 action = listen(wait, clock, latency, heartbeat, math.inf if is_mute else ends_at)
             case Poll():
-                wait.request_timeout(CLIENT_LIMITS[0])
                 clock.now += latency
                 status = "completed" if clock.now >= status_ends_at else "running"
                 try:
@@ -504,13 +513,15 @@ def test_wait_without_faults_finishes_soon_after_the_run(
 
 def listen(wait: Wait, clock: Clock, latency: float, heartbeat: float, ends_at: float) -> Any:
     """Serve a stream that reports the end of its run at a given time; return what comes next."""
-    limit = wait.request_timeout(CLIENT_LIMITS[0]).read or 0.0
+    limits = wait.limits(limits_of("stream", None))
+    ends = clock.now + limits.whole
     wait.listen()
     clock.now += latency
     if not wait.opened(STREAM if clock.now < ends_at else response(204)):
         return wait.stream_ended(None)
     for _ in range(1000):
         until_end = ends_at - clock.now
+        limit = min(limits.timeout.read or math.inf, ends - clock.now)
         passed = min(until_end, heartbeat, limit)
         clock.now += passed
         if passed == limit:

@@ -23,6 +23,7 @@ from llama_agents.client import (
 )
 from llama_agents.client._core.actions import Finished, Read, Retry
 from llama_agents.client._core.history import HistoryMachine
+from llama_agents.client._core.limits import limits_of
 from llama_agents.client._core.stream import StreamMachine
 
 from ..support.scripted import frame
@@ -156,7 +157,7 @@ class StreamIsExact(RuleBasedStateMachine):
     def send(self) -> Cursor:
         """Have the next request sent; return the cursor that it asks for."""
         assert (self.machine.request().params or {})["after_sequence"] == self.cursor
-        read = self.machine.request_timeout(httpx.Timeout(45)).read
+        read = self.machine.limits(limits_of("stream", None)).timeout.read
         assert read == min((self.quiet_period or 45) * 2**self.failures, 45)
         self.requests += 1
         return self.cursor

@@ -220,7 +220,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "the client's headers go with every reconnect": Defect(
         replace(
             "Driver.open",
-            r"operation\.request\(client, timeout\)",
+            r"operation\.request\(client, limits\.timeout\)",
             r"(r := \g<0>, '=-1' in str(r.url) or r.headers.pop('authorization', 0))[0]",
         ),
         stream("Resuming-two disconnects, Authorization header on the client"),
@@ -250,12 +250,25 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         stream("Silence-no response"),
     ),
     "there is an idle limit by default": Defect(
-        replace("DEFAULT_TIMEOUT", "read=IDLE_TIMEOUT", "read=None"),
-        "tests/core/test_clients.py::test_default_timeouts_are_those_of_the_documentation",
+        constant("IDLE_LIMIT", "float('inf')"),
+        "tests/core/test_limits.py::test_default_limits_are_those_of_the_documentation",
     ),
-    "connecting has a timeout": Defect(
-        replace("Operation.request", "timeout=timeout", "timeout=httpx.Timeout(9, connect=None)"),
+    "connecting has a limit": Defect(
+        replace(
+            "Driver.open",
+            r"limits\.timeout\)([\s\S]*)limits\.head",
+            r"httpx.Timeout(9, connect=None))\1float('inf')",
+        ),
         stream("Silence-no reply to SYN"),
+    ),
+    "the stock timeout of an httpx client was not chosen": Defect(
+        replace("_chosen_timeout", "external.timeout == STOCK_TIMEOUT", "False"),
+        "tests/_{variant}/test_limits.py::"
+        "test_stock_timeout_of_external_client_counts_as_not_chosen",
+    ),
+    "the head of a stream has a limit": Defect(
+        replace("limits_of", r"head=sum\(.*\)\)", "head=math.inf)"),
+        "tests/_{variant}/test_limits.py::test_head_of_stream_has_a_limit",
     ),
     # ---------------------------------------------------------------- ending early
     "break frees the connection": Defect(
@@ -271,7 +284,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/core/test_closing.py::test_closing_from_another_thread_ends_the_loop_at_once",
     ),
     "a task cancelled at any moment leaves no socket": Defect(
-        drop("asend", "_aclose_streams"),
+        drop("_asend", "_aclose_streams"),
         "tests/faults/test_ending_early.py::test_cancelled_task_leaves_no_socket_in_use",
     ),
     "a stream never iterated does no I/O": Defect(
@@ -296,8 +309,27 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         replace("Call.receive", r"record_failure\(.*\)", "record_failure(None)"),
         call("GET: 503 with Retry-After: 1"),
     ),
-    "is_healthy is never retried": Defect(
-        replace("get_health", "retryable=False", "retryable=True"), call("is_healthy: 503")
+    "is_healthy is not retried when the server is not ready": Defect(
+        replace("Call.receive", r" and \(?not self\._is_health_check\)?", ""),
+        call("is_healthy: 503"),
+    ),
+    "is_healthy is not retried on a new connection": Defect(
+        never("Call._may_retry", "_is_health_check"), call("is_healthy: response lost")
+    ),
+    "a stale connection does not fail is_healthy": Defect(
+        returns("is_stale_connection", "False"), call("is_healthy: stale keep-alive connection")
+    ),
+    "an attempt of a plain call has a limit": Defect(
+        constant("ATTEMPT_LIMIT", "IDLE_LIMIT"),
+        "tests/core/test_limits.py::test_default_limits_are_those_of_the_documentation",
+    ),
+    "all attempts of a plain call have a limit": Defect(
+        drop("Call.limits", "limit_time"),
+        call("GET: no response (limits 0.4 s and 1 s, not 15 s and 45 s)"),
+    ),
+    "a start without waiting has a limit": Defect(
+        drop("Start.limits", r"\.limit_time"),
+        "tests/core/test_start.py::test_only_a_start_without_waiting_has_a_total",
     ),
     "a POST that may have been sent is not retried": Defect(
         returns("Operation.is_safe", "True"), call("send_event: response lost")
@@ -357,15 +389,39 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/_{variant}/test_lost_responses.py::test_wait_learns_of_completion_from_stream",
     ),
     "timeout= is enforced": Defect(
-        never("Wait.request_timeout", "_timeout"),
+        returns("Wait.limits", "operation"),
         call("wait_for_handler(timeout=0.6): no response"),
     ),
     "timeout= is enforced while a response trickles in": Defect(
-        replace("Driver._request", r"None if .* else wait\.deadline_passed", "None"),
+        replace("Driver.open", r"whole=limits\.whole", "whole=float('inf')"),
         call("wait_for_handler(timeout=0.6): response trickling in"),
     ),
+    "the head of a response has a deadline in the async client": Defect(
+        replace("connection.asend", r"started \+ min\(head, whole\)", "math.inf"),
+        "tests/_async/test_limits.py::test_wait_ends_at_its_deadline",
+    ),
+    "the head of a response has a deadline in the sync client": Defect(
+        replace("connection.send", r"started \+ min\(head, whole\)", "math.inf"),
+        "tests/_sync/test_limits.py::test_wait_ends_at_its_deadline",
+    ),
+    "connections that the caller has opened have deadlines": Defect(
+        replace("_wrap_backend", r"pool\.connections", "()"),
+        "tests/core/test_limits.py::test_connection_that_the_caller_has_opened_obeys_deadlines",
+    ),
+    "mounted transports have deadlines": Defect(
+        replace("obey_deadlines", r"client\._mounts\.values\(\)", "()"),
+        "tests/core/test_limits.py::test_mounted_transport_obeys_deadlines",
+    ),
+    "a name with several addresses has one deadline": Defect(
+        returns("deadline._addresses", "[host]"),
+        "tests/core/test_limits.py::test_each_address_of_a_name_has_its_share_of_the_limit",
+    ),
+    "a slow upload has a deadline": Defect(
+        constant("MAX_WRITE", "10 ** 9"),
+        "tests/core/test_limits.py::test_upload_that_is_read_too_slowly_ends_at_its_limit",
+    ),
     "a timeout of zero polls once": Defect(
-        returns("Wait.deadline_passed", "self._remaining() <= 0"),
+        replace("Wait.limits", r"max\(.*LAST_POLL\)", "self._remaining()"),
         "tests/_{variant}/test_client.py::test_wait_with_zero_timeout_polls_once",
     ),
     # ---------------------------------------------------------------- connections and requests

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 from llama_agents.client import WorkflowClient, WorkflowClientError
+from llama_agents.client._core import limits
 
 from examples.chaos_proxy import chaos, in_turn
 
@@ -42,8 +43,10 @@ async def make(client: WorkflowClient, call: Call, handler_id: str) -> str:
 
 @pytest.mark.parametrize("call", [pytest.param(call, id=call.name) for call in CALLS])
 async def test_call_meets_guarantees_under_fault(
-    call: Call, server: ServerProcess, ledger: Ledger
+    call: Call, server: ServerProcess, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, seconds in call.limits.items():
+        monkeypatch.setattr(limits, name, seconds)
     server.ensure_running()
     workflow = {"send": "human", "wait": "count"}.get(call.method)
     handler_id = server.start_run(workflow, n=4, pause=0.5) if workflow else ""

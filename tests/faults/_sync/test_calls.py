@@ -7,6 +7,7 @@ import httpx
 import pytest
 from examples.chaos_proxy import chaos, in_turn
 from llama_agents.client import SyncWorkflowClient, WorkflowClientError
+from llama_agents.client._core import limits
 
 from ...support.any_client import Variant
 from ..calls import CALLS, Call
@@ -40,8 +41,10 @@ def make(client: SyncWorkflowClient, call: Call, handler_id: str) -> str:
 
 @pytest.mark.parametrize("call", [pytest.param(call, id=call.name) for call in CALLS])
 def test_call_meets_guarantees_under_fault(
-    call: Call, server: ServerProcess, ledger: Ledger
+    call: Call, server: ServerProcess, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, seconds in call.limits.items():
+        monkeypatch.setattr(limits, name, seconds)
     server.ensure_running()
     workflow = {"send": "human", "wait": "count"}.get(call.method)
     handler_id = server.start_run(workflow, n=4, pause=0.5) if workflow else ""

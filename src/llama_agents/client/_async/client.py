@@ -60,12 +60,14 @@ class WorkflowClient:
     Args:
         base_url: URL of the server, including its path prefix if it has one
             (``"https://host/deployments/name"``).
-        httpx_client: An ``httpx.AsyncClient`` to send every request with. It is never closed here,
-            and its own timeouts apply; its read timeout is the idle timeout of event streams.
+        httpx_client: An ``httpx.AsyncClient`` to send every request with. It is never closed here.
+            Its timeouts apply as ``timeout`` does, unless they are httpx's default of 5 s.
         headers: Headers of every request (with ``base_url``).
         auth: Credentials of every request, as httpx accepts them (with ``base_url``).
-        timeout: Timeouts in seconds, as httpx accepts them (with ``base_url``). Defaults to 10 s
-            for connecting and 45 s without a byte; the server sends a heartbeat every 25 s.
+        timeout: Timeouts of each phase of a request in seconds, as httpx accepts them (with
+            ``base_url``). By default, streams and ``run_workflow`` tolerate 45 s without a byte
+            (the server sends a heartbeat every 25 s); any other call takes at most 15 s an
+            attempt and 45 s in all, ``is_healthy`` 5 s.
 
     Raises:
         ValueError: Neither or both of the two were given, the URL is unusable, or a setting was
@@ -129,6 +131,7 @@ class WorkflowClient:
 
         Raises:
             ServerError: 503, the server is not ready.
+            httpx.TransportError: The server cannot be reached, or does not respond within 5 s.
         """
         return await self._driver.send(endpoints.get_health())
 

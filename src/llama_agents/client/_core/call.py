@@ -10,10 +10,11 @@ Theory of operation
 
 The only state is the retry budget. Guarantees:
 
-- A GET is retried after any transport error and any retryable status, unless its operation opts
-  out (`Operation.retryable`).
+- A GET is retried after any transport error and any retryable status. A health check is about this
+  very moment: it is retried once, when it met the end of a connection that was kept too long.
 - A POST is retried only after a failure that proves that it was not sent.
 - A caller's mistake is never retried.
+- Attempts and the delays between them end within the total of the operation's limits.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import httpx
 from ..errors import status_error
 from .actions import Finished, Retry, TimeSource
 from .endpoints import Operation
+from .limits import Limits
 from .logs import CALLS
 from .policy import (
     CALL_RETRIES,
@@ -32,13 +34,22 @@ from .policy import (
     RETRYABLE_STATUSES,
     RetryBudget,
     is_caller_error,
+    is_stale_connection,
     raise_final,
 )
 
 T = TypeVar("T")
 
 
-class Exchange(Protocol[T]):
+class Limiting(Protocol):
+    """A machine that has a say in how long its next request may take."""
+
+    def limits(self, operation: Limits) -> Limits:
+        """Return the limits of the next request, given those of its operation."""
+        ...
+
+
+class Exchange(Limiting, Protocol[T]):
     """A machine that sends requests one after the other until it has a result."""
 
     def request(self) -> Operation[Any]:
@@ -54,21 +65,14 @@ class Exchange(Protocol[T]):
         ...
 
 
-class RequestLimits(Protocol):
-    """A machine that says how long its next request may take."""
-
-    def request_timeout(self, client: httpx.Timeout) -> httpx.Timeout:
-        """Return the limits of the next request, given those of the httpx client."""
-        ...
-
-
 class Call(Generic[T]):
     """The machine of a plain call."""
 
     def __init__(self, operation: Operation[T], time: TimeSource) -> None:
         self._operation = operation
+        self._is_health_check = operation.kind == "health check"
         self._budget = RetryBudget(
-            CALL_RETRIES,
+            1 if self._is_health_check else CALL_RETRIES,
             time,
             logger=CALLS,
             subject=operation.name,
@@ -79,13 +83,19 @@ class Call(Generic[T]):
         """Return the operation to send next."""
         return self._operation
 
+    def limits(self, operation: Limits) -> Limits:
+        """Return the limits of the next request: the operation's, within the total."""
+        self._budget.limit_time(operation.total)
+        return operation.within(self._budget.remaining())
+
     def receive(self, response: httpx.Response) -> Retry | Finished[T]:
         """Handle a response whose body has been read.
 
         Raises:
             WorkflowClientError: It is an error, or not the API's.
         """
-        if self._may_retry() and response.status_code in RETRYABLE_STATUSES:
+        is_retried = self._operation.is_safe and not self._is_health_check
+        if is_retried and response.status_code in RETRYABLE_STATUSES:
             delay = self._budget.record_failure(status_error(response))
             if delay is not None:
                 return Retry(delay)
@@ -93,12 +103,13 @@ class Call(Generic[T]):
 
     def failed(self, cause: Exception) -> Retry:
         """Handle one of `TRANSPORT_ERRORS`; raise it if the operation must not be sent again."""
-        not_sent = isinstance(cause, NOT_SENT_ERRORS)
-        if self._may_retry(not_sent=not_sent) and not is_caller_error(cause):
+        if self._may_retry(cause) and not is_caller_error(cause):
             delay = self._budget.record_failure(cause)
             if delay is not None:
                 return Retry(delay)
         raise_final(cause, self._operation.handler_id)
 
-    def _may_retry(self, *, not_sent: bool = False) -> bool:
-        return self._operation.retryable and (self._operation.is_safe or not_sent)
+    def _may_retry(self, cause: Exception) -> bool:
+        if self._is_health_check:
+            return is_stale_connection(cause)
+        return self._operation.is_safe or isinstance(cause, NOT_SENT_ERRORS)

@@ -27,6 +27,7 @@ from ..protocol import (
     WorkflowSchemaResponse,
     WorkflowsListResponse,
 )
+from .limits import Kind
 from .payloads import (
     StartPayload,
     context_payload,
@@ -59,7 +60,7 @@ class Operation(Generic[T]):
         params: The query.
         headers: Headers besides the client's own.
         content: The body.
-        retryable: Whether failures may be retried at all.
+        kind: Says how long it may take, and with that whether failures may be retried.
     """
 
     name: str
@@ -70,7 +71,7 @@ class Operation(Generic[T]):
     params: Mapping[str, Any] | None = None
     headers: Mapping[str, str] | None = attrs.field(default=None, repr=False)
     content: bytes | None = attrs.field(default=None, repr=False)
-    retryable: bool = True
+    kind: Kind = "plain call"
 
     @property
     def is_safe(self) -> bool:
@@ -101,6 +102,7 @@ def _operation(
     request: Mapping[str, Any],
     read: Callable[[httpx.Response, str | None], T],
     handler_id: str | None = None,
+    kind: Kind = "plain call",
 ) -> Operation[T]:
     """Return an operation built from what the ``_get_kwargs`` of its binding returned."""
     body = request.get("json")
@@ -113,6 +115,7 @@ def _operation(
         params=request.get("params"),
         headers=request.get("headers"),
         content=None if body is None else encode(body),
+        kind=kind,
     )
 
 
@@ -122,8 +125,8 @@ def _operation(
 def get_health() -> Operation[HealthResponse]:
     from ..bindings.api.health import get_health as binding
 
-    operation = _operation("get_health", binding._get_kwargs(), reads(HealthResponse))
-    return attrs.evolve(operation, retryable=False)  # the caller asks about this very moment
+    request = binding._get_kwargs()
+    return _operation("get_health", request, reads(HealthResponse), kind="health check")
 
 
 def list_workflows() -> Operation[WorkflowsListResponse]:
@@ -228,6 +231,7 @@ def run_workflow(
             binding._get_kwargs(name, body=body),
             read_successful_run,
             handler_id,
+            kind="blocking start",
         )
         for body in bodies
     ]
@@ -294,7 +298,7 @@ def stream_events(
         "Cache-Control": "no-store",
         "Connection": "close",
     }
-    return attrs.evolve(operation, headers=headers)
+    return attrs.evolve(operation, headers=headers, kind="stream")
 
 
 def _read_nothing(response: httpx.Response, handler_id: str | None) -> None:

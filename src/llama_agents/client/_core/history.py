@@ -19,12 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import attrs
 import httpx
 
 from ..errors import Cursor
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from .actions import Finished, Read, Retry
 from .endpoints import Operation
+from .limits import Limits
 from .stream import ErrorBodyReader, StreamMachine
 
 
@@ -65,13 +67,13 @@ class HistoryMachine:
         """Prepare for a new connection, and return the operation that opens it."""
         return self._stream.request()
 
-    def request_timeout(self, client: httpx.Timeout) -> httpx.Timeout:
-        """Return the limits of the next request: the client's, or less silence."""
-        limits = client.as_dict()
+    def limits(self, operation: Limits) -> Limits:
+        """Return the limits of the next request: the operation's, with less silence."""
+        phases = operation.timeout.as_dict()
         # It covers the wait for the head as well, and a server may be slow with that.
         silence = self._quiet_period * 2**self._stream.failures
-        limits["read"] = silence if limits["read"] is None else min(limits["read"], silence)
-        return httpx.Timeout(**limits)
+        phases["read"] = silence if phases["read"] is None else min(phases["read"], silence)
+        return attrs.evolve(operation, timeout=httpx.Timeout(**phases))
 
     def error_body_reader(self, response: httpx.Response) -> ErrorBodyReader | None:
         """Return what reads the body before `opened`; None for the body of a stream."""

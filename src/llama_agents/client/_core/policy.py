@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC
@@ -38,6 +39,8 @@ TRANSPORT_ERRORS: Final = (httpx.TransportError, httpx.DecodingError, Connection
 NOT_SENT_ERRORS: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """Failures after which the server cannot have seen the request."""
 
+_STALE_ERRORS: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+
 _CALLER_ERRORS: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 
 
@@ -58,6 +61,16 @@ def may_have_arrived(status_code: int) -> bool:
 def is_caller_error(cause: BaseException | None) -> bool:
     """Return whether a failure is the caller's mistake, which retrying cannot fix."""
     return isinstance(cause, _CALLER_ERRORS)
+
+
+def is_stale_connection(cause: Exception) -> bool:
+    """Return whether a request met the end of a connection that was kept from an earlier one."""
+    if not isinstance(cause, _STALE_ERRORS):
+        return False
+    with suppress(RuntimeError):  # it has no request
+        # Recorded by `_transport`, where that is known.
+        return cause.request.extensions.get("connection_opened") is False
+    return False
 
 
 def closes_connection_silently(response: httpx.Response) -> bool:
@@ -121,11 +134,12 @@ def parse_http_date(value: str) -> float | None:
 
 
 class RetryBudget:
-    """How many attempts in a row may fail, and the delays between them.
+    """How many attempts in a row may fail, the delays between them, and the time for them all.
 
     Attributes:
         limit: The number of failures in a row that are retried.
         failures: The number of failures in a row so far.
+        deadline: When no attempt may begin any more, on the monotonic clock.
     """
 
     def __init__(
@@ -139,6 +153,7 @@ class RetryBudget:
     ) -> None:
         self.limit = limit
         self.failures = 0
+        self.deadline = math.inf
         self._time = time
         self._log = functools.partial(log_failure, logger, subject, handler_id=handler_id)
 
@@ -162,8 +177,19 @@ class RetryBudget:
         delay: float | None = None
         if self.failures <= self.limit and requested <= MAX_RETRY_AFTER:
             delay = max(backoff(self.failures, self._time.random), requested)
+            if delay >= self.remaining():
+                delay = None
         self._log(cause, attempt=self.failures, delay=delay, last_sequence=last_sequence)
         return delay
+
+    def limit_time(self, seconds: float) -> None:
+        """Set the deadline, unless it is set already."""
+        if self.deadline == math.inf:
+            self.deadline = self._time.clock() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds until the deadline."""
+        return self.deadline - self._time.clock()
 
     def reset(self) -> None:
         """Start the count again, after progress."""

@@ -49,6 +49,7 @@ from ..errors import InvalidResponseError, status_error
 from ..protocol import HandlerData, is_status_completed
 from .actions import Finished, Retry, TimeSource
 from .endpoints import Operation
+from .limits import Limits
 from .logs import STARTS
 from .policy import (
     CALL_RETRIES,
@@ -133,6 +134,15 @@ class Start:
         if self.phase is Phase.CHECKING:
             return self._poll_response(response)
         return self._start_response(response)
+
+    def limits(self, operation: Limits) -> Limits:
+        """Return the limits of the next request: the operation's, within the total of the start.
+
+        A blocking start has no total: it may be the run that takes long.
+        """
+        if self._start.kind != "blocking start":
+            self._budget.limit_time(operation.total)
+        return operation.within(self._budget.remaining())
 
     def failed(self, cause: Exception) -> Retry:
         """Handle a transport error; raise it, with a note naming the run, if no attempt is left."""

@@ -58,6 +58,7 @@ from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from . import endpoints
 from .actions import Finished, Read, Retry, TimeSource
 from .endpoints import Operation
+from .limits import Limits
 from .logs import STREAMS
 from .policy import (
     MAX_RETRY_AFTER,
@@ -171,9 +172,9 @@ class StreamMachine:
         self._replayed_through = -1 if self.cursor == "now" else self.cursor
         return endpoints.stream_events(self.handler_id, self.cursor, self._include_internal)
 
-    def request_timeout(self, client: httpx.Timeout) -> httpx.Timeout:
-        """Return the limits of the next request: the client's."""
-        return client
+    def limits(self, operation: Limits) -> Limits:
+        """Return the limits of the next request: the operation's."""
+        return operation
 
     def error_body_reader(self, response: httpx.Response) -> ErrorBodyReader | None:
         """Return what reads the body before `opened`; None for the body of a stream."""

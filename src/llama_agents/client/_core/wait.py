@@ -18,15 +18,14 @@ Phases::
 
 - RUNNING: the stream reports the end within milliseconds, so a poll that finds the run running is
   followed by `Listen`. A stream may stay open without reporting anything, so the first chunk
-  (usually a heartbeat) after POLL_EVERY seconds triggers a poll, as does a read timeout. Close to
-  the deadline, when the stream could go silent past it, polls replace the stream. A stream that
-  cannot be opened or breaks is followed by a poll after the poll interval, which grows.
+  (usually a heartbeat) after POLL_EVERY seconds triggers a poll, as does a read timeout. A stream
+  that cannot be opened or breaks is followed by a poll after the poll interval, which grows.
 - CONFIRMING: the status that a poll reads may lag behind the stream. Polls are repeated after the
   status lag, which doubles up to the maximum poll interval; the stream is not opened again.
 
 In both phases a poll that fails with a transport error or a retryable status is repeated after the
-back-off, POLL_RETRIES times in a row at most. The deadline always holds: sleeps end at it, and the
-timeouts of requests shrink towards it. A run that a poll finds ended is returned even then.
+back-off, POLL_RETRIES times in a row at most. The deadline always holds: sleeps and streams end at
+it, and the last poll has at most LAST_POLL seconds more. A run that it finds ended is returned.
 """
 
 from __future__ import annotations
@@ -44,6 +43,7 @@ from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from . import endpoints
 from .actions import Finished, Listen, Poll, Sleep, TimeSource
 from .endpoints import Operation
+from .limits import Limits
 from .logs import WAITS
 from .policy import (
     POLL_RETRIES,
@@ -55,7 +55,7 @@ from .policy import (
 from .sse import SSEDecoder, is_event_stream
 
 POLL_EVERY: Final = 20.0  # s; below the server's heartbeat of 25 s, so that each brings a poll
-MIN_REQUEST_TIMEOUT: Final = 0.1  # s, for each of httpx's timeouts when hardly any time is left
+LAST_POLL: Final = 0.25  # s, for a poll even if the deadline is closer or has passed
 INITIAL_STATUS_LAG: Final = 0.005  # s, doubles
 
 Backoff = Literal["constant", "linear", "exponential"]
@@ -128,7 +128,6 @@ class Wait:
         self._decoder = SSEDecoder()
         self._is_streaming = False
         self._opened_at = 0.0
-        self._read_timeout: float | None = None  # s, of the request under way
 
     def poll_response(self, response: httpx.Response) -> Listen | Sleep | Finished[HandlerData]:
         """Handle the response to a poll.
@@ -145,7 +144,7 @@ class Wait:
         self._budget.reset()
         self._check_deadline()
         if self.phase is Phase.RUNNING:
-            return Listen()
+            return Listen() if self._remaining() > LAST_POLL else self._sleep(LAST_POLL)
         lag = self._status_lag
         self._status_lag = max(lag, min(2 * lag, self._max_interval))
         return self._sleep(lag)
@@ -166,24 +165,9 @@ class Wait:
         self._check_deadline(cause)
         return self._sleep(delay)
 
-    def request_timeout(self, client: httpx.Timeout) -> httpx.Timeout:
-        """Return the limits of the next request: the client's, or less near the deadline.
-
-        They are remembered: the read timeout decides how long a stream may be silent.
-        """
-        limits = client.as_dict()
-        if self._timeout is not None:
-            # A request can stall while connecting, and again while reading.
-            most = max(self._remaining() / 2, MIN_REQUEST_TIMEOUT)
-            limits = {
-                name: most if limit is None else min(limit, most) for name, limit in limits.items()
-            }
-        self._read_timeout = limits["read"]
-        return httpx.Timeout(**limits)
-
-    def deadline_passed(self) -> bool:
-        """Return whether to abandon a response that is still arriving."""
-        return self._remaining() <= -MIN_REQUEST_TIMEOUT
+    def limits(self, operation: Limits) -> Limits:
+        """Return the limits of the next request: the operation's, or less near the deadline."""
+        return operation.within(max(self._remaining(), LAST_POLL))
 
     def listen(self) -> Operation[None]:
         """Prepare for a new stream, and return the operation that opens it."""
@@ -197,7 +181,7 @@ class Wait:
         self._is_streaming = is_event_stream(response)
         if response.status_code == 204:
             self.phase = Phase.CONFIRMING
-        return self._is_streaming and not self._idle_exceeds_deadline()
+        return self._is_streaming
 
     def receive(self, chunk: bytes) -> Poll | None:
         """Handle a chunk of the stream; return `Poll` to leave the stream for a poll."""
@@ -206,7 +190,7 @@ class Wait:
                 self.phase = Phase.CONFIRMING
                 return Poll()
         is_due = self._clock() - self._opened_at >= POLL_EVERY
-        return Poll() if is_due or self._idle_exceeds_deadline() else None
+        return Poll() if is_due or self._remaining() <= 0 else None
 
     def stream_ended(self, cause: Exception | None) -> Poll | Sleep:
         """Handle the end of the stream, or a failure to open it."""
@@ -219,10 +203,6 @@ class Wait:
 
     def _sleep(self, seconds: float) -> Sleep:
         return Sleep(min(seconds, max(0.0, self._remaining())))
-
-    def _idle_exceeds_deadline(self) -> bool:
-        """Return whether a stream that is silent from here on is noticed after the deadline."""
-        return self._read_timeout is not None and self._remaining() < self._read_timeout
 
     def _remaining(self) -> float:
         """Return the seconds until the deadline."""

@@ -11,8 +11,9 @@ import httpx
 
 from .._core import endpoints
 from .._core.actions import Finished, Listen, Poll, Retry, Sleep, TimeSource
-from .._core.call import Call, Exchange, RequestLimits
+from .._core.call import Call, Exchange, Limiting
 from .._core.endpoints import Operation
+from .._core.limits import limits_of
 from .._core.logs import log_response
 from .._core.payloads import StartPayload
 from .._core.policy import TRANSPORT_ERRORS, closes_connection_silently
@@ -54,7 +55,7 @@ class Driver:
         while True:
             action: Retry | Finished[T]
             try:
-                response = self._request(exchange.request())
+                response = self._request(exchange.request(), exchange)
             except TRANSPORT_ERRORS as error:
                 action = exchange.failed(error)
             else:
@@ -126,24 +127,23 @@ class Driver:
             cause = error
         return wait.stream_ended(cause)
 
-    def open(
-        self, operation: Operation[Any], limits: RequestLimits | None = None
-    ) -> httpx.Response:
+    def open(self, operation: Operation[Any], machine: Limiting) -> httpx.Response:
         """Send an operation; return its response with the body still to be read.
 
         Args:
             operation: What to send.
-            limits: Says how long the request may take; by default the client does.
+            machine: Has a say in how long it may take.
         """
         client = self.clients.get()
-        timeout = client.timeout if limits is None else limits.request_timeout(client.timeout)
-        response = send(client, operation.request(client, timeout))
+        limits = machine.limits(limits_of(operation.kind, self.clients.chosen_timeout))
+        request = operation.request(client, limits.timeout)
+        response = send(client, request, head=limits.head, whole=limits.whole)
         log_response(operation.name, operation.handler_id, response.status_code)
         return response
 
-    def _request(self, operation: Operation[Any], wait: Wait | None = None) -> httpx.Response:
-        response = self.open(operation, wait)
-        read(response, None if wait is None else wait.deadline_passed)
+    def _request(self, operation: Operation[Any], machine: Limiting) -> httpx.Response:
+        response = self.open(operation, machine)
+        read(response)
         if closes_connection_silently(response):
             shutdown_socket(response)
         return response

@@ -16,12 +16,8 @@ import httpx
 
 from .concurrency import current_loop
 
-IDLE_TIMEOUT: Final = 45.0  # s without a byte; the server's heartbeat is 25 s
-CONNECT_TIMEOUT: Final = 10.0  # s
-
-DEFAULT_TIMEOUT: Final = httpx.Timeout(
-    connect=CONNECT_TIMEOUT, read=IDLE_TIMEOUT, write=IDLE_TIMEOUT, pool=None
-)
+# The timeout of an httpx client for which nobody chose one.
+STOCK_TIMEOUT: Final = httpx.Timeout(5.0)
 # A stream holds its connection for as long as it lasts, so a limit would make one wait for another.
 # Idle connections are closed before the server closes them after 5 s (uvicorn): a request that
 # meets that end is lost.
@@ -40,7 +36,7 @@ class Settings:
         base_url: Where the server is.
         headers: Headers of every request.
         auth: Credentials of every request.
-        timeout: Limits of every request; None for `DEFAULT_TIMEOUT`.
+        timeout: The chosen timeouts, which each request then carries.
     """
 
     base_url: httpx.URL = attrs.field(repr=False)
@@ -57,7 +53,6 @@ class Settings:
             "base_url": url.copy_with(userinfo=b""),
             "headers": self.headers,
             "auth": login if self.auth is None else self.auth,
-            "timeout": DEFAULT_TIMEOUT if self.timeout is None else self.timeout,
             "limits": _LIMITS,
         }
 
@@ -133,6 +128,11 @@ class AsyncClients:
         self._closed = False
         self._owned: dict[object, _Owned] = {}
 
+    @property
+    def chosen_timeout(self) -> httpx.Timeout | None:
+        """The timeouts that the caller chose, or None."""
+        return _chosen_timeout(self._external, self._settings)
+
     async def get(self) -> httpx.AsyncClient:
         """Return the client of the running event loop.
 
@@ -204,6 +204,11 @@ class Clients:
         self._lock = threading.Lock()
         self._owned: httpx.Client | None = None
 
+    @property
+    def chosen_timeout(self) -> httpx.Timeout | None:
+        """The timeouts that the caller chose, or None."""
+        return _chosen_timeout(self._external, self._settings)
+
     def get(self) -> httpx.Client:
         """Return the client.
 
@@ -225,6 +230,16 @@ class Clients:
             self._closed = True
             if self._owned is not None:
                 self._owned.close()
+
+
+def _chosen_timeout(
+    external: httpx.AsyncClient | httpx.Client | None, settings: Settings | None
+) -> httpx.Timeout | None:
+    if external is not None:
+        return None if external.timeout == STOCK_TIMEOUT else external.timeout
+    if settings is None or settings.timeout is None:
+        return None
+    return httpx.Timeout(settings.timeout)
 
 
 def _open_settings(settings: Settings | None, closed: bool) -> Settings:

@@ -7,25 +7,58 @@ until the client is closed, so it is closed here.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-import attrs
 import httpx
 
 from .concurrency import shielded
+from .deadline import MESSAGE, AsyncDeadlineStream, DeadlineStream, Until, now, obey_deadlines
 
-DEADLINE_PASSED: Final = "The response was still arriving at the deadline"
+# What a request's extensions record, as far as its transport tells: whether a connection was opened
+# for it, and that sending it has begun.
+CONNECTION_OPENED: Final = "connection_opened"
+SENT: Final = "sent"
 
 
-async def asend(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
-    """Send a request; return the response, its body not yet read."""
+async def asend(
+    client: httpx.AsyncClient, request: httpx.Request, *, head: float, whole: float
+) -> httpx.Response:
+    """Send a request; return the response, its body not yet read.
+
+    Args:
+        client: What to send it with.
+        request: What to send.
+        head: Seconds until the head of the response must have arrived.
+        whole: Seconds until the whole response must have arrived.
+    """
+    import anyio
+
+    response = None
+    started = anyio.current_time()
+    with anyio.CancelScope(deadline=started + min(head, whole)):
+        response = await _asend(client, request)
+    if response is None:
+        is_connecting = CONNECTION_OPENED in request.extensions and SENT not in request.extensions
+        raise (httpx.ConnectTimeout if is_connecting else httpx.ReadTimeout)(MESSAGE)
+    if whole < math.inf:
+        response.stream = AsyncDeadlineStream(response.stream, started + whole)
+    return response
+
+
+async def _asend(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
     opened_streams: list[Any] = []  # network streams of the connections opened for this request
 
     async def trace(event: str, info: Mapping[str, Any]) -> None:
+        if event.endswith((".connect_tcp.started", ".connect_unix_socket.started")):
+            request.extensions[CONNECTION_OPENED] = True
+        elif event.endswith(".send_request_headers.started"):
+            request.extensions.setdefault(CONNECTION_OPENED, False)
+            request.extensions[SENT] = True
         if event.endswith("connect_tcp.complete"):
             opened_streams.append(info["return_value"])
         elif event.startswith("http2."):
@@ -39,14 +72,15 @@ async def asend(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Resp
         raise
 
 
-async def aread(
-    response: httpx.Response, deadline_passed: Callable[[], bool] | None = None
-) -> None:
-    """Read the body of a response; raise ``httpx.ReadTimeout`` once the deadline has passed."""
-    if deadline_passed is not None:
-        response.stream = _AsyncDeadlineStream(response.stream, deadline_passed)
+async def aread(response: httpx.Response) -> None:
+    """Read the body of a response."""
+    stream = response.stream
     try:
-        await response.aread()
+        if isinstance(stream, AsyncDeadlineStream):
+            response.stream = stream.stream
+            await stream.within_deadline(response.aread())  # a scope for each chunk costs more
+        else:
+            await response.aread()
     except BaseException:
         await _aclose_socket(response)
         raise
@@ -74,15 +108,33 @@ async def _aclose_streams(streams: Sequence[Any]) -> None:
                 await stream.aclose()
 
 
-def send(client: httpx.Client, request: httpx.Request) -> httpx.Response:
-    """Send a request; return the response, its body not yet read."""
-    return client.send(request, stream=True)
+def send(
+    client: httpx.Client, request: httpx.Request, *, head: float, whole: float
+) -> httpx.Response:
+    """Send a request; return the response, its body not yet read.
+
+    Args:
+        client: What to send it with.
+        request: What to send.
+        head: Seconds until the head of the response must have arrived.
+        whole: Seconds until the whole response must have arrived.
+    """
+    obey_deadlines(client)
+    started = now()
+    with Until(started + min(head, whole)) as context:
+        try:
+            response = client.send(request, stream=True)
+        except httpx.TransportError:
+            if context.opened is not None:
+                request.extensions[CONNECTION_OPENED] = context.opened
+            raise
+    if whole < math.inf:
+        response.stream = DeadlineStream(response.stream, started + whole)
+    return response
 
 
-def read(response: httpx.Response, deadline_passed: Callable[[], bool] | None = None) -> None:
-    """Read the body of a response; raise ``httpx.ReadTimeout`` once the deadline has passed."""
-    if deadline_passed is not None:
-        response.stream = _DeadlineStream(response.stream, deadline_passed)
+def read(response: httpx.Response) -> None:
+    """Read the body of a response."""
     try:
         response.read()
     except BaseException:
@@ -93,41 +145,6 @@ def read(response: httpx.Response, deadline_passed: Callable[[], bool] | None = 
 def close_response(response: httpx.Response) -> None:
     """Close a response, whatever is left of its body."""
     response.close()
-
-
-# httpx limits each read; without these, a body that trickles in is read forever.
-
-
-@attrs.frozen
-class _AsyncDeadlineStream(httpx.AsyncByteStream):
-    _stream: Any
-    _deadline_passed: Callable[[], bool]
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            if self._deadline_passed():
-                await self.aclose()
-                raise httpx.ReadTimeout(DEADLINE_PASSED)
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-@attrs.frozen
-class _DeadlineStream(httpx.SyncByteStream):
-    _stream: Any
-    _deadline_passed: Callable[[], bool]
-
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._stream:
-            if self._deadline_passed():
-                self.close()
-                raise httpx.ReadTimeout(DEADLINE_PASSED)
-            yield chunk
-
-    def close(self) -> None:
-        self._stream.close()
 
 
 def shutdown_socket(response: httpx.Response) -> None:

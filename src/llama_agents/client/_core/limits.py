@@ -1,0 +1,72 @@
+"""What bounds a request: how long each phase may take, and how long all of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Literal
+
+import attrs
+import httpx
+
+IDLE_LIMIT: Final = 45.0  # s without a byte; the server's heartbeat is 25 s
+CONNECT_LIMIT: Final = 10.0  # s
+ATTEMPT_LIMIT: Final = 15.0  # s, of one attempt of a plain call
+CALL_LIMIT: Final = 45.0  # s, of all attempts of a plain call, with the delays between them
+HEALTH_LIMIT: Final = 5.0  # s, of `is_healthy`
+
+Kind = Literal["plain call", "health check", "stream", "blocking start"]
+"""Kinds of operation, by the time that they may take."""
+
+
+@attrs.frozen
+class Limits:
+    """What bounds one request, and the call that it belongs to.
+
+    Attributes:
+        timeout: The time for each phase, as httpx counts it: each byte starts it again.
+        head: Seconds until the head of the response must have arrived.
+        whole: Seconds until the whole response must have arrived.
+        total: Seconds for all attempts of the call.
+    """
+
+    timeout: httpx.Timeout
+    head: float = math.inf
+    whole: float = math.inf
+    total: float = math.inf
+
+    def within(self, seconds: float) -> Limits:
+        """Return these limits, with no more than some seconds for the whole response."""
+        if seconds >= self.whole:
+            return self
+        phases = {
+            name: seconds if limit is None else min(limit, seconds)
+            for name, limit in self.timeout.as_dict().items()
+        }
+        return attrs.evolve(
+            self, timeout=httpx.Timeout(**phases), head=min(self.head, seconds), whole=seconds
+        )
+
+
+def limits_of(kind: Kind, chosen: httpx.Timeout | None) -> Limits:
+    """Return the limits of an operation.
+
+    Args:
+        kind: Its kind.
+        chosen: The timeouts of the httpx client, or None if nobody chose them.
+    """
+    match kind:
+        case "stream" | "blocking start":  # as long as the run takes, but not in silence
+            timeout = chosen or _phases(IDLE_LIMIT)
+            times = (timeout.connect, timeout.write, timeout.read)
+            return Limits(timeout, head=sum(math.inf if t is None else t for t in times))
+        case _ if chosen is not None:
+            return Limits(chosen)
+        case "health check":
+            return Limits(_phases(HEALTH_LIMIT), HEALTH_LIMIT, HEALTH_LIMIT, HEALTH_LIMIT)
+        case "plain call":
+            return Limits(_phases(ATTEMPT_LIMIT), ATTEMPT_LIMIT, ATTEMPT_LIMIT, CALL_LIMIT)
+
+
+def _phases(longest: float) -> httpx.Timeout:
+    connect = min(CONNECT_LIMIT, longest)
+    return httpx.Timeout(longest, connect=connect, pool=connect)
