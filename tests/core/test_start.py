@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -32,9 +31,8 @@ def start(
     wait: bool = True,
     start_event: Any = None,
 ) -> Start:
-    build: Callable[..., Any] = endpoints.run_workflow if wait else endpoints.run_workflow_nowait
     return Start(
-        build("w", "h1", start_event, None),
+        endpoints.start_run("w", "h1", start_event, None, blocking=wait),
         endpoints.get_handler("h1", must_succeed=wait),
         "h1",
         id_is_generated=id_is_generated,

@@ -96,9 +96,8 @@ class StartHappensOnce(RuleBasedStateMachine):
         self.was_lost = False
         self.start_is_on_its_way = False  # while the client takes it for lost
         self.over = False
-        operation = endpoints.run_workflow if blocks else endpoints.run_workflow_nowait
         self.machine = Start(
-            operation("w", HANDLER_ID, Begin(), None),
+            endpoints.start_run("w", HANDLER_ID, Begin(), None, blocking=blocks),
             endpoints.get_handler(HANDLER_ID, must_succeed=blocks),
             HANDLER_ID,
             id_is_generated=id_is_generated,

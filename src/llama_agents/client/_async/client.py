@@ -14,7 +14,7 @@ from .._core.batch import BatchState, is_asynchronous, length
 from .._core.batch_results import MapProgress, MapResult
 from .._core.checkpoint import ensure_same_run, read_checkpoint
 from .._core.logs import RUNS
-from .._core.start import Start, new_handler_id
+from .._core.start import new_handler_id
 from .._core.stream import StreamMachine
 from .._core.wait import Backoff, Wait
 from .._lazy_types import Context, Event, EventTypes, StartEvent, WorkflowGraphResponse
@@ -244,14 +244,14 @@ class WorkflowClient:
             await self._driver.send(endpoints.check_start(workflow_name, start_event))
         id_is_generated = handler_id is None
         handler_id = new_handler_id() if handler_id is None else handler_id
-        start = Start(
-            endpoints.run_workflow(workflow_name, handler_id, start_event, context),
-            endpoints.get_handler(handler_id, must_succeed=True),
+        handler = await self._driver.start_run(
+            workflow_name,
             handler_id,
+            start_event,
+            context,
             id_is_generated=id_is_generated,
-            time=self._driver.time,
+            blocking=True,
         )
-        handler = await self._driver.exchange(start)
         if is_status_completed(handler.status):
             return handler
         return await self._driver.wait(self._driver.completion_wait(handler_id))

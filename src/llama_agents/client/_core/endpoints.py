@@ -34,7 +34,7 @@ from .payloads import (
     event_payload,
     start_event_encodings,
 )
-from .responses import read_handler, read_successful_run, reads
+from .responses import Reader, read_handler, read_successful_run, reads
 
 if TYPE_CHECKING:
     from .._events.schema import EventDeclaration
@@ -211,48 +211,40 @@ def _reading_further(
 # ---------------------------------------------------------------------------- starts
 
 
-def run_workflow(
+def start_run(
     workflow_name: str,
     handler_id: str,
     start_event: StartPayload,
     context: Context | dict[str, Any] | None,
+    *,
+    blocking: bool,
 ) -> list[Operation[HandlerData]]:
-    """The start in each encoding of its event, in the order to try them."""
-    from ..bindings.api.workflows import run_workflow as binding
+    """The start in each encoding of its event, in the order to try them.
 
-    bodies = _start_bodies(handler_id, start_event, context)
-    name = _segment("workflow_name", workflow_name)
-    return [
-        _operation(
-            "run_workflow",
-            binding._get_kwargs(name, body=body),
-            read_successful_run,
-            handler_id,
-        )
-        for body in bodies
-    ]
+    Args:
+        workflow_name: Name of the workflow.
+        handler_id: ID of the run.
+        start_event: What the workflow starts with.
+        context: The state of an earlier run to continue from.
+        blocking: Whether the response comes when the run has completed.
+    """
+    request: Callable[..., Mapping[str, Any]]
+    read: Reader[HandlerData]
+    if blocking:
+        from ..bindings.api.workflows import run_workflow
 
+        request, operation, read = run_workflow._get_kwargs, "run_workflow", read_successful_run
+    else:
+        from ..bindings.api.workflows import run_workflow_nowait
 
-def run_workflow_nowait(
-    workflow_name: str,
-    handler_id: str,
-    start_event: StartPayload,
-    context: Context | dict[str, Any] | None,
-) -> list[Operation[HandlerData]]:
-    """The start in each encoding of its event, in the order to try them."""
-    from ..bindings.api.workflows import run_workflow_nowait as binding
-
-    bodies = _start_bodies(handler_id, start_event, context)
-    name = _segment("workflow_name", workflow_name)
-    return [
-        _operation(
+        request, operation, read = (
+            run_workflow_nowait._get_kwargs,
             "run_workflow_nowait",
-            binding._get_kwargs(name, body=body),
             reads(HandlerData),
-            handler_id,
         )
-        for body in bodies
-    ]
+    bodies = _start_bodies(handler_id, start_event, context)
+    name = _segment("workflow_name", workflow_name)
+    return [_operation(operation, request(name, body=body), read, handler_id) for body in bodies]
 
 
 def _start_bodies(

@@ -73,10 +73,13 @@ class Driver:
         context: Context | dict[str, Any] | None = None,
         *,
         id_is_generated: bool,
+        blocking: bool = False,
     ) -> HandlerData:
-        """Start a run without waiting for it."""
-        encodings = endpoints.run_workflow_nowait(workflow_name, handler_id, start_event, context)
-        poll = endpoints.get_handler(handler_id)
+        """Start a run; if ``blocking``, wait for its end as long as its connection holds."""
+        encodings = endpoints.start_run(
+            workflow_name, handler_id, start_event, context, blocking=blocking
+        )
+        poll = endpoints.get_handler(handler_id, must_succeed=blocking)
         return self.exchange(
             Start(encodings, poll, handler_id, id_is_generated=id_is_generated, time=self.time)
         )
