@@ -231,17 +231,16 @@ class WorkflowClient:
             The completed run, including its result.
 
         Raises:
-            WorkflowFailedError: The run failed, timed out or was cancelled.
+            WorkflowFailedError: The run failed, timed out or was cancelled, or its engine stopped.
             NotFoundError: There is no such workflow.
             ConflictError: A run with that ID is running.
             StatusError: 400, the server rejects the start event or the context.
             InvalidResponseError: The response was lost, and the run found under that ID may be
                 this one or an earlier one.
-            EventValidationError: The start event does not match the schema; it was not sent.
+            EventValidationError: The workflow would not read every field of the start event or,
+                with ``validate``, it does not match the schema; it was not sent.
             ValueError: An argument is invalid; nothing was sent.
         """
-        if validate:
-            await self._driver.send(endpoints.check_start(workflow_name, start_event))
         id_is_generated = handler_id is None
         handler_id = new_handler_id() if handler_id is None else handler_id
         handler = await self._driver.start_run(
@@ -251,6 +250,7 @@ class WorkflowClient:
             context,
             id_is_generated=id_is_generated,
             blocking=True,
+            validate=validate,
         )
         if is_status_completed(handler.status):
             return handler
@@ -288,17 +288,17 @@ class WorkflowClient:
             StatusError: 400, the server rejects the start event or the context.
             InvalidResponseError: The response was lost, and the run found under that ID may be
                 this one or an earlier one.
-            EventValidationError: The start event does not match the schema; it was not sent.
+            EventValidationError: The workflow would not read every field of the start event or,
+                with ``validate``, it does not match the schema; it was not sent.
             ValueError: An argument is invalid; nothing was sent.
         """
-        if validate:
-            await self._driver.send(endpoints.check_start(workflow_name, start_event))
         return await self._driver.start_run(
             workflow_name,
             new_handler_id() if handler_id is None else handler_id,
             start_event,
             context,
             id_is_generated=handler_id is None,
+            validate=validate,
         )
 
     async def start(
@@ -542,6 +542,7 @@ class WorkflowClient:
 
         Raises:
             NotFoundError: There is no such run.
+            WorkflowFailedError: The engine of the run stopped without an outcome.
             UnreadableResultError: The server cannot decode the run's result.
         """
         return await self._driver.send(endpoints.get_handler(handler_id))
@@ -575,6 +576,7 @@ class WorkflowClient:
         Raises:
             WaitTimeoutError: The run is still running after ``timeout`` seconds.
             NotFoundError: There is no such run.
+            WorkflowFailedError: The engine of the run stopped without an outcome.
             UnreadableResultError: The server cannot decode the run's result.
             ValueError: An argument is out of range.
         """

@@ -232,17 +232,16 @@ class SyncWorkflowClient:
             The completed run, including its result.
 
         Raises:
-            WorkflowFailedError: The run failed, timed out or was cancelled.
+            WorkflowFailedError: The run failed, timed out or was cancelled, or its engine stopped.
             NotFoundError: There is no such workflow.
             ConflictError: A run with that ID is running.
             StatusError: 400, the server rejects the start event or the context.
             InvalidResponseError: The response was lost, and the run found under that ID may be
                 this one or an earlier one.
-            EventValidationError: The start event does not match the schema; it was not sent.
+            EventValidationError: The workflow would not read every field of the start event or,
+                with ``validate``, it does not match the schema; it was not sent.
             ValueError: An argument is invalid; nothing was sent.
         """
-        if validate:
-            self._driver.send(endpoints.check_start(workflow_name, start_event))
         id_is_generated = handler_id is None
         handler_id = new_handler_id() if handler_id is None else handler_id
         handler = self._driver.start_run(
@@ -252,6 +251,7 @@ class SyncWorkflowClient:
             context,
             id_is_generated=id_is_generated,
             blocking=True,
+            validate=validate,
         )
         if is_status_completed(handler.status):
             return handler
@@ -289,17 +289,17 @@ class SyncWorkflowClient:
             StatusError: 400, the server rejects the start event or the context.
             InvalidResponseError: The response was lost, and the run found under that ID may be
                 this one or an earlier one.
-            EventValidationError: The start event does not match the schema; it was not sent.
+            EventValidationError: The workflow would not read every field of the start event or,
+                with ``validate``, it does not match the schema; it was not sent.
             ValueError: An argument is invalid; nothing was sent.
         """
-        if validate:
-            self._driver.send(endpoints.check_start(workflow_name, start_event))
         return self._driver.start_run(
             workflow_name,
             new_handler_id() if handler_id is None else handler_id,
             start_event,
             context,
             id_is_generated=handler_id is None,
+            validate=validate,
         )
 
     def start(
@@ -543,6 +543,7 @@ class SyncWorkflowClient:
 
         Raises:
             NotFoundError: There is no such run.
+            WorkflowFailedError: The engine of the run stopped without an outcome.
             UnreadableResultError: The server cannot decode the run's result.
         """
         return self._driver.send(endpoints.get_handler(handler_id))
@@ -576,6 +577,7 @@ class SyncWorkflowClient:
         Raises:
             WaitTimeoutError: The run is still running after ``timeout`` seconds.
             NotFoundError: There is no such run.
+            WorkflowFailedError: The engine of the run stopped without an outcome.
             UnreadableResultError: The server cannot decode the run's result.
             ValueError: An argument is out of range.
         """
