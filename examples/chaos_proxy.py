@@ -38,7 +38,8 @@ class Fault:
     """What to do with one request. By default, it is forwarded without a fault.
 
     Attributes:
-        instead: The bytes to respond with; the request is not forwarded.
+        instead: The bytes to respond with; the request is forwarded only if it is to be lost as
+            soon as it is ``forwarded``.
         lose: Close the connection ``before`` the request is forwarded, as soon as it is
             ``forwarded``, or ``after`` the server has responded. The client gets no response.
         stall: Forward the request, and send nothing back.
@@ -217,14 +218,16 @@ class _Proxy:
         """Respond to one request; return whether the connection can be kept alive."""
         if fault.lose == "before":
             return False
-        if fault.instead is not None:
-            response = fault.instead() if callable(fault.instead) else fault.instead
+        response = (fault.instead() if callable(fault.instead) else fault.instead) or b""
+        if response and fault.lose is None:
             await _write(client, response, fault.trickle)
             return b"connection: close" not in response.lower()
         reader, server = await asyncio.open_connection(self._upstream.hostname, self._upstream.port)
         try:
             server.write(_rewind(request.raw, fault.rewind))
             if fault.lose == "forwarded":
+                client.write(response)
+                await client.drain()
                 return False
             if fault.stall:
                 await asyncio.Event().wait()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 from llama_agents.client import (
     ConflictError,
+    EventValidationError,
     InvalidResponseError,
     NotFoundError,
     ServerError,
@@ -29,6 +31,7 @@ from ..support.workflows import (
     Named,
     OutEvent,
     ResponseEvent,
+    Unstorable,
     sample_workflows,
 )
 from .replies import replies, reported
@@ -95,20 +98,101 @@ async def test_graph_contains_the_steps(server_url: str) -> None:
         ("typed", {"name": "Ada"}, {"output": "Hello, Ada!"}),
         ("typed", {"type": "GreetStart", "value": {"name": "Ada"}}, {"output": "Hello, Ada!"}),
         ("unbox", Boxed(value=7), {"result": 7}),
+        ("unbox", {"value": 7}, {"result": 7}),
+        ("unbox", StartEvent(value=7), {"result": 7}),  # type: ignore[call-arg]
+        ("unbox", {"type": "Boxed", "value": {"value": 7}}, {"result": 7}),
+        ("echo", {"value": 5, "type": "t"}, {"result": {"value": 5, "type": "t"}}),
     ],
 )
+@pytest.mark.parametrize("validate", [False, True])
 @pytest.mark.parametrize("wait", [True, False])
 async def test_start_event_reaches_workflow_in_every_form(
-    server_url: str, workflow: str, start_event: Any, expected: dict[str, Any], wait: bool
+    server_url: str,
+    workflow: str,
+    start_event: Any,
+    expected: dict[str, Any],
+    wait: bool,
+    validate: bool,
 ) -> None:
+    options: dict[str, Any] = {"start_event": start_event, "validate": validate}
     async with WorkflowClient(base_url=server_url) as client:
         if wait:
-            handler = await client.run_workflow(workflow, start_event=start_event)
+            handler = await client.run_workflow(workflow, **options)
         else:
-            started = await client.run_workflow_nowait(workflow, start_event=start_event)
+            started = await client.run_workflow_nowait(workflow, **options)
             handler = await client.wait_for_handler(started.handler_id, poll_interval=0.01)
     assert handler.status == "completed"
     assert handler.result == expected
+
+
+@pytest.mark.parametrize("validate", [False, True])
+@pytest.mark.parametrize(
+    ("start_event", "words"),
+    [
+        (Boxed(value=1), "Invalid event type: Boxed.*GreetStart, which has no field 'value'"),
+        (ResponseEvent(response="x"), "Invalid event type: ResponseEvent"),
+        (OutEvent(output="x"), "must be an instance of"),
+        ({"value": {"name": "Ada"}}, "GreetStart, which has no field 'value'"),
+        ({"type": "Boxed", "value": {"name": "Ada"}}, "Invalid event type: Boxed"),
+    ],
+)
+async def test_start_event_that_workflow_would_not_read_starts_nothing(
+    server_url: str, start_event: Any, words: str, validate: bool
+) -> None:
+    """Every field of the start class has a default: a run with all of them must not begin."""
+    async with WorkflowClient(base_url=server_url) as client:
+        before = await client.get_handlers()
+        for start in (client.run_workflow, client.run_workflow_nowait):
+            with pytest.raises((StatusError, EventValidationError), match=words):
+                await start("typed", start_event=start_event, validate=validate)
+        (result,) = [done async for done in client.map_workflow("typed", [start_event])]
+        assert isinstance(result.error, (StatusError, EventValidationError))
+        assert await client.get_handlers() == before
+
+
+async def test_run_whose_engine_dies_is_an_error_and_can_be_purged() -> None:
+    with serve({"unstorable": Unstorable()}) as url:
+        async with WorkflowClient(base_url=url) as client:
+            with pytest.raises(WorkflowFailedError, match="stopped without an outcome") as caught:
+                await client.run_workflow("unstorable", "h1")
+            assert caught.value.handler.status == "running"
+            with pytest.raises(WaitTimeoutError):  # no other response tells
+                await client.wait_for_handler("h1", timeout=0.2)
+            await client.cancel_handler("h1", purge=True)
+            with pytest.raises(NotFoundError):
+                await client.get_handler("h1")
+
+
+@pytest.mark.parametrize("status", ["running", "paused"])
+async def test_500_with_a_run_that_has_not_ended_is_an_error(status: str) -> None:
+    client = replies(lambda _: httpx.Response(500, json=reported("r1", status)))
+    run = client.get_run("h1")
+    for call in (
+        partial(client.run_workflow, "w", "h1"),
+        partial(client.run_workflow_nowait, "w", "h1"),
+        partial(client.get_handler, "h1"),
+        partial(client.wait_for_handler, "h1"),
+        run.result,
+        run.status,
+    ):
+        with pytest.raises(WorkflowFailedError, match=f"status is '{status}'") as caught:
+            await call()  # type: ignore[operator]
+        assert caught.value.handler.handler_id == "h1"
+
+
+async def test_run_whose_engine_died_ends_interact_and_its_item_of_a_batch() -> None:
+    def reply(request: httpx.Request) -> httpx.Response:
+        if request.url.path.startswith("/events/"):
+            return httpx.Response(204)
+        status = 200 if request.method == "POST" else 500
+        return httpx.Response(status, json=reported("r1", "running"))
+
+    client = replies(reply)
+    with pytest.raises(WorkflowFailedError, match="stopped without an outcome"):
+        await client.get_run("h1").interact({})
+    (result,) = [result async for result in client.map_workflow("w", [{}])]
+    assert isinstance(result.error, WorkflowFailedError)
+    assert result.handler is result.error.handler
 
 
 async def test_run_workflow_raises_for_failed_run_and_get_handler_returns_it(

@@ -6,11 +6,18 @@ the connections of a server that keeps running.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
 import pytest
 from llama_agents.client import InvalidResponseError, ServerError, WorkflowClient
 from llama_agents.client._core.start import new_handler_id
+from llama_agents.client.testing import serve
 
 from examples.chaos_proxy import Moment, chaos, losing
+
+from ..support.server import wait_until
+from ..support.workflows import Human
 
 pytestmark = pytest.mark.anyio
 
@@ -45,6 +52,26 @@ async def test_start_raises_if_run_found_may_be_an_earlier_one(server_url: str) 
             with pytest.raises(InvalidResponseError) as caught:
                 await client.run_workflow("greet", name, {"name": "Bob"})
     assert caught.value.handler_id == name
+
+
+async def test_run_workflow_survives_release_of_its_idle_run() -> None:
+    """The server ends the request of a run that it releases from memory with a plain 500."""
+    with (
+        serve({"human": Human(timeout=60)}, idle_timeout=0.1) as url,
+        chaos(url, losing([])) as proxy,
+        ThreadPoolExecutor(1) as threads,
+    ):
+
+        def answer_once_released() -> int:
+            wait_until(lambda: proxy.count("poll"))
+            event = {"type": "ResponseEvent", "value": {"response": "Ada"}}
+            return httpx.post(f"{url}/events/h1", json={"event": event}).status_code
+
+        answered = threads.submit(answer_once_released)
+        async with WorkflowClient(base_url=proxy.url) as client:
+            handler = await client.run_workflow("human", "h1")
+        assert answered.result() == 200
+    assert handler.result == {"output": "Hello, Ada"}
 
 
 async def test_call_succeeds_after_unhandled_server_error(server_url: str) -> None:

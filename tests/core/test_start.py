@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 from llama_agents.client import (
     ConflictError,
+    EventValidationError,
     InvalidResponseError,
     NotFoundError,
+    ServerError,
     StatusError,
     WorkflowFailedError,
 )
@@ -20,9 +21,15 @@ from llama_agents.client._core import endpoints
 from llama_agents.client._core.actions import Finished, Retry
 from llama_agents.client._core.limits import limits_of
 from llama_agents.client._core.start import Phase, Start, new_handler_id
+from workflows.events import StartEvent, StopEvent
 
-from ..support.workflows import Named
+from ..support.workflows import GreetStart, Named, Tick
 from .machines import DATE, LOST, REFUSED, Clock, response, run
+
+
+class Begin(StartEvent):
+    """A start event without fields."""
+
 
 POST, POLL = "POST /workflows/w/run", "GET /handlers/h1"
 
@@ -34,9 +41,8 @@ def start(
     wait: bool = True,
     start_event: Any = None,
 ) -> Start:
-    build: Callable[..., Any] = endpoints.run_workflow if wait else endpoints.run_workflow_nowait
     return Start(
-        build("w", "h1", start_event, None),
+        endpoints.start_run("w", "h1", start_event, None, blocking=wait),
         endpoints.get_handler("h1", must_succeed=wait),
         "h1",
         id_is_generated=id_is_generated,
@@ -242,16 +248,229 @@ def test_contradicting_servers_are_not_asked_forever() -> None:
             machine.receive(response(404 if sent(machine) == POLL else 409))
 
 
-def test_rejected_envelope_is_repeated_as_bare_fields_and_the_first_rejection_raised() -> None:
+# ------------------------------------------------------------------- a 500 without a run
+
+PLAIN, EMPTY, DETAIL = b"Internal Server Error", {}, {"detail": "Error running workflow: x"}
+
+
+def crashed_start(body: object, **options: Any) -> Start:
+    """A start that was answered with a 500, and which has asked for the run."""
+    machine = start(**options)
+    sent(machine)
+    assert machine.receive(response(500, body)) == Retry(0.0)
+    assert sent(machine) == POLL
+    return machine
+
+
+@pytest.mark.parametrize("wait", [True, False])
+@pytest.mark.parametrize("body", [PLAIN, EMPTY])
+def test_run_that_goes_on_after_a_500_is_adopted(body: object, wait: bool) -> None:
+    """The server ends a blocking start so when it releases an idle run from memory."""
+    action = crashed_start(body, wait=wait).receive(response(202, run("running")))
+    assert isinstance(action, Finished)
+    assert action.value.status == "running"
+
+
+@pytest.mark.parametrize("wait", [True, False])
+@pytest.mark.parametrize("body", [PLAIN, EMPTY, DETAIL])
+def test_500_is_raised_if_run_is_unknown(body: object, wait: bool) -> None:
+    machine = crashed_start(body, wait=wait)
+    with pytest.raises(ServerError, match="h1") as caught:
+        machine.receive(response(404))
+    assert caught.value.status_code == 500
+
+
+def test_start_that_server_reports_as_failed_is_raised_if_its_run_is_running() -> None:
+    """The server keeps a record of a run that it could not start."""
+    machine = crashed_start(DETAIL)
+    with pytest.raises(ServerError, match="Error running workflow: x"):
+        machine.receive(response(202, run("running")))
+
+
+def test_run_that_has_ended_counts_more_than_a_500() -> None:
+    action = crashed_start(DETAIL).receive(response(200, run("completed")))
+    assert isinstance(action, Finished)
+    with pytest.raises(WorkflowFailedError):
+        crashed_start(PLAIN).receive(response(500, run("failed")))
+
+
+@pytest.mark.parametrize("body", [PLAIN, DETAIL])
+@pytest.mark.parametrize("status", [202, 200])
+def test_500_is_raised_if_the_run_found_is_an_earlier_one(body: object, status: int) -> None:
+    machine = crashed_start(body, id_is_generated=False)
+    found = run("running" if status == 202 else "completed", OLD)
+    with pytest.raises(ServerError) as caught:
+        machine.receive(response(status, found, date=DATE))
+    assert caught.value.status_code == 500
+
+
+def test_unreadable_run_does_not_hide_what_the_server_reported() -> None:
+    with pytest.raises(ServerError, match="Error running workflow: x"):
+        crashed_start(DETAIL).receive(response(500, {"detail": "database is locked"}))
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_run_whose_engine_died_is_an_error(wait: bool) -> None:
+    machine = start(wait=wait)
+    sent(machine)
+    with pytest.raises(WorkflowFailedError, match="stopped without an outcome") as caught:
+        machine.receive(response(500, run("running")))
+    assert caught.value.handler.status == "running"
+    with pytest.raises(WorkflowFailedError):
+        lost_start(wait=wait).receive(response(500, run("running")))
+
+
+# ------------------------------------------------------------------- how the event is written
+
+SCHEMA = "GET /workflows/w/schema"
+
+
+def schema(title: str, *fields: str) -> httpx.Response:
+    """The schemas of a workflow whose start class has these fields."""
+    start = {"title": title, "properties": {field: {} for field in fields}}
+    return response(200, {"start": start, "stop": {}})
+
+
+def written(machine: Start) -> Any:
+    assert sent(machine) == POST
+    return json.loads(machine.request().content or b"")["start_event"]
+
+
+def test_event_of_another_class_is_sent_as_bare_fields_to_a_class_that_has_them_all() -> None:
     machine = start(start_event=Named(name="Ada"))
-    bodies = []
-    bodies.append(json.loads(machine.request().content or b"")["start_event"])
+    assert written(machine) == {"type": "Named", "value": {"name": "Ada"}}
     assert machine.receive(response(400, {"detail": "first"})) == Retry(0.0)
-    bodies.append(json.loads(machine.request().content or b"")["start_event"])
+    assert (machine.phase, sent(machine)) == (Phase.REWRITING, SCHEMA)
+    assert machine.receive(schema("Greeting", "name", "tone")) == Retry(0.0)
+    assert (machine.phase, written(machine)) == (Phase.SENDING, {"name": "Ada"})
     with pytest.raises(StatusError) as caught:
         machine.receive(response(400, {"detail": "second"}))
-    assert bodies == [{"type": "Named", "value": {"name": "Ada"}}, {"name": "Ada"}]
     assert caught.value.detail == "first"
+
+
+@pytest.mark.parametrize(
+    ("start_event", "described"),
+    [
+        (Named(name="Ada"), schema("Cleanup", "folder")),
+        (Named(name="Ada"), schema("Nightly")),
+        (GreetStart(), schema("Cleanup", "folder")),
+        (Begin(), schema("Cleanup", "folder")),
+        ({"type": "Named", "value": {"name": "Ada"}}, schema("StartEvent")),
+        ({"type": "Named", "value": {"name": 5}}, schema("Named", "name")),
+        ({"qualified_name": "m.Named", "value": {"name": 5}}, schema("Named", "name")),
+        (Named(name="Ada"), schema("Named", "name")),
+        ({"type": "x", "value": {}}, schema("Reading", "value")),
+    ],
+)
+def test_event_that_start_class_does_not_read_is_rejected_with_what_the_server_said(
+    start_event: Any, described: httpx.Response
+) -> None:
+    machine = start(start_event=start_event)
+    sent(machine)
+    machine.receive(response(400, {"detail": "Invalid event type"}))
+    assert sent(machine) == SCHEMA
+    title = described.json()["start"]["title"]
+    words = f"Invalid event type.*h1.*starts with.* {title}"
+    with pytest.raises(StatusError, match=words) as caught:
+        machine.receive(described)
+    assert caught.value.status_code == 400
+    assert caught.value.handler_id == "h1"
+
+
+@pytest.mark.parametrize("start_event", [Tick(n=1), StopEvent(result=1)])
+def test_event_that_is_not_a_start_event_is_rejected_at_once(start_event: Any) -> None:
+    machine = start(start_event=start_event)
+    sent(machine)
+    with pytest.raises(StatusError, match="no such event"):
+        machine.receive(response(400, {"detail": "no such event"}))
+
+
+@pytest.mark.parametrize(
+    ("start_event", "described"),
+    [
+        ({"value": 3}, schema("Reading", "value", "unit")),
+        ({"value": 3, "more": 1}, schema("Reading", "value")),
+        ({"type": "t", "qualified_name": "q"}, schema("Typed", "type", "qualified_name")),
+        ({"type": "Reading", "value": {}, "unit": "F"}, schema("Reading", "type", "value", "unit")),
+        ({"type": "t", "value": 5}, schema("StartEvent")),
+    ],
+)
+@pytest.mark.parametrize("is_event", [False, True])
+def test_fields_named_as_in_an_envelope_are_sent_as_the_start_class(
+    start_event: dict[str, Any], described: httpx.Response, is_event: bool
+) -> None:
+    machine = start(start_event=StartEvent(**start_event) if is_event else start_event)
+    assert (machine.phase, sent(machine)) == (Phase.REWRITING, SCHEMA)
+    assert machine.receive(described) == Retry(0.0)
+    title = described.json()["start"]["title"]
+    assert written(machine) == {"type": title, "value": start_event}
+
+
+def test_dict_is_an_envelope_unless_start_class_has_fields_of_those_names() -> None:
+    given = {"type": "x", "value": {"a": 1}}
+    machine = start(start_event=given)
+    assert written(machine) == given
+    machine.receive(response(400))
+    machine.receive(schema("Both", "type", "value"))
+    assert written(machine) == {"type": "Both", "value": given}
+
+
+@pytest.mark.parametrize(
+    ("start_event", "missing"),
+    [
+        ({"value": {"folder": "/x"}}, "'value'"),
+        (StartEvent(value=3), "'value'"),  # type: ignore[call-arg]
+        ({"type": "Cleanup", "value": {"folder": "/x"}, "dry_run": True}, "'type', 'value'"),
+    ],
+)
+def test_fields_that_start_class_does_not_read_are_not_sent(start_event: Any, missing: str) -> None:
+    machine = start(start_event=start_event)
+    assert sent(machine) == SCHEMA
+    with pytest.raises(EventValidationError, match=f"Cleanup, which has no field {missing}"):
+        machine.receive(schema("Cleanup", "folder", "dry_run"))
+
+
+def test_schema_is_asked_for_again_when_its_response_is_lost() -> None:
+    machine = start(start_event={"value": 3})
+    assert sent(machine) == SCHEMA
+    assert machine.failed(LOST) == Retry(0.0)
+    assert sent(machine) == SCHEMA
+    assert machine.receive(response(503, retry_after="3")) == Retry(3.0)
+    assert sent(machine) == SCHEMA
+    with pytest.raises(ServerError, match="h1"):
+        machine.receive(response(503))
+
+
+def test_schema_that_is_unavailable_leaves_the_rejection() -> None:
+    machine = start(start_event=Named(name="Ada"))
+    machine.receive(response(400, {"detail": "first"}))
+    with pytest.raises(StatusError, match="first") as caught:
+        machine.receive(response(500, {"detail": "no schema"}))
+    assert isinstance(caught.value.__cause__, ServerError)
+
+
+def test_unknown_workflow_is_an_error_before_anything_is_sent() -> None:
+    with pytest.raises(NotFoundError, match="h1"):
+        start(start_event={"value": 3}).receive(response(404, {"detail": "Workflow not found"}))
+
+
+def test_schema_that_is_known_is_not_asked_for() -> None:
+    known = schema("Reading", "value").json()["start"]
+    start_event = {"value": 3}
+    given = endpoints.start_run("w", "h1", start_event, None, blocking=True, schema=known).given
+    assert given is not None
+    assert json.loads(given.content or b"")["start_event"] == {
+        "type": "Reading",
+        "value": start_event,
+    }
+
+
+def test_rejection_of_a_repeated_start_does_not_lose_that_it_was_repeated() -> None:
+    machine = lost_start(start_event=Named(name="Ada"))
+    machine.receive(response(404))
+    machine.receive(response(400))
+    machine.receive(schema("Greeting", "name"))
+    assert machine.phase is Phase.RESENDING
 
 
 def test_lost_start_and_how_it_was_resolved_are_logged(caplog: pytest.LogCaptureFixture) -> None:

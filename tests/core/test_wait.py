@@ -6,7 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
-from llama_agents.client import NotFoundError, ServerError, WaitTimeoutError
+from llama_agents.client import (
+    NotFoundError,
+    ServerError,
+    WaitTimeoutError,
+    WorkflowFailedError,
+)
 from llama_agents.client._core import endpoints
 from llama_agents.client._core.actions import Finished, Listen, Poll, Sleep
 from llama_agents.client._core.limits import Kind, limits_of
@@ -37,6 +42,16 @@ def test_wait_finishes_when_the_run_has_ended(status: str) -> None:
     action = waiting().poll_response(response(http_status, run(status)))
     assert isinstance(action, Finished)
     assert action.value.status == status
+
+
+@pytest.mark.parametrize("must_succeed", [True, False])
+def test_run_whose_engine_died_ends_the_wait(must_succeed: bool) -> None:
+    poll = endpoints.get_handler("h1", must_succeed=must_succeed)
+    wait = Wait(poll, "h1", time=Clock().source())
+    with pytest.raises(WorkflowFailedError, match="stopped without an outcome") as caught:
+        wait.poll_response(response(500, run("running")))
+    assert caught.value.handler.status == "running"
+    assert caught.value.handler_id == "h1"
 
 
 def test_running_run_is_listened_to_from_now_on() -> None:

@@ -21,7 +21,7 @@ from ..support.scripted import response
 from .measure import Cost
 from .scenarios import TIME_LIMIT, retry_after_date, unavailable
 
-Method = Literal["run", "run failing", "start", "list", "health", "send", "wait"]
+Method = Literal["run", "run failing", "start", "start value", "list", "health", "send", "wait"]
 
 
 @attrs.frozen
@@ -86,6 +86,18 @@ GATEWAY_TIMEOUT: Final = unavailable("504 Gateway Timeout")
 RETRY_AFTER_1: Final = unavailable("503 Service Unavailable", Retry_After="1")
 TRUNCATED_JSON: Final = Fault(
     instead=response("200 OK", b'{"status": "sent', Content_Type="application/json")
+)
+CRASH: Final = response("500 Internal Server Error", b"Internal Server Error")
+CRASHED: Final = Fault(instead=CRASH)
+CRASHED_AFTER_START: Final = Fault(instead=CRASH, lose="forwarded")
+NOT_STARTED: Final = Fault(
+    instead=response("500 Internal Server Error", b'{"detail": "Error running workflow: no store"}')
+)
+ENGINE_DIED: Final = Fault(
+    instead=response(
+        "500 Internal Server Error",
+        b'{"handler_id": "x", "workflow_name": "count", "status": "running", "started_at": "now"}',
+    )
 )
 NOT_FOUND: Final = Fault(instead=response("404 Not Found", b'{"detail": "Handler not found"}'))
 
@@ -196,6 +208,17 @@ CALLS: Final = (
     starting("response lost, then polls fail", [RESPONSE_LOST], [REQUEST_LOST, UNAVAILABLE], 4),
     starting("lost three times", [REQUEST_LOST, REQUEST_LOST, RESPONSE_LOST], [], 6),
     starting("502 from a proxy", [BAD_GATEWAY], [], 3),
+    starting("plain 500 although the run has started", [CRASHED_AFTER_START], [], 2),
+    Call("start: plain 500", "start", {"start": [CRASHED]}, ServerError, 2, names_run=True),
+    Call("start: 500 with a detail", "start", {"start": [NOT_STARTED]}, ServerError, 2),
+    Call(
+        "start with a field named value: schema lost, then a 503",
+        "start value",
+        {"other": [RESPONSE_LOST, UNAVAILABLE]},
+        "running",
+        requests=4,
+        runs=1,
+    ),
     Call(
         "start: server gone",
         "start",
@@ -221,6 +244,20 @@ CALLS: Final = (
         runs=1,
     ),
     Call(
+        "run_workflow: plain 500 although the run continues",
+        "run",
+        {"start": [CRASHED_AFTER_START]},
+        "completed",
+        runs=1,
+    ),
+    Call(
+        "run_workflow: 500 with a run that is running, its engine has died",
+        "run",
+        {"start": [ENGINE_DIED]},
+        WorkflowFailedError,
+        requests=1,
+    ),
+    Call(
         "run_workflow of a failing run: response lost",
         "run failing",
         {"start": [RESPONSE_LOST]},
@@ -237,6 +274,13 @@ CALLS: Final = (
             "stream": [Fault(events=0), Fault(events=0, end="clean")],
         },
         "completed",
+    ),
+    Call(
+        "wait_for_handler: 500 with a run that is running, its engine has died",
+        "wait",
+        {"poll": [ENGINE_DIED]},
+        WorkflowFailedError,
+        requests=1,
     ),
     timed_wait("no response", {"poll": [STALLED] * 99}),
     timed_wait("response trickling in", {"poll": [Fault(trickle=0.1)] * 99}),

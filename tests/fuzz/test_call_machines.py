@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from llama_agents.client import (
+    EventValidationError,
+    InvalidResponseError,
     StatusError,
     WaitTimeoutError,
     WorkflowClientError,
@@ -49,7 +51,8 @@ from .model import (
 
 # A proxy responds so whether or not the request has reached the server.
 PROXY_ERRORS = [408, 429, 501, 502, 503, 504, 520, 599]
-REJECTIONS = [400, 401, 404, 422, 500]  # of a start that the server has seen, and not begun
+REJECTIONS = [400, 401, 404, 422]  # of a start that the server has seen, and not begun
+CRASHES: list[object] = [None, {}, "oops", {"detail": "it could not start"}]  # bodies of a 500
 MAX_RETRIES = 2  # of a start that was never sent
 MAX_LOST_RETRIES = 5  # of a start that may have arrived
 ends = st.none() | st.sampled_from(["completed", "failed", "cancelled"])
@@ -57,9 +60,13 @@ seconds = st.floats(0, 60)
 
 
 class Begin(StartEvent):
-    """A start event with two encodings."""
+    """A start event that may also be sent as bare fields."""
 
     x: int = 1
+
+
+START_EVENTS = [Begin(), {"value": 1}]  # the second one can only be written with the schema
+SCHEMAS = [{"x": {}, "value": {}}, {"y": {}}]  # the fields of a class that reads them, or not
 
 
 class StartHappensOnce(RuleBasedStateMachine):
@@ -77,9 +84,18 @@ class StartHappensOnce(RuleBasedStateMachine):
         earlier=st.sampled_from([None, "running", "completed", "failed"]),
         skew=st.floats(-(10**6), 10**6),
         age=st.floats(10, 10**5),
+        start_event=st.sampled_from(START_EVENTS),
+        declared=st.sampled_from(SCHEMAS),
     )
     def begin(
-        self, id_is_generated: bool, blocks: bool, earlier: str | None, skew: float, age: float
+        self,
+        id_is_generated: bool,
+        blocks: bool,
+        earlier: str | None,
+        skew: float,
+        age: float,
+        start_event: Any,
+        declared: Any,
     ) -> None:
         self.clock = Clock()
         self.skew = skew  # of the server's clock
@@ -94,12 +110,17 @@ class StartHappensOnce(RuleBasedStateMachine):
         self.requests = 0
         self.failures = 0
         self.rejections: list[httpx.Response] = []
+        self.crash: httpx.Response | None = None
+        schema = {"title": "Start", "properties": declared}
+        self.schema = response(200, {"start": schema, "stop": {}})
+        self.reads_event = declared is SCHEMAS[0]
+        self.may_rewrite = isinstance(start_event, Begin)
+        self.returns_to = StartPhase.SENDING  # from REWRITING
         self.was_lost = False
         self.start_is_on_its_way = False  # while the client takes it for lost
         self.over = False
-        operation = endpoints.run_workflow if blocks else endpoints.run_workflow_nowait
         self.machine = Start(
-            operation("w", HANDLER_ID, Begin(), None),
+            endpoints.start_run("w", HANDLER_ID, start_event, None, blocking=blocks),
             endpoints.get_handler(HANDLER_ID, must_succeed=blocks),
             HANDLER_ID,
             id_is_generated=id_is_generated,
@@ -154,8 +175,10 @@ class StartHappensOnce(RuleBasedStateMachine):
     def response_does_not_come(
         self, outcome: Any, request: str, seconds: float, end: str | None, retry_after: str
     ) -> None:
-        if outcome in REJECTIONS and self.machine.phase is StartPhase.CHECKING:
+        if outcome in REJECTIONS and not self.is_sending():
             return
+        if outcome == 400 and (self.starts or self.start_is_on_its_way):
+            return  # an event that is rejected once is rejected always
         may_arrive = outcome in LOST or outcome in PROXY_ERRORS
         if may_arrive and request == "arrives":
             self.arrive(seconds, end)
@@ -171,10 +194,25 @@ class StartHappensOnce(RuleBasedStateMachine):
     def server_responds(self, seconds: float, end: str | None) -> None:
         self.report(self.arrive(seconds, end))
 
+    @precondition(lambda self: not self.over and self.is_sending())
+    @rule(body=st.sampled_from(CRASHES), arrives=st.booleans(), seconds=seconds, end=ends)
+    def server_crashes(self, body: object, arrives: bool, seconds: float, end: str | None) -> None:
+        self.send()
+        rejected = self.start_arrives() if arrives else None
+        self.clock.now += seconds
+        if rejected is None and arrives and end:
+            self.end_run(end)
+        self.crash = None if rejected else response(500, body)
+        self.report(rejected or self.crash)
+
+    def is_sending(self) -> bool:
+        return self.machine.phase not in (StartPhase.CHECKING, StartPhase.REWRITING)
+
     def send(self) -> str:
         """Send the next request; return its method."""
         method = self.machine.request().method
-        assert (method == "GET") is (self.machine.phase is StartPhase.CHECKING)
+        assert (method == "POST") is self.is_sending()
+        assert method == "GET" or self.crash is None, "repeated after a 500"
         # A late start arrives before the next start, or together with a poll.
         if self.start_is_on_its_way and (method == "POST" or self.requests % 2):
             self.start_is_on_its_way = False
@@ -185,7 +223,8 @@ class StartHappensOnce(RuleBasedStateMachine):
         """Have the next request arrive; return its response."""
         if self.send() == "GET":
             self.clock.now += seconds
-            return self.handler()
+            rewriting = self.machine.phase is StartPhase.REWRITING
+            return self.schema if rewriting else self.handler()
         rejected = self.start_arrives()
         self.clock.now += seconds
         if rejected is None and (self.blocks or end):
@@ -197,22 +236,31 @@ class StartHappensOnce(RuleBasedStateMachine):
     def expected(self, outcome: type[Exception] | httpx.Response) -> tuple[StartPhase | None, int]:
         """Return the phase after an outcome, None for the end, and how many failures it is."""
         phase, checking = self.machine.phase, StartPhase.CHECKING
+        if phase is StartPhase.REWRITING:
+            if isinstance(outcome, type) or outcome.status_code in RETRYABLE:
+                return phase, 1
+            return (self.returns_to if outcome is self.schema and self.reads_event else None), 0
         if isinstance(outcome, type):
             return (phase if outcome in NOT_SENT else checking), 1
         status = outcome.status_code
         if phase is checking:
             if status in RETRYABLE:
                 return checking, 1
+            if self.crash is not None:
+                return None, 0
             return (StartPhase.ID_TAKEN if status == 202 else StartPhase.RESENDING), 0
         if status == 400:
-            return phase, 0
-        if status in PROXY_ERRORS or (status == 409 and phase is StartPhase.RESENDING):
+            return (StartPhase.REWRITING if self.may_rewrite else None), 0
+        is_repeated = status == 409 and phase is StartPhase.RESENDING
+        if status in PROXY_ERRORS or is_repeated or outcome is self.crash:
             return checking, 1
         return None, 0
 
     def report(self, outcome: type[Exception] | httpx.Response) -> None:
         """Tell the machine what became of its request; check what it does next."""
-        phase, failed = self.expected(outcome)
+        before, (phase, failed) = self.machine.phase, self.expected(outcome)
+        if phase is StartPhase.REWRITING and before is not phase:
+            self.may_rewrite, self.returns_to = False, before
         self.was_lost |= phase is StartPhase.CHECKING
         limit = MAX_LOST_RETRIES if self.was_lost else MAX_RETRIES
         self.requests += 1
@@ -229,18 +277,46 @@ class StartHappensOnce(RuleBasedStateMachine):
                 action: Any = self.machine.failed(outcome("x"))
             else:
                 action = self.machine.receive(outcome)
+        except EventValidationError:
+            assert before is StartPhase.REWRITING
+            assert not self.reads_event
+            assert not self.rejections
+            assert self.starts == 0
         except (WorkflowClientError, *TRANSPORT_ERRORS) as error:
             assert_names_run(error)
             may_retry = failed and self.failures <= limit and retry_after <= MAX_RETRY_AFTER
             assert not may_retry or outcome in CALLER_ERRORS, "gave up too early"
-            if isinstance(outcome, httpx.Response) and outcome.status_code == 400:
-                assert isinstance(error, StatusError)
-                assert [error.response, outcome] == self.rejections, "not the first rejection"
+            is_response = isinstance(outcome, httpx.Response)
+            if self.rejections and is_response and before is not StartPhase.CHECKING:
+                assert before is not StartPhase.REWRITING or isinstance(error, StatusError)
+                if before is StartPhase.REWRITING or outcome is self.rejections[-1]:
+                    assert isinstance(error, StatusError)
+                    assert error.response is self.rejections[0], "not the first rejection"
             if isinstance(error, WorkflowFailedError):
                 assert self.is_this_run(error.handler)
-            return
+            elif self.crash is not None and is_response and not failed:
+                assert isinstance(error, (StatusError, InvalidResponseError))
+                is_reported = b"detail" in self.crash.content
+                poll_failed = error.response is outcome and not is_reported
+                assert error.response is self.crash or poll_failed
+                assert not poll_failed or outcome.status_code != 404, "the run is unknown"
+        else:
+            self.go_on(action, outcome, phase, failed, limit, retry_after)
+
+    def go_on(
+        self,
+        action: Any,
+        outcome: type[Exception] | httpx.Response,
+        phase: StartPhase | None,
+        failed: int,
+        limit: int,
+        retry_after: float,
+    ) -> None:
+        """Check the machine's next action."""
         if isinstance(action, Finished):
             assert self.is_this_run(action.value)
+            reported = self.crash is not None and b"detail" in self.crash.content
+            assert not reported or action.value.status != "running"
             return
         assert isinstance(action, Retry)
         assert outcome not in CALLER_ERRORS

@@ -102,6 +102,14 @@ class Fail(Workflow):
         raise ValueError("boom " * 100)
 
 
+class Unstorable(Workflow):
+    """Ends with a result that the server cannot store, which stops its engine."""
+
+    @step
+    async def end(self, ev: StartEvent) -> StopEvent:
+        return StopEvent(result=ValueError("not JSON"))
+
+
 class Human(Workflow):
     """Asks for a name."""
 

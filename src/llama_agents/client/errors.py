@@ -8,7 +8,7 @@
     │   │   └── StreamNotFoundError (also ValueError)   404 on an event stream
     │   ├── ConflictError                               409
     │   ├── UnreadableResultError                       422
-    │   ├── WorkflowFailedError                         a run failed, timed out or was cancelled
+    │   ├── WorkflowFailedError                         a run failed, was cancelled or died
     │   └── ServerError                                 any other 5xx
     ├── InvalidResponseError (also ValueError)          a response that cannot be used
     ├── StreamDisconnectedError (also ConnectionError)  a stream that could not be resumed
@@ -112,6 +112,10 @@ class ServerError(StatusError):
 class WorkflowFailedError(StatusError):
     """A run whose result was waited for has failed, timed out or was cancelled.
 
+    Or its engine, the part of the server that executes it, stopped without an outcome, for example
+    because an event could not be stored. The server then responds with an error, and keeps the
+    status ``"running"`` forever.
+
     Attributes:
         handler: The run as the server reports it; ``handler.error`` is the whole error text.
     """
@@ -121,10 +125,7 @@ class WorkflowFailedError(StatusError):
             response,
             handler.error,
             handler_id=handler.handler_id,
-            message=(
-                f"Workflow {handler.workflow_name!r} {handler.status} "
-                f"(handler {handler.handler_id!r}): {handler.error}"
-            ),
+            message=_failure_message(handler),
         )
         self.handler = handler
 
@@ -243,14 +244,26 @@ _BY_STATUS: Final[Mapping[int, type[StatusError]]] = {
 
 
 def status_error(
-    response: httpx.Response, *, handler_id: str | None = None, is_stream: bool = False
+    response: httpx.Response,
+    *,
+    handler_id: str | None = None,
+    is_stream: bool = False,
+    hint: str | None = None,
 ) -> StatusError:
-    """Return the error for an unsuccessful response whose body has been read."""
+    """Return the error for an unsuccessful response whose body has been read.
+
+    Args:
+        response: The response.
+        handler_id: ID of the run that the request was about, if any.
+        is_stream: Whether an event stream was asked for.
+        hint: What the client knows about the reason, for the message.
+    """
     default = ServerError if response.status_code >= 500 else StatusError
     cls = _BY_STATUS.get(response.status_code, default)
     if is_stream and cls is NotFoundError:
         cls = StreamNotFoundError
-    return cls(response, _detail(response), handler_id=handler_id)
+    message = None if hint is None else f"{_status_message(response, handler_id)}: {hint}"
+    return cls(response, _detail(response), handler_id=handler_id, message=message)
 
 
 def _status_message(response: httpx.Response, handler_id: str | None) -> str:
@@ -261,6 +274,19 @@ def _status_message(response: httpx.Response, handler_id: str | None) -> str:
     if body:
         message = f"{message}. Response: {body}"
     return f"{message}{_named(handler_id, message)}"
+
+
+def _failure_message(handler: HandlerData) -> str:
+    workflow = f"Workflow {handler.workflow_name!r}"
+    run = f"(handler {handler.handler_id!r})"
+    if handler.status in ("failed", "cancelled"):
+        return f"{workflow} {handler.status} {run}: {handler.error}"
+    message = (
+        f"{workflow} stopped without an outcome {run}: the server responded with an error although "
+        f"the status is {handler.status!r}. What executes the run has stopped, and the status will "
+        "not change; the server's log says why"
+    )
+    return message if handler.error is None else f"{message}: {handler.error}"
 
 
 def _named(handler_id: str | None, message: str) -> str:

@@ -30,6 +30,8 @@ async def make(client: WorkflowClient, call: Call, handler_id: str) -> str:
             return (await client.run_workflow("fail")).status
         case "start":
             return (await client.run_workflow_nowait("human")).status
+        case "start value":
+            return (await client.run_workflow_nowait("unbox", start_event={"value": 7})).status
         case "list":
             return "workflows" if "count" in (await client.list_workflows()).workflows else "none"
         case "health":

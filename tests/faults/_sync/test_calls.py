@@ -28,6 +28,8 @@ def make(client: SyncWorkflowClient, call: Call, handler_id: str) -> str:
             return (client.run_workflow("fail")).status
         case "start":
             return (client.run_workflow_nowait("human")).status
+        case "start value":
+            return (client.run_workflow_nowait("unbox", start_event={"value": 7})).status
         case "list":
             return "workflows" if "count" in (client.list_workflows()).workflows else "none"
         case "health":

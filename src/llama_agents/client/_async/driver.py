@@ -73,12 +73,29 @@ class Driver:
         context: Context | dict[str, Any] | None = None,
         *,
         id_is_generated: bool,
+        blocking: bool = False,
+        validate: bool = False,
     ) -> HandlerData:
-        """Start a run without waiting for it."""
-        encodings = endpoints.run_workflow_nowait(workflow_name, handler_id, start_event, context)
-        poll = endpoints.get_handler(handler_id)
+        """Start a run.
+
+        Args:
+            workflow_name: Name of the workflow.
+            handler_id: ID of the run.
+            start_event: What the workflow starts with.
+            context: The state of an earlier run to continue from.
+            id_is_generated: Whether no other run can have that ID.
+            blocking: Whether to wait for the run's end, as long as the connection holds.
+            validate: Whether to check the start event against the workflow's schema first.
+        """
+        schema = None
+        if validate:
+            schema = await self.send(endpoints.check_start(workflow_name, start_event))
+        start = endpoints.start_run(
+            workflow_name, handler_id, start_event, context, blocking=blocking, schema=schema
+        )
+        poll = endpoints.get_handler(handler_id, must_succeed=blocking)
         return await self.exchange(
-            Start(encodings, poll, handler_id, id_is_generated=id_is_generated, time=self.time)
+            Start(start, poll, handler_id, id_is_generated=id_is_generated, time=self.time)
         )
 
     def completion_wait(self, handler_id: str, timeout: float | None = None) -> Wait:

@@ -110,7 +110,7 @@ class WorkflowRun:
             The result.
 
         Raises:
-            WorkflowFailedError: The run failed, timed out or was cancelled.
+            WorkflowFailedError: The run failed, timed out or was cancelled, or its engine stopped.
             WaitTimeoutError: The run is still running after ``timeout`` seconds.
             EventValidationError: The result is of another class.
             NotFoundError: There is no such run.
@@ -173,7 +173,7 @@ class WorkflowRun:
         Raises:
             UnansweredRequestError: A request has no answer; or several were open and another
                 process answered one of them: the server does not say which.
-            WorkflowFailedError: The run failed, timed out or was cancelled.
+            WorkflowFailedError: The run failed, timed out or was cancelled, or its engine stopped.
             StreamDisconnectedError: The connection broke, and every attempt to reconnect failed.
             EventValidationError: A request does not fit its class, or the result is of another.
             WorkflowClientError: An answer was not accepted, as ``send`` raises.

@@ -40,7 +40,7 @@ import attrs
 import httpx
 from pydantic import BaseModel
 
-from ..errors import NotFoundError, StatusError, WorkflowFailedError
+from ..errors import EventValidationError, NotFoundError, StatusError, WorkflowFailedError
 from ..protocol import HandlerData, Status
 from .actions import Finished, Listen, Retry, Sleep, TimeSource
 from .batch_results import MapProgress, MapResult
@@ -384,7 +384,7 @@ def _concerns_one_item(error: Exception, *, starting: bool) -> bool:
         )
     # Before anything is sent: an event that cannot be written, a key that is not an ID. Exactly
     # these classes: InvalidResponseError is a ValueError, too, and concerns all.
-    return starting and type(error) in (ValueError, TypeError)
+    return starting and type(error) in (ValueError, TypeError, EventValidationError)
 
 
 def _check_statuses(statuses: Iterable[Status]) -> frozenset[str]:

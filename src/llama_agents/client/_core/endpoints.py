@@ -15,7 +15,7 @@ import attrs
 import httpx
 
 from .._lazy_types import Context, Event, EventTypes, WorkflowGraphResponse
-from ..errors import Cursor, InvalidResponseError
+from ..errors import Cursor, EventValidationError, InvalidResponseError
 from ..protocol import (
     CancelHandlerResponse,
     HandlerData,
@@ -33,13 +33,12 @@ from .payloads import (
     context_payload,
     encode,
     event_payload,
-    start_event_encodings,
+    start_encoding,
 )
 from .responses import read_handler, read_successful_run, reads
 
 if TYPE_CHECKING:
     from .._events.schema import EventDeclaration
-    from ..bindings.models import RunWorkflowRequest
 
 T = TypeVar("T")
 ReadT = TypeVar("ReadT")
@@ -138,11 +137,14 @@ def list_workflows() -> Operation[WorkflowsListResponse]:
 # ---------------------------------------------------------------------------- a workflow
 
 
-def get_workflow_schema(name: str) -> Operation[WorkflowSchemaResponse]:
+def get_workflow_schema(
+    name: str, handler_id: str | None = None
+) -> Operation[WorkflowSchemaResponse]:
+    """The schemas of a workflow; ``handler_id`` names the run that they are needed for."""
     from ..bindings.api.workflows import get_workflow_schema as binding
 
     request = binding._get_kwargs(_segment("workflow_name", name))
-    return _operation("get_workflow_schema", request, reads(WorkflowSchemaResponse))
+    return _operation("get_workflow_schema", request, reads(WorkflowSchemaResponse), handler_id)
 
 
 def get_workflow_events_schema(name: str) -> Operation[WorkflowEventsListResponse]:
@@ -180,31 +182,42 @@ def get_event_types(name: str, listed: list[EventDeclaration]) -> Operation[Even
     )
 
 
-def check_start(name: str, start_event: StartPayload) -> Operation[None]:
-    """Compare a start event with the workflow's schema of it."""
+def check_start(name: str, start_event: StartPayload) -> Operation[Mapping[str, Any]]:
+    """Compare a start event with the workflow's schema of it; return the schema."""
     from .._events import builder
 
-    encodings = start_event_encodings(start_event)
-    return _reading_further(
-        name,
-        get_workflow_schema(name),
-        lambda response: builder.check_start(response.start, encodings, name),
-    )
+    encoding = start_encoding(start_event)
+
+    def check(response: WorkflowSchemaResponse) -> Mapping[str, Any]:
+        encodings = [] if encoding.given is None else [encoding.given]
+        if encoding.fields is not None:
+            try:
+                encodings.append(encoding.rewritten(response.start))
+            except EventValidationError:
+                if not encodings:
+                    raise
+        builder.check_start(response.start, encodings, name)
+        return response.start
+
+    return _reading_further(name, get_workflow_schema(name), check)
 
 
 def _reading_further(
     name: str, operation: Operation[ReadT], read: Callable[[ReadT], T]
 ) -> Operation[T]:
     """Return the operation with its result read further; an invalid schema is an error."""
-    from .._events.schema import SchemaError
 
     def parse(response: httpx.Response) -> T:
+        from .._events.schema import SchemaError
+
         result = operation.parse(response)
         try:
             return read(result)
         except (SchemaError, RecursionError) as error:
             raise InvalidResponseError(
-                response, f"The event schemas of workflow {name!r} are invalid: {error}"
+                response,
+                f"The event schemas of workflow {name!r} are invalid: {error}",
+                handler_id=operation.handler_id,
             ) from error
 
     unread: Operation[Any] = operation
@@ -214,65 +227,79 @@ def _reading_further(
 # ---------------------------------------------------------------------------- starts
 
 
-def run_workflow(
+@attrs.frozen
+class StartOperations:
+    """A start, and how it is written once the workflow's schema is known.
+
+    Attributes:
+        name: What the start is called in logs.
+        kind: Says how long the start may take.
+        given: The start with its event as it was given, or None if the server would misread that.
+        rewritten: Gets the schema, and returns the start with its event written for the start class
+            of the workflow; None if there is no other way to write it.
+    """
+
+    name: str
+    kind: Kind
+    given: Operation[HandlerData] | None
+    rewritten: Operation[Operation[HandlerData]] | None
+
+
+def start_run(
     workflow_name: str,
     handler_id: str,
     start_event: StartPayload,
     context: Context | dict[str, Any] | None,
-) -> list[Operation[HandlerData]]:
-    """The start in each encoding of its event, in the order to try them."""
-    from ..bindings.api.workflows import run_workflow as binding
+    *,
+    blocking: bool,
+    schema: Mapping[str, Any] | None = None,
+) -> StartOperations:
+    """The start of a run.
 
-    bodies = _start_bodies(handler_id, start_event, context)
-    name = _segment("workflow_name", workflow_name)
-    return [
-        _operation(
-            "run_workflow",
-            binding._get_kwargs(name, body=body),
-            read_successful_run,
-            handler_id,
-            kind="blocking start",
-        )
-        for body in bodies
-    ]
-
-
-def run_workflow_nowait(
-    workflow_name: str,
-    handler_id: str,
-    start_event: StartPayload,
-    context: Context | dict[str, Any] | None,
-) -> list[Operation[HandlerData]]:
-    """The start in each encoding of its event, in the order to try them."""
-    from ..bindings.api.workflows import run_workflow_nowait as binding
-
-    bodies = _start_bodies(handler_id, start_event, context)
-    name = _segment("workflow_name", workflow_name)
-    return [
-        _operation(
-            "run_workflow_nowait",
-            binding._get_kwargs(name, body=body),
-            reads(HandlerData),
-            handler_id,
-        )
-        for body in bodies
-    ]
-
-
-def _start_bodies(
-    handler_id: str, start_event: StartPayload, context: Context | dict[str, Any] | None
-) -> list[RunWorkflowRequest]:
+    Args:
+        workflow_name: Name of the workflow.
+        handler_id: ID of the run.
+        start_event: What the workflow starts with.
+        context: The state of an earlier run to continue from.
+        blocking: Whether the response comes when the run has completed.
+        schema: The schema of the workflow's start event, if it is known.
+    """
     from ..bindings.models import RunWorkflowRequest
 
+    name = _segment("workflow_name", workflow_name)
     body: dict[str, Any] = {"handler_id": _segment("handler_id", handler_id)}
     if "/" in handler_id:
         raise ValueError(f"handler_id {handler_id!r} has a '/': no other call could address it")
     if context is not None:
         body["context"] = context_payload(context)
-    return [
-        RunWorkflowRequest.from_dict({"start_event": encoding, **body})
-        for encoding in start_event_encodings(start_event)
-    ]
+
+    call: str
+    kind: Kind
+    if blocking:
+        call, kind, read = "run_workflow", "blocking start", read_successful_run
+    else:
+        call, kind, read = "run_workflow_nowait", "plain call", read_handler
+
+    def starting_with(written: dict[str, Any]) -> Operation[HandlerData]:
+        if blocking:
+            from ..bindings.api.workflows.run_workflow import _get_kwargs
+        else:
+            from ..bindings.api.workflows.run_workflow_nowait import _get_kwargs
+        request = RunWorkflowRequest.from_dict({"start_event": written, **body})
+        return _operation(call, _get_kwargs(name, body=request), read, handler_id, kind)
+
+    encoding = start_encoding(start_event)
+    given = encoding.given
+    if given is None and schema is not None:
+        given = encoding.rewritten(schema)
+    rewritten = None
+    if encoding.fields is not None:
+        rewritten = _reading_further(
+            workflow_name,
+            get_workflow_schema(workflow_name, handler_id),
+            lambda response: starting_with(encoding.rewritten(response.start)),
+        )
+    return StartOperations(call, kind, None if given is None else starting_with(given), rewritten)
 
 
 # ---------------------------------------------------------------------------- a run

@@ -41,9 +41,18 @@ _read_successful_handler = reads(HandlerData)
 
 
 def read_handler(response: httpx.Response, handler_id: str | None) -> HandlerData:
-    """Read a run, also from a 500: that is how the server sends failed and cancelled ones."""
-    handler = _handler_in_500(response)
-    return _read_successful_handler(response, handler_id) if handler is None else handler
+    """Read a run, also from a 500: that is how the server sends failed and cancelled ones.
+
+    Raises:
+        WorkflowFailedError: A 500 whose run has not ended: its engine has stopped without an
+            outcome, and the status will not change.
+    """
+    handler = handler_in_500(response)
+    if handler is None:
+        return _read_successful_handler(response, handler_id)
+    if not is_status_completed(handler.status):
+        raise WorkflowFailedError(response, handler)
+    return handler
 
 
 def read_successful_run(response: httpx.Response, handler_id: str | None) -> HandlerData:
@@ -54,7 +63,8 @@ def read_successful_run(response: httpx.Response, handler_id: str | None) -> Han
     return handler
 
 
-def _handler_in_500(response: httpx.Response) -> HandlerData | None:
+def handler_in_500(response: httpx.Response) -> HandlerData | None:
+    """Return the run that a 500 carries, or None for any other response."""
     if response.status_code != 500:
         return None
     try:

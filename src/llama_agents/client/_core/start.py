@@ -8,19 +8,27 @@ response to its start. "Sending" stands for SENDING, RESENDING and ID_TAKEN::
 
     from        event                                            to
     sending     the request was provably not sent                the same phase
-    sending     400, and there is another encoding               the same phase
+    sending     400, and the event may be written otherwise      REWRITING
     sending     the response is lost                             CHECKING
+    sending     500 without a run                                CHECKING
     RESENDING   409                                              CHECKING
     sending     any other response                               Finished, or raises
+    REWRITING   the schema is lost, or its status is retryable   REWRITING
+    REWRITING   the schema of a class that reads the event       the phase before
+    REWRITING   any other response                               raises, the 400 if there was one
     CHECKING    the poll is lost, or its status is retryable     CHECKING
-    CHECKING    404, or an earlier run that has ended            RESENDING
-    CHECKING    an earlier run that is still running             ID_TAKEN
+    CHECKING    404, or an earlier run that has ended            RESENDING; after a 500 raises it
+    CHECKING    an earlier run that is still running             ID_TAKEN; after a 500 raises it
     CHECKING    the run of this start                            Finished, or raises if it failed
     CHECKING    any other response                               raises
 
 Each lost request and each lost response counts against one budget, which is never reset.
 
 - SENDING: no response has been lost.
+- REWRITING: the server has rejected how the event is written, or would have misread it, so nothing
+  has been started. The schema of the workflow's start event tells whether its class reads every
+  field; only then is the event sent as one of that class. This is the first phase of an event that
+  the server would misread, and comes at most once.
 - CHECKING: a start may have arrived. Nothing but polls is sent until the server says whether it
   has; this is what keeps a run from being started twice.
 - RESENDING: the server does not have the run, so the start is sent again. A 409 now means that an
@@ -31,6 +39,12 @@ Each lost request and each lost response counts against one budget, which is nev
 A response counts as lost when the connection breaks, and when its status may come from a proxy that
 timed out while the server was still working.
 
+A 500 without a run says that the request ended, which is not the end of the run: a server that
+releases an idle run from memory ends a blocking start so. But if the run is unknown, it was the end
+of the start, and is raised. With a ``detail`` the server itself reports that it could not start the
+run, or not read it at its end. It then may keep a record of a run that nothing executes, with the
+status "running", so only a run that has ended is an outcome.
+
 With an ID chosen by the caller, the run found may be an earlier one. It is identified by comparing
 the server's timestamps; if they are inconclusive, the machine raises rather than guess.
 """
@@ -39,16 +53,22 @@ from __future__ import annotations
 
 import enum
 import uuid
-from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
-from ..errors import InvalidResponseError, status_error
+from ..errors import (
+    EventValidationError,
+    InvalidResponseError,
+    StatusError,
+    WorkflowClientError,
+    WorkflowFailedError,
+    status_error,
+)
 from ..protocol import HandlerData, is_status_completed
 from .actions import Finished, Retry, TimeSource
-from .endpoints import Operation
+from .endpoints import Operation, StartOperations
 from .limits import Limits
 from .logs import STARTS
 from .policy import (
@@ -62,7 +82,7 @@ from .policy import (
     parse_http_date,
     raise_final,
 )
-from .responses import read_handler
+from .responses import handler_in_500, read_handler
 
 DATE_PRECISION: Final = 2.0  # s; a Date header has whole seconds, and may be cached for one
 
@@ -76,6 +96,7 @@ class Phase(enum.Enum):
     """Where a start stands; see the theory of operation."""
 
     SENDING = enum.auto()
+    REWRITING = enum.auto()
     CHECKING = enum.auto()
     RESENDING = enum.auto()
     ID_TAKEN = enum.auto()
@@ -85,7 +106,7 @@ class Start:
     """The machine of a start.
 
     Args:
-        encodings: The ways to write the start, to be tried in this order.
+        start: The start, in the ways to write it.
         poll: The operation that gets the run. How it treats a failed run applies to the run found.
         handler_id: ID of the run.
         id_is_generated: Whether no other run can have that ID.
@@ -97,32 +118,40 @@ class Start:
 
     def __init__(
         self,
-        encodings: Sequence[Operation[HandlerData]],
+        start: StartOperations,
         poll: Operation[HandlerData],
         handler_id: str,
         *,
         id_is_generated: bool,
         time: TimeSource,
     ) -> None:
-        self.phase = Phase.SENDING
+        self.phase = Phase.SENDING if start.given is not None else Phase.REWRITING
         self._handler_id = handler_id
         self._poll = poll
         self._id_is_generated = id_is_generated
-        self._encodings: Iterator[Operation[HandlerData]] = iter(encodings)
-        self._start = next(self._encodings)
-        self._first_rejection: Exception | None = None
+        self._kind = start.kind
+        self._start = start.given
+        self._rewritten = start.rewritten
+        # The phase that REWRITING returns to, None before it.
+        self._rewriting_in = None if start.given is not None else Phase.SENDING
+        self._rejection: httpx.Response | None = None
+        self._server_error: StatusError | None = None  # a 500 without a run
         self._clock = time.clock
         self._first_sent: float | None = None
         self._budget = RetryBudget(
-            CALL_RETRIES, time, logger=STARTS, subject=self._start.name, handler_id=handler_id
+            CALL_RETRIES, time, logger=STARTS, subject=start.name, handler_id=handler_id
         )
 
-    def request(self) -> Operation[HandlerData]:
-        """Return the operation to send next: the start, or a poll of the run."""
+    def request(self) -> Operation[Any]:
+        """Return the operation to send next: the start, the schema, or a poll of the run."""
         if self.phase is Phase.CHECKING:
             return self._poll
+        if self.phase is Phase.REWRITING:
+            assert self._rewritten is not None
+            return self._rewritten
         if self._first_sent is None:
             self._first_sent = self._clock()
+        assert self._start is not None
         return self._start
 
     def receive(self, response: httpx.Response) -> Retry | Finished[HandlerData]:
@@ -131,16 +160,20 @@ class Start:
         Raises:
             WorkflowClientError: It is an error, or not the API's.
         """
-        if self.phase is Phase.CHECKING:
-            return self._poll_response(response)
-        return self._start_response(response)
+        match self.phase:
+            case Phase.CHECKING:
+                return self._poll_response(response)
+            case Phase.REWRITING:
+                return self._schema_response(response)
+            case _:
+                return self._start_response(response)
 
     def limits(self, operation: Limits) -> Limits:
         """Return the limits of the next request: the operation's, within the total of the start.
 
         A blocking start has no total: it may be the run that takes long.
         """
-        if self._start.kind != "blocking start":
+        if self._kind != "blocking start":
             self._budget.limit_time(operation.total)
         return operation.within(self._budget.remaining())
 
@@ -155,29 +188,51 @@ class Start:
         raise_final(cause, self._handler_id)
 
     def _start_response(self, response: httpx.Response) -> Retry | Finished[HandlerData]:
+        assert self._start is not None
         status = response.status_code
         if status == 400:
             return self._rejected(response)
-        if may_have_arrived(status):
-            self._response_lost()
-        elif status == 409 and self.phase is Phase.RESENDING:
-            self.phase = Phase.CHECKING
-        else:
+        is_crash = status == 500 and handler_in_500(response) is None
+        is_repeated = status == 409 and self.phase is Phase.RESENDING
+        if not (is_crash or is_repeated or may_have_arrived(status)):
             return Finished(self._start.parse(response))
         error = status_error(response, handler_id=self._handler_id)
+        if is_crash:
+            self._server_error = error
+        if is_repeated:
+            self.phase = Phase.CHECKING
+        else:
+            self._response_lost()
         delay = self._budget.record_failure(error)
         if delay is None:
             raise error
         return Retry(delay)
 
     def _rejected(self, response: httpx.Response) -> Retry:
-        """Try the next encoding; raise the first rejection if none is left."""
-        error = status_error(response, handler_id=self._handler_id)
-        self._first_rejection = self._first_rejection or error
-        encoding = next(self._encodings, None)
-        if encoding is None:
-            raise self._first_rejection
-        self._start = encoding
+        """Ask for the schema, unless that was done before or cannot help."""
+        if self._rewritten is None or self._rewriting_in is not None:
+            first = response if self._rejection is None else self._rejection
+            raise status_error(first, handler_id=self._handler_id)
+        self._rejection = response
+        self._rewriting_in, self.phase = self.phase, Phase.REWRITING
+        return Retry(0.0)
+
+    def _schema_response(self, response: httpx.Response) -> Retry:
+        assert self._rewritten is not None
+        if response.status_code in RETRYABLE_STATUSES:
+            delay = self._budget.record_failure(status_error(response))
+            if delay is not None:
+                return Retry(delay)
+        try:
+            self._start = self._rewritten.parse(response)
+        except WorkflowClientError as error:
+            if self._rejection is None:
+                raise
+            hint = str(error) if isinstance(error, EventValidationError) else None
+            rejection = status_error(self._rejection, handler_id=self._handler_id, hint=hint)
+            raise rejection from error
+        assert self._rewriting_in is not None
+        self.phase = self._rewriting_in
         return Retry(0.0)
 
     def _poll_response(self, response: httpx.Response) -> Retry | Finished[HandlerData]:
@@ -187,19 +242,35 @@ class Start:
             delay = self._budget.record_failure(status_error(response))
             if delay is not None:
                 return Retry(delay)
-        handler = read_handler(response, self._handler_id)
-        if not self._id_is_generated and self._is_different_run(handler, response):
-            is_ended = is_status_completed(handler.status)
+        error = self._server_error
+        reported = None if error is None or error.detail is None else error
+        try:
+            handler = read_handler(response, self._handler_id)
+            is_different = not self._id_is_generated and self._is_different_run(handler, response)
+        except WorkflowFailedError:
+            raise
+        except WorkflowClientError as unreadable:
+            if reported is not None:
+                raise reported from unreadable
+            raise
+        is_ended = is_status_completed(handler.status)
+        if is_different:
             return self._resend(Phase.RESENDING if is_ended else Phase.ID_TAKEN)
+        if reported is not None and not is_ended:
+            raise reported
         self._log("the start of handler %r had arrived")
         return Finished(self._poll.parse(response))
 
     def _resend(self, phase: Phase) -> Retry:
+        if self._server_error is not None:
+            raise self._server_error
         self._log("the start of handler %r had not arrived, sending it again")
         self.phase = phase
         return Retry(0.0)
 
     def _response_lost(self) -> None:
+        if self.phase is Phase.REWRITING:
+            return  # that was the schema
         if self.phase is not Phase.CHECKING:
             self._log("the response to the start of handler %r was lost, polling")
         self.phase = Phase.CHECKING

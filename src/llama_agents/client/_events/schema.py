@@ -69,6 +69,17 @@ def declared_events(listed: Iterable[Mapping[str, Any]]) -> list[EventDeclaratio
     return declarations
 
 
+def declared_fields(schema: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
+    """Return the class name of an event schema that comes without one, and its field names.
+
+    Raises:
+        SchemaError: The schema is invalid or has no title.
+    """
+    (declaration,) = declared_events([schema])
+    normalized = NormalizedSchema(declaration)
+    return declaration.name, frozenset(normalized.models[normalized.key]["properties"])
+
+
 def _title(schema: Mapping[str, Any]) -> str:
     ref = schema.get("$ref")
     definitions = schema.get("$defs")

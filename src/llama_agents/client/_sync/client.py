@@ -15,7 +15,7 @@ from .._core.batch import BatchState, is_asynchronous, length
 from .._core.batch_results import MapProgress, MapResult
 from .._core.checkpoint import ensure_same_run, read_checkpoint
 from .._core.logs import RUNS
-from .._core.start import Start, new_handler_id
+from .._core.start import new_handler_id
 from .._core.stream import StreamMachine
 from .._core.wait import Backoff, Wait
 from .._lazy_types import Context, Event, EventTypes, StartEvent, WorkflowGraphResponse
@@ -235,27 +235,27 @@ class SyncWorkflowClient:
             The completed run, including its result.
 
         Raises:
-            WorkflowFailedError: The run failed, timed out or was cancelled.
+            WorkflowFailedError: The run failed, timed out or was cancelled, or its engine stopped.
             NotFoundError: There is no such workflow.
             ConflictError: A run with that ID is running.
             StatusError: 400, the server rejects the start event or the context.
             InvalidResponseError: The response was lost, and the run found under that ID may be
                 this one or an earlier one.
-            EventValidationError: The start event does not match the schema; it was not sent.
+            EventValidationError: The workflow would not read every field of the start event or,
+                with ``validate``, it does not match the schema; it was not sent.
             ValueError: An argument is invalid; nothing was sent.
         """
-        if validate:
-            self._driver.send(endpoints.check_start(workflow_name, start_event))
         id_is_generated = handler_id is None
         handler_id = new_handler_id() if handler_id is None else handler_id
-        start = Start(
-            endpoints.run_workflow(workflow_name, handler_id, start_event, context),
-            endpoints.get_handler(handler_id, must_succeed=True),
+        handler = self._driver.start_run(
+            workflow_name,
             handler_id,
+            start_event,
+            context,
             id_is_generated=id_is_generated,
-            time=self._driver.time,
+            blocking=True,
+            validate=validate,
         )
-        handler = self._driver.exchange(start)
         if is_status_completed(handler.status):
             return handler
         return self._driver.wait(self._driver.completion_wait(handler_id))
@@ -292,17 +292,17 @@ class SyncWorkflowClient:
             StatusError: 400, the server rejects the start event or the context.
             InvalidResponseError: The response was lost, and the run found under that ID may be
                 this one or an earlier one.
-            EventValidationError: The start event does not match the schema; it was not sent.
+            EventValidationError: The workflow would not read every field of the start event or,
+                with ``validate``, it does not match the schema; it was not sent.
             ValueError: An argument is invalid; nothing was sent.
         """
-        if validate:
-            self._driver.send(endpoints.check_start(workflow_name, start_event))
         return self._driver.start_run(
             workflow_name,
             new_handler_id() if handler_id is None else handler_id,
             start_event,
             context,
             id_is_generated=handler_id is None,
+            validate=validate,
         )
 
     def start(
@@ -546,6 +546,7 @@ class SyncWorkflowClient:
 
         Raises:
             NotFoundError: There is no such run.
+            WorkflowFailedError: The engine of the run stopped without an outcome.
             UnreadableResultError: The server cannot decode the run's result.
         """
         return self._driver.send(endpoints.get_handler(handler_id))
@@ -579,6 +580,7 @@ class SyncWorkflowClient:
         Raises:
             WaitTimeoutError: The run is still running after ``timeout`` seconds.
             NotFoundError: There is no such run.
+            WorkflowFailedError: The engine of the run stopped without an outcome.
             UnreadableResultError: The server cannot decode the run's result.
             ValueError: An argument is out of range.
         """
