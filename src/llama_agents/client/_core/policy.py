@@ -10,6 +10,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final, NoReturn, get_args
 
+import attrs
 import httpx
 
 from ..errors import Cursor, StatusError, WorkflowClientError
@@ -25,6 +26,8 @@ JITTER: Final = 0.25  # share of a delay, up or down, so that many clients do no
 CALL_RETRIES: Final = 2  # of a plain call, or of a start as long as no response is lost
 LOST_START_RETRIES: Final = 5  # in total, once a response to a start is lost
 POLL_RETRIES: Final = 6  # in a row, of a wait's polls
+
+DEFAULT_MAX_SIZE: Final = 64 * 1024 * 1024  # bytes, of one event and of one response body
 
 ENDED_STATUSES: Final = frozenset(filter(is_status_completed, get_args(Status)))
 """The statuses that a run does not leave; derived, so that `protocol` alone lists them."""
@@ -118,6 +121,30 @@ def parse_http_date(value: str) -> float | None:
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+@attrs.frozen
+class SizeLimits:
+    """How much a client stores of what it receives, in bytes after decompression.
+
+    Attributes:
+        event: The limit of one event of a stream; None for no limit.
+        response: The limit of the body of any other response; None for no limit.
+
+    Raises:
+        ValueError: A limit is not a positive integer.
+    """
+
+    event: int | None = DEFAULT_MAX_SIZE
+    response: int | None = DEFAULT_MAX_SIZE
+
+    def __attrs_post_init__(self) -> None:
+        for name, limit in ("max_event_size", self.event), ("max_response_size", self.response):
+            is_integer = isinstance(limit, int) and not isinstance(limit, bool)
+            if limit is not None and not (is_integer and limit > 0):
+                raise ValueError(
+                    f"{name} must be a positive number of bytes, or None, not {limit!r}"
+                )
 
 
 class RetryBudget:

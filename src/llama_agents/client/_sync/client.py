@@ -15,6 +15,7 @@ from .._core.batch import BatchState, is_asynchronous, length
 from .._core.batch_results import MapProgress, MapResult
 from .._core.checkpoint import ensure_same_run, read_checkpoint
 from .._core.logs import RUNS
+from .._core.policy import DEFAULT_MAX_SIZE, SizeLimits
 from .._core.start import Start, new_handler_id
 from .._core.stream import StreamMachine
 from .._core.wait import Backoff, Wait
@@ -67,15 +68,26 @@ class SyncWorkflowClient:
         auth: Credentials of every request, as httpx accepts them (with ``base_url``).
         timeout: Timeouts in seconds, as httpx accepts them (with ``base_url``). Defaults to 10 s
             for connecting and 45 s without a byte; the server sends a heartbeat every 25 s.
+        max_event_size: How many bytes of data one event of a stream may have, decompressed.
+            Defaults to 64 MiB; None for no limit. A larger one is a ``ResponseTooLargeError``.
+        max_response_size: How many bytes the body of any other response may have, decompressed.
+            Defaults to 64 MiB; None for no limit. A larger one is a ``ResponseTooLargeError``.
 
     Raises:
-        ValueError: Neither or both of the two were given, the URL is unusable, or a setting was
-            given together with ``httpx_client``.
+        ValueError: Neither or both of the two were given, the URL or a header is unusable, an
+            environment variable that httpx reads is invalid, or a setting was given together with
+            ``httpx_client``.
         TypeError: ``httpx_client`` is not an ``httpx.Client``.
     """
 
     @overload
-    def __init__(self, *, httpx_client: httpx.Client) -> None: ...
+    def __init__(
+        self,
+        *,
+        httpx_client: httpx.Client,
+        max_event_size: int | None = DEFAULT_MAX_SIZE,
+        max_response_size: int | None = DEFAULT_MAX_SIZE,
+    ) -> None: ...
 
     @overload
     def __init__(
@@ -85,6 +97,8 @@ class SyncWorkflowClient:
         headers: dict[str, str] | None = None,
         auth: httpx.Auth | tuple[str, str] | None = None,
         timeout: httpx.Timeout | float | None = None,
+        max_event_size: int | None = DEFAULT_MAX_SIZE,
+        max_response_size: int | None = DEFAULT_MAX_SIZE,
     ) -> None: ...
 
     def __init__(
@@ -95,13 +109,16 @@ class SyncWorkflowClient:
         headers: dict[str, str] | None = None,
         auth: httpx.Auth | tuple[str, str] | None = None,
         timeout: httpx.Timeout | float | None = None,
+        max_event_size: int | None = DEFAULT_MAX_SIZE,
+        max_response_size: int | None = DEFAULT_MAX_SIZE,
     ) -> None:
         settings = resolve_settings(
             base_url, httpx_client, httpx.Client, headers=headers, auth=auth, timeout=timeout
         )
         self.httpx_client = httpx_client
         self.base_url = base_url
-        self._driver = Driver(Clients(httpx_client, settings))
+        sizes = SizeLimits(max_event_size, max_response_size)
+        self._driver = Driver(Clients(httpx_client, settings), sizes)
 
     def __enter__(self) -> Self:
         return self
@@ -473,6 +490,7 @@ class SyncWorkflowClient:
             after_sequence=after_sequence,
             include_internal=include_internal_events,
             max_reconnect_attempts=max_reconnect_attempts,
+            max_event_size=self._driver.sizes.event,
             time=self._driver.time,
         )
         return SyncEventStream(self._driver, machine)
@@ -586,6 +604,7 @@ class SyncWorkflowClient:
             poll_interval=poll_interval,
             max_poll_interval=max_poll_interval,
             backoff=backoff,
+            max_event_size=self._driver.sizes.event,
             time=self._driver.time,
         )
         return self._driver.wait(wait)

@@ -11,13 +11,19 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import httpx
 
+from ..errors import WorkflowClientError
 from .concurrency import shielded
 
+if TYPE_CHECKING:
+    from .._core.responses import BodyReader
+
+MAX_DEFLATE_PIECE: Final = 1024  # bytes; decompressed at most 1 MB
+MAX_COMPRESSED_PIECE: Final = 16  # bytes; decompressed at most 34 MB (br), 0.5 MB (zstd)
 DEADLINE_PASSED: Final = "The response was still arriving at the deadline"
 
 
@@ -40,13 +46,20 @@ async def asend(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Resp
 
 
 async def aread(
-    response: httpx.Response, deadline_passed: Callable[[], bool] | None = None
+    response: httpx.Response,
+    reader: BodyReader,
+    deadline_passed: Callable[[], bool] | None = None,
 ) -> None:
     """Read the body of a response; raise ``httpx.ReadTimeout`` once the deadline has passed."""
     if deadline_passed is not None:
         response.stream = _AsyncDeadlineStream(response.stream, deadline_passed)
     try:
-        await response.aread()
+        reader.begin()
+        async for chunk in response.aiter_bytes():
+            reader.receive(chunk)
+    except WorkflowClientError:
+        await aclose_response(response)
+        raise
     except BaseException:
         await _aclose_socket(response)
         raise
@@ -79,12 +92,18 @@ def send(client: httpx.Client, request: httpx.Request) -> httpx.Response:
     return client.send(request, stream=True)
 
 
-def read(response: httpx.Response, deadline_passed: Callable[[], bool] | None = None) -> None:
+def read(
+    response: httpx.Response,
+    reader: BodyReader,
+    deadline_passed: Callable[[], bool] | None = None,
+) -> None:
     """Read the body of a response; raise ``httpx.ReadTimeout`` once the deadline has passed."""
     if deadline_passed is not None:
         response.stream = _DeadlineStream(response.stream, deadline_passed)
     try:
-        response.read()
+        reader.begin()
+        for chunk in response.iter_bytes():
+            reader.receive(chunk)
     except BaseException:
         response.close()
         raise
@@ -93,6 +112,51 @@ def read(response: httpx.Response, deadline_passed: Callable[[], bool] | None = 
 def close_response(response: httpx.Response) -> None:
     """Close a response, whatever is left of its body."""
     response.close()
+
+
+def limit_decompression(response: httpx.Response) -> None:
+    """Make httpx decompress the body of a response in small pieces, each checked by its reader.
+
+    httpx decompresses all that it has read at once: 64 KB may become gigabytes. Of a response
+    without compression, nothing changes.
+    """
+    codings = [c.strip().lower() for c in response.headers.get("content-encoding", "").split(",")]
+    codings = [coding for coding in codings if coding not in ("", "identity")]
+    if codings:
+        is_deflate = codings[0] in ("gzip", "deflate")
+        size = MAX_DEFLATE_PIECE if is_deflate else MAX_COMPRESSED_PIECE
+        response.stream = _PieceStream(response.stream, size, is_nested=len(codings) > 1)
+
+
+@attrs.frozen
+class _PieceStream(httpx.AsyncByteStream, httpx.SyncByteStream):
+    """A compressed body in small pieces, for both client variants."""
+
+    _stream: Any
+    _size: int
+    _is_nested: bool
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self._reject_nested()
+        async for chunk in self._stream:
+            for start in range(0, len(chunk), self._size):
+                yield chunk[start : start + self._size]
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._reject_nested()
+        for chunk in self._stream:
+            for start in range(0, len(chunk), self._size):
+                yield chunk[start : start + self._size]
+
+    def _reject_nested(self) -> None:
+        if self._is_nested:  # each coding multiplies what the one before it has made of a piece
+            raise httpx.DecodingError("The response has more than one content encoding")
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 # httpx limits each read; without these, a body that trickles in is read forever.
