@@ -14,7 +14,13 @@ from .._core.call import Call, Exchange, RequestLimits
 from .._core.endpoints import Operation
 from .._core.logs import log_response
 from .._core.payloads import StartPayload
-from .._core.policy import TRANSPORT_ERRORS, SizeLimits, closes_connection_silently
+from .._core.policy import (
+    TRANSPORT_ERRORS,
+    SizeLimits,
+    closes_connection_silently,
+    is_header_error,
+    redirect_to_get,
+)
 from .._core.responses import BodyReader
 from .._core.start import Start
 from .._core.wait import Wait
@@ -152,7 +158,16 @@ class Driver:
         """
         client = await self.clients.get()
         timeout = client.timeout if limits is None else limits.request_timeout(client.timeout)
-        response = await asend(client, operation.request(client, timeout))
+        try:
+            response = await asend(client, operation.request(client, timeout))
+        except UnicodeEncodeError as error:
+            if is_header_error(error):
+                raise httpx.LocalProtocolError("a header cannot be encoded") from None
+            raise
+        redirect = redirect_to_get(response)
+        if redirect is not None:
+            await aclose_response(response)
+            response = redirect
         limit_decompression(response)
         log_response(operation.name, operation.handler_id, response.status_code)
         return response

@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
 from typing import Final, NoReturn, get_args
 
 import attrs
 import httpx
 
-from ..errors import Cursor, StatusError, WorkflowClientError
+from .._headers import problem_of
+from ..errors import Cursor, StatusError, WorkflowClientError, safe_request
 from ..protocol import Status, is_status_completed
 from .actions import TimeSource
 from .logs import log_failure
@@ -79,17 +81,46 @@ def raise_final(cause: Exception, handler_id: str | None = None) -> NoReturn:
     origin = cause.__cause__
     if isinstance(cause, httpx.LocalProtocolError):
         # h11 quotes the header that cannot be sent, and that may be a token.
-        shown = httpx.LocalProtocolError(
-            "the request cannot be sent: is there a line break in a header?"
-        )
-        with suppress(RuntimeError):  # it has no request
-            shown.request = cause.request
+        shown = httpx.LocalProtocolError(f"the request cannot be sent: {_header_problem(cause)}")
         origin = None
+    if isinstance(cause, httpx.RequestError) and isinstance(shown, httpx.RequestError):
+        with suppress(RuntimeError):  # it has no request
+            shown.request = safe_request(cause.request)  # pickle would write its headers
     if handler_id is not None and not isinstance(shown, WorkflowClientError):
         note = f"handler {handler_id!r}"
         if note not in getattr(shown, "__notes__", ()):
             shown.add_note(note)
     raise shown from origin
+
+
+def _header_problem(cause: httpx.RequestError) -> str:
+    with suppress(RuntimeError):  # it has no request
+        if problem := problem_of(cause.request.headers.raw):
+            return problem
+    return "is there a line break, or a character that is not ASCII, in a header?"
+
+
+def is_header_error(error: UnicodeEncodeError) -> bool:
+    """Return whether httpx failed to encode a header; the error quotes it.
+
+    An error of the caller's own code, such as an ``auth``, was raised elsewhere.
+    """
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    module = "" if traceback is None else traceback.tb_frame.f_globals.get("__name__", "")
+    return str(module).partition(".")[0] == "httpx"
+
+
+def redirect_to_get(response: httpx.Response) -> httpx.Response | None:
+    """Return the redirect, if one was followed, that turned a POST into a GET.
+
+    The response to that GET is not about what was sent, and may be an endless event stream.
+    """
+    for redirect, following in pairwise([*response.history, response]):
+        if redirect.request.method != following.request.method:
+            return redirect
+    return None
 
 
 def backoff(failures: int, random: Callable[[], float]) -> float:

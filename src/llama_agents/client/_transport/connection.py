@@ -125,7 +125,7 @@ def limit_decompression(response: httpx.Response) -> None:
     if codings:
         is_deflate = codings[0] in ("gzip", "deflate")
         size = MAX_DEFLATE_PIECE if is_deflate else MAX_COMPRESSED_PIECE
-        response.stream = _PieceStream(response.stream, size, is_nested=len(codings) > 1)
+        response.stream = _PieceStream(response.stream, size, len(codings) > 1)
 
 
 @attrs.frozen
