@@ -10,7 +10,9 @@ import httpx
 from llama_agents.client import (
     InvalidResponseError,
     NotFoundError,
+    ResponseTooLargeError,
     ServerError,
+    StatusError,
     WaitTimeoutError,
     WorkflowFailedError,
 )
@@ -84,6 +86,8 @@ RETRY_AFTER_1: Final = unavailable("503 Service Unavailable", Retry_After="1")
 TRUNCATED_JSON: Final = Fault(
     instead=response("200 OK", b'{"status": "sent', Content_Type="application/json")
 )
+TOO_LARGE: Final = Fault(instead=response("200 OK", b"[" * 200_000))
+REDIRECT: Final = Fault(instead=response("307 Temporary Redirect", Location="/login"))
 NOT_FOUND: Final = Fault(instead=response("404 Not Found", b'{"detail": "Handler not found"}'))
 
 
@@ -132,6 +136,14 @@ CALLS: Final = (
     ),
     reading("503 every time", [UNAVAILABLE] * 9, ServerError, requests=3),
     reading("truncated JSON", [TRUNCATED_JSON], InvalidResponseError),
+    reading(
+        "response larger than max_response_size",
+        [TOO_LARGE],
+        ResponseTooLargeError,
+        requests=1,
+        client={"max_response_size": 100_000},
+    ),
+    reading("a redirect", [REDIRECT], StatusError, requests=1),
     Call("is_healthy: 503", "health", {"other": [UNAVAILABLE]}, ServerError, 1),
     Call(
         "is_healthy: response lost", "health", {"other": [RESPONSE_LOST]}, httpx.TransportError, 1
@@ -151,6 +163,15 @@ CALLS: Final = (
         {"start": [REQUEST_LOST], "poll": [REQUEST_LOST] * 9},
         httpx.TransportError,
         names_run=True,
+    ),
+    Call(
+        "start: response larger than max_response_size",
+        "start",
+        {"start": [TOO_LARGE]},
+        ResponseTooLargeError,
+        requests=1,
+        names_run=True,
+        client={"max_response_size": 100_000},
     ),
     # blocking runs
     Call("run_workflow: response lost", "run", {"start": [RESPONSE_LOST]}, "completed", 2, runs=1),

@@ -34,7 +34,7 @@ def problem_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     """Return why one of the headers cannot be sent, or None if all can."""
     for name, value in headers:
         if not _NAME.fullmatch(name):
-            return f"{_named(name)} is not a valid name of a header"
+            return f"{_named(name)} has an invalid name"
         if not _VALUE.fullmatch(value):
             spaced = _VALUE.fullmatch(value.strip(b" \t"))
             what = "a space at its beginning or end" if spaced else "a control character in it"

@@ -318,10 +318,7 @@ def _status_message(response: httpx.Response, handler_id: str | None) -> str:
 
 
 def _redirect_advice(response: httpx.Response) -> str:
-    try:
-        target = str(safe_url(response.request.url.join(response.headers["location"])))
-    except (httpx.InvalidURL, ValueError):
-        target = "an invalid URL"
+    target = safe_url(response.request.url.join(response.headers["location"]))
     advice = f"It redirects to {target}: pass the server's own URL as base_url"
     method = response.request.method
     if method == "GET" or response.status_code in (307, 308):

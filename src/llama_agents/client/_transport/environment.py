@@ -32,10 +32,13 @@ def check_environment(url: httpx.URL) -> None:
             _load_certificates(file, Path(file).stat().st_mtime_ns)
         except OSError as error:  # ssl.SSLError is one
             raise _invalid("SSL_CERT_FILE", error.strerror or "unusable") from None
-    elif url.scheme == "https" and (folders := os.environ.get("SSL_CERT_DIR")):
-        # OpenSSL ignores a missing folder; without certificates, no server is trusted.
-        if not any(map(os.path.isdir, folders.split(os.pathsep))):
-            raise _invalid("SSL_CERT_DIR", "there is no such folder")
+    elif (
+        url.scheme == "https"
+        and (folders := os.environ.get("SSL_CERT_DIR"))
+        and not any(map(os.path.isdir, folders.split(os.pathsep)))
+    ):
+        # OpenSSL ignores that; without certificates, no server is trusted.
+        raise _invalid("SSL_CERT_DIR", "there is no such folder")
 
 
 @functools.lru_cache(maxsize=1)  # it takes 20 ms
