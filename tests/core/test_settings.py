@@ -151,7 +151,7 @@ def test_socks_proxy_without_its_package_is_an_error(
 ) -> None:
     monkeypatch.setitem(sys.modules, "socksio", None)
     monkeypatch.setenv("ALL_PROXY", "socks5://user:secret@proxy")
-    with pytest.raises(ValueError, match="ALL_PROXY .*socksio") as caught:
+    with pytest.raises(ValueError, match=r"ALL_PROXY .*socksio") as caught:
         create(base_url=URL)
     assert "secret" not in str(caught.value)
 

@@ -164,15 +164,6 @@ CALLS: Final = (
         httpx.TransportError,
         names_run=True,
     ),
-    Call(
-        "start: response larger than max_response_size",
-        "start",
-        {"start": [TOO_LARGE]},
-        ResponseTooLargeError,
-        requests=1,
-        names_run=True,
-        client={"max_response_size": 100_000},
-    ),
     # blocking runs
     Call("run_workflow: response lost", "run", {"start": [RESPONSE_LOST]}, "completed", 2, runs=1),
     Call(
