@@ -48,7 +48,7 @@ class WorkflowClient:
     end of ``async with``, or when the event loop ends.
 
     Every method that sends a request may also raise ``StatusError`` for an error status that it
-    does not list, ``InvalidResponseError`` for a response that is not the API's, and
+    does not list, ``InvalidResponseError`` for a response that is not the API's or too large, and
     ``httpx.TransportError`` once retries are exhausted; ``RuntimeError`` after ``aclose()``.
 
     Example:
@@ -60,7 +60,7 @@ class WorkflowClient:
 
     Args:
         base_url: URL of the server, including its path prefix if it has one
-            (``"https://host/deployments/name"``).
+            (``"https://host/deployments/name"``). Its query goes with every request.
         httpx_client: An ``httpx.AsyncClient`` to send every request with. It is never closed here,
             and its own timeouts apply; its read timeout is the idle timeout of event streams.
         headers: Headers of every request (with ``base_url``).
@@ -76,7 +76,8 @@ class WorkflowClient:
         ValueError: Neither or both of the two were given, the URL or a header is unusable, an
             environment variable that httpx reads is invalid, or a setting was given together with
             ``httpx_client``.
-        TypeError: ``httpx_client`` is not an ``httpx.AsyncClient``.
+        TypeError: ``httpx_client`` is not an ``httpx.AsyncClient``, or ``headers`` or ``auth`` is
+            of the wrong type.
     """
 
     @overload

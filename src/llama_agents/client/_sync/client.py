@@ -49,7 +49,7 @@ class SyncWorkflowClient:
     end of ``with``, or when the client is garbage-collected.
 
     Every method that sends a request may also raise ``StatusError`` for an error status that it
-    does not list, ``InvalidResponseError`` for a response that is not the API's, and
+    does not list, ``InvalidResponseError`` for a response that is not the API's or too large, and
     ``httpx.TransportError`` once retries are exhausted; ``RuntimeError`` after ``close()``.
 
     Example:
@@ -61,7 +61,7 @@ class SyncWorkflowClient:
 
     Args:
         base_url: URL of the server, including its path prefix if it has one
-            (``"https://host/deployments/name"``).
+            (``"https://host/deployments/name"``). Its query goes with every request.
         httpx_client: An ``httpx.Client`` to send every request with. It is never closed here,
             and its own timeouts apply; its read timeout is the idle timeout of event streams.
         headers: Headers of every request (with ``base_url``).
@@ -77,7 +77,8 @@ class SyncWorkflowClient:
         ValueError: Neither or both of the two were given, the URL or a header is unusable, an
             environment variable that httpx reads is invalid, or a setting was given together with
             ``httpx_client``.
-        TypeError: ``httpx_client`` is not an ``httpx.Client``.
+        TypeError: ``httpx_client`` is not an ``httpx.Client``, or ``headers`` or ``auth`` is
+            of the wrong type.
     """
 
     @overload
