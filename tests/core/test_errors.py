@@ -190,7 +190,12 @@ def test_every_error_can_be_copied(error: Exception, duplicate: Callable[[Any], 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
 def test_copy_has_no_credentials(duplicate: Callable[[Any], Any]) -> None:
-    headers = {"Set-Cookie": "secret", "Location": "/?secret", "Content-Type": "text/plain"}
+    headers: dict[Any, Any] = {
+        b"Set-Cookie": b"secret",
+        b"Location": b"/?secret",
+        b"Content-Type": b"text/plain",
+        b"X-Reason": b"\xff",  # not ASCII
+    }
     request = httpx.Request("POST", URL, headers={"Authorization": "secret"}, content=b"secret")
     redirect = httpx.Response(307, headers=headers, request=request)
     final = httpx.Response(307, headers=headers, content=b"body", request=request)

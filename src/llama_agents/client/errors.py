@@ -43,7 +43,7 @@ Cursor: TypeAlias = int | Literal["now"]  # defined in the lowest layer: errors 
 after every event produced by the time the server handles the request.
 """
 
-_SECRET_HEADERS: Final = frozenset({"set-cookie", "location"})  # a redirect may carry a token
+_SECRET_HEADERS: Final = ("set-cookie", "location")  # a redirect may carry a token
 
 BODY_PREVIEW: Final = 200  # characters of a response's body in a message; .response has all of it
 
@@ -66,9 +66,9 @@ def _without_credentials(value: Any) -> Any:
         response.request = safe_request(value.request)
         # Redirects have requests and responses of their own.
         response.history, response.next_request = [], None
-        response.headers = httpx.Headers(
-            [(k, v) for k, v in value.headers.multi_items() if k not in _SECRET_HEADERS]
-        )
+        response.headers = value.headers.copy()
+        for name in _SECRET_HEADERS:
+            response.headers.pop(name, None)
         vars(response).pop("_cookies", None)  # httpx caches them there
         return response
     return value
