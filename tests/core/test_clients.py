@@ -122,12 +122,6 @@ def test_password_of_the_url_is_not_logged(caplog: pytest.LogCaptureFixture) -> 
     assert "cret" not in caplog.text
 
 
-def test_header_with_a_control_character_is_rejected_unseen() -> None:
-    with pytest.raises(ValueError, match="'Authorization' has a control character") as caught:
-        WorkflowClient(base_url="http://h", headers={"Authorization": "Bearer secret\n"})
-    assert "secret" not in str(caught.value)
-
-
 def test_repr_of_settings_shows_no_secret() -> None:
     settings = Settings(
         httpx.URL("http://user:secret@h"), {"a": "secret"}, ("u", "secret"), httpx.Timeout(1)

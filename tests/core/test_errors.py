@@ -38,6 +38,7 @@ EVERY_ERROR = [
     errors.ServerError(response(503)),
     errors.WorkflowFailedError(response(500), handler()),
     errors.InvalidResponseError(response(200), "no", handler_id="h", last_sequence=3),
+    errors.ResponseTooLargeError(response(200), 10, handler_id="h", last_sequence=3),
     errors.StreamDisconnectedError("h", 3, "no"),
     errors.StreamTimeoutError("h", "now", "no"),
     errors.WaitTimeoutError("h", 1.5),
@@ -68,6 +69,7 @@ def test_every_error_of_the_module_is_covered() -> None:
         (errors.StreamNotFoundError, errors.NotFoundError),
         (errors.StreamNotFoundError, ValueError),
         (errors.InvalidResponseError, ValueError),
+        (errors.ResponseTooLargeError, errors.InvalidResponseError),
         (errors.StreamDisconnectedError, ConnectionError),
         (errors.StreamTimeoutError, errors.StreamDisconnectedError),
         (errors.StreamTimeoutError, TimeoutError),
@@ -174,8 +176,40 @@ def test_every_error_can_be_copied(error: Exception, duplicate: Callable[[Any], 
     assert str(again) == str(error)
     assert again.args == error.args
     assert again.__dict__.keys() == error.__dict__.keys()
-    for name in ("status_code", "detail", "handler_id", "last_sequence", "timeout", "handler"):
+    for name in (
+        "status_code",
+        "detail",
+        "handler_id",
+        "last_sequence",
+        "timeout",
+        "handler",
+        "limit",
+    ):
         assert getattr(again, name, None) == getattr(error, name, None)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_copy_has_no_credentials(duplicate: Callable[[Any], Any]) -> None:
+    headers: dict[Any, Any] = {
+        b"Set-Cookie": b"secret",
+        b"Location": b"/?secret",
+        b"Content-Type": b"text/plain",
+        b"X-Reason": b"\xff",  # not ASCII
+    }
+    request = httpx.Request("POST", URL, headers={"Authorization": "secret"}, content=b"secret")
+    redirect = httpx.Response(307, headers=headers, request=request)
+    final = httpx.Response(307, headers=headers, content=b"body", request=request)
+    final.history, final.next_request = [redirect], request
+    assert final.cookies is not None  # which httpx keeps
+    error = errors.StatusError(final)
+    error.add_note("a note")
+    again = duplicate(error)
+    assert b"secret" not in pickle.dumps(error) + pickle.dumps(again)
+    assert (again.response.text, again.__notes__) == ("body", ["a note"])
+    assert again.response.headers["content-type"] == "text/plain"
+    assert (again.request.method, str(again.request.url)) == ("POST", "http://host:1/handlers/h")
+    # The error itself keeps everything.
+    assert error.response.request.headers["authorization"] == "secret"
 
 
 @pytest.mark.parametrize("charset", ["hex", "base64", "rot13", "undefined", "idna", "utf-16"])

@@ -56,6 +56,60 @@ def test_only_cr_and_lf_end_a_line(character: str) -> None:
     assert decode(b"data: " + text + b"\n\n") == [Event(text)]
 
 
+LIMIT = 1000
+
+
+@pytest.mark.parametrize("size", [LIMIT, LIMIT + 1])
+@pytest.mark.parametrize("chunk_size", [1, 7, 10_000])
+def test_event_may_have_as_much_data_as_the_limit(size: int, chunk_size: int) -> None:
+    body = b"data: a\n\ndata: " + b"x" * (size - 2) + b"\ndata: y\n\ndata: z\n\n"
+    decoder = SSEDecoder(LIMIT)
+    events = []
+    for start in range(0, len(body), chunk_size):
+        events += decoder.feed(body[start : start + chunk_size])
+        if decoder.event_too_large:
+            break
+    assert decoder.event_too_large == (size > LIMIT)
+    assert [event.data for event in events][:1] == [b"a"]
+    assert len(events) == (1 if size > LIMIT else 3)
+
+
+@pytest.mark.parametrize("line", [b"data: x", b"data:", b"\xef\xbb\xbfdata: ", b"data: x\ndata: "])
+def test_endless_line_of_data_exceeds_the_limit(line: bytes) -> None:
+    decoder = SSEDecoder(LIMIT)
+    decoder.feed(line)
+    for _ in range(100):
+        assert decoder.feed(b"x" * LIMIT) == []
+        if decoder.event_too_large:
+            break
+    assert decoder.event_too_large
+
+
+@pytest.mark.parametrize("lines", [b"data:\n", b"data: x\n", b"data: x\n: hi\nid: 1\n"])
+def test_endless_lines_of_data_exceed_the_limit_and_are_stored_joined(lines: bytes) -> None:
+    decoder = SSEDecoder(10 * LIMIT)
+    for _ in range(1000):
+        decoder.feed(lines * 100)
+        assert len(decoder._data) < 50_000
+        if decoder.event_too_large:
+            break
+    assert decoder.event_too_large
+    assert not decoder._data
+
+
+@pytest.mark.parametrize(
+    "beginning", [b":", b"event: x", b"other", b"id: 7", b"retry: 7", b"data", b"\xef\xbb\xbf:"]
+)
+def test_endless_line_of_anything_else_is_not_stored(beginning: bytes) -> None:
+    decoder = SSEDecoder(LIMIT)
+    decoder.feed(beginning)
+    for _ in range(100):
+        assert decoder.feed(b"7" * 10_000) == []
+        assert len(decoder._partial_line) < 100_000
+    assert not decoder.event_too_large
+    assert decoder.feed(b"\ndata: x\n\n") == [Event(b"x")]
+
+
 def test_large_event_in_small_chunks_takes_linear_time() -> None:
     """20 MB in 64 KB chunks: quadratic joining would take minutes."""
     chunk = b"x" * 65536

@@ -10,7 +10,9 @@ import httpx
 from llama_agents.client import (
     InvalidResponseError,
     NotFoundError,
+    ResponseTooLargeError,
     ServerError,
+    StatusError,
     WaitTimeoutError,
     WorkflowFailedError,
 )
@@ -99,6 +101,8 @@ ENGINE_DIED: Final = Fault(
         b'{"handler_id": "x", "workflow_name": "count", "status": "running", "started_at": "now"}',
     )
 )
+TOO_LARGE: Final = Fault(instead=response("200 OK", b"[" * 200_000))
+REDIRECT: Final = Fault(instead=response("307 Temporary Redirect", Location="/login"))
 NOT_FOUND: Final = Fault(instead=response("404 Not Found", b'{"detail": "Handler not found"}'))
 
 
@@ -179,6 +183,14 @@ CALLS: Final = (
         repeat=2,
         requests=3,
     ),
+    reading(
+        "response larger than max_response_size",
+        [TOO_LARGE],
+        ResponseTooLargeError,
+        requests=1,
+        client={"max_response_size": 100_000},
+    ),
+    reading("a redirect", [REDIRECT], StatusError, requests=1),
     Call("is_healthy: 503", "health", {"other": [UNAVAILABLE]}, ServerError, 1),
     Call(
         "is_healthy: response lost", "health", {"other": [RESPONSE_LOST]}, httpx.TransportError, 1

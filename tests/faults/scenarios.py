@@ -15,6 +15,7 @@ from llama_agents.client import (
     InvalidResponseError,
     MissedEventsWarning,
     NotFoundError,
+    ResponseTooLargeError,
     ServerError,
     StatusError,
     StreamDisconnectedError,
@@ -157,6 +158,18 @@ def long_stream(count: int, size: int) -> SourceFactory:
     return script(Turn(chunks, then="hold"), expect=expected)
 
 
+def comment(megabytes: int) -> SourceFactory:
+    """A comment of that size between two events, generated as it is sent."""
+
+    def chunks() -> Iterator[bytes]:
+        yield HEAD + chunk(tick(1) + b":")
+        for _ in range(megabytes):
+            yield chunk(b"x" * 1_000_000)
+        yield chunk(b"\n" + DONE)
+
+    return script(Turn(chunks, then="hold"), expect=[*ticks(1), STOP])
+
+
 PAGE: Final = response("200 OK", b"<html>log in</html>", Content_Type="text/html")
 
 READING: Final = (
@@ -222,6 +235,19 @@ READING: Final = (
     ),
     # At its peak the process holds the frame, its text and its value, and the server's own copy.
     Stream("one event of 20 MB", long_stream(2, 20_000_000), megabytes=300),
+    Stream(
+        "an event larger than max_event_size",
+        script(stream(tick(1), b"id: 2\ndata: ", b"x" * 30_000_000), expect=ticks(1)),
+        raises=ResponseTooLargeError,
+        detail="larger than 1000000 bytes",
+        client={"max_event_size": 1_000_000},
+        megabytes=60,  # of which the script has half
+    ),
+    Stream(
+        "a comment of 100 MB",
+        comment(100),
+        megabytes=20,
+    ),
     Stream("100,000 small events", long_stream(100_000, 0)),
     Stream(
         "200,000 events of 1 KB and a slow consumer",

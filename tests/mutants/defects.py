@@ -53,7 +53,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         stream("Reading-CR, LF and CRLF, characters split across reads, a BOM"),
     ),
     "a line may be split over many reads": Defect(
-        replace("SSEDecoder.feed", r"\.append\(partial\)", " = [partial]"),
+        replace("SSEDecoder.feed", r"_partial_line \+= partial", "_partial_line[:] = partial"),
         stream("Reading-CR, LF and CRLF, characters split across reads, a BOM"),
     ),
     "one BOM is dropped": Defect(
@@ -73,7 +73,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         stream("Reading-data before id, several data lines, comments, empty data"),
     ),
     "data with nothing in it is not an event": Defect(
-        replace("SSEDecoder._read", r"any\(data\)", "data"),
+        replace("SSEDecoder._read", r"joined\.strip\(.*?\)", "data"),
         stream("Reading-data before id, several data lines, comments, empty data"),
     ),
     "an unfinished event is not dispatched, and does not move the cursor": Defect(
@@ -121,6 +121,39 @@ DEFECTS: Final[Mapping[str, Defect]] = {
             r"for chunk in [chunk async for chunk in \1]:",
         ),
         stream("Reading-200,000 events of 1 KB and a slow consumer"),
+    ),
+    # ---------------------------------------------------------------- bounds of memory
+    "the size of an event that is incomplete is limited": Defect(
+        never("SSEDecoder._limit_stored", "_max_size"),
+        stream("Reading-an event larger than max_event_size"),
+    ),
+    "the size of an event that arrives at once is limited": Defect(
+        never("SSEDecoder._read", "max_size"),
+        "tests/core/test_sse_decoder.py::test_event_may_have_as_much_data_as_the_limit",
+    ),
+    "short lines of data are stored joined": Defect(
+        drop("SSEDecoder._limit_stored", r"\.join\(data\)"),
+        "tests/core/test_sse_decoder.py::"
+        "test_endless_lines_of_data_exceed_the_limit_and_are_stored_joined",
+    ),
+    "comments are not stored": Defect(
+        never("SSEDecoder._limit_stored", "startswith"), stream("Reading-a comment of 100 MB")
+    ),
+    "the size of a response body is limited": Defect(
+        drop("BodyReader._check", "raise"), call("GET: response larger than max_response_size")
+    ),
+    "a too large Content-Length is an error before the body": Defect(
+        drop("BodyReader.begin", r"_check\("),
+        "tests/_{variant}/test_sizes.py::"
+        "test_body_beyond_the_limit_is_an_error_and_closes_the_connection",
+    ),
+    "a response is decompressed in small pieces": Defect(
+        returns("limit_decompression", "None"),
+        "tests/core/test_decompression.py::test_chunk_is_decompressed_in_small_pieces",
+    ),
+    "a wait outlives a too large event of its stream": Defect(
+        never("Wait.receive", "event_too_large"),
+        "tests/_{variant}/test_sizes.py::test_wait_polls_if_its_stream_has_a_too_large_event",
     ),
     # ---------------------------------------------------------------- end of a stream
     "a clean end without a terminal event is a lost connection": Defect(
@@ -505,6 +538,42 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "a header that cannot be sent is not quoted": Defect(
         never("raise_final", "LocalProtocolError"),
         "tests/core/test_call.py::test_header_that_cannot_be_sent_is_not_shown",
+    ),
+    "a header of the constructor that cannot be sent is not quoted": Defect(
+        returns("checked_headers", "headers"),
+        "tests/core/test_settings.py::test_header_that_cannot_be_sent_is_named_without_its_content",
+    ),
+    "a header that cannot be encoded is not quoted": Defect(
+        returns("is_header_error", "False"),
+        "tests/_{variant}/test_requests.py::test_header_of_auth_that_cannot_be_sent_is_not_shown",
+    ),
+    "copied errors carry no credentials": Defect(
+        replace("WorkflowClientError.__reduce__", r"_without_credentials\(value\)", "value"),
+        "tests/core/test_errors.py::test_copy_has_no_credentials",
+    ),
+    "pickled transport errors carry no credentials": Defect(
+        drop("raise_final", "safe_request"),
+        "tests/_{variant}/test_requests.py::test_pickled_transport_error_has_no_request_headers",
+    ),
+    "environment variables that httpx cannot use are named": Defect(
+        returns("check_environment", "None"),
+        "tests/core/test_settings.py::test_environment_variable_that_httpx_cannot_use_is_named",
+    ),
+    "the query of base_url is kept": Defect(
+        replace("Settings.keywords", r"'params': url\.params", "'params': None"),
+        "tests/_{variant}/test_requests.py::test_query_of_base_url_is_part_of_every_request",
+    ),
+    "the error of a redirect names its target": Defect(
+        never("_status_message", "has_redirect_location"),
+        "tests/_{variant}/test_requests.py::test_error_of_redirect_names_its_target",
+    ),
+    "a POST is not turned into a GET": Defect(
+        returns("redirect_to_get", "None"),
+        "tests/_{variant}/test_requests.py::test_redirect_of_post_is_followed_only_as_post",
+    ),
+    "names that are too long for a URL are rejected": Defect(
+        never("_segment", "MAX_SEGMENT"),
+        "tests/_{variant}/test_requests.py::test_name_that_is_too_long_for_a_url_is_rejected",
     ),
     "a connection is not reused after a 204": Defect(
         replace("stream_events", ", 'Connection': 'close'", ""),

@@ -11,6 +11,7 @@
     │   ├── WorkflowFailedError                         a run failed, was cancelled or died
     │   └── ServerError                                 any other 5xx
     ├── InvalidResponseError (also ValueError)          a response that cannot be used
+    │   └── ResponseTooLargeError                       ... because it exceeds the client's limit
     ├── StreamDisconnectedError (also ConnectionError)  a stream that could not be resumed
     │   └── StreamTimeoutError (also TimeoutError)      ... because its last attempt timed out
     ├── WaitTimeoutError (also TimeoutError)            a wait that reached its deadline
@@ -25,6 +26,7 @@ callers of llama-agents-client 0.4.1 catch.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, Literal, TypeAlias
@@ -41,6 +43,8 @@ Cursor: TypeAlias = int | Literal["now"]  # defined in the lowest layer: errors 
 after every event produced by the time the server handles the request.
 """
 
+_SECRET_HEADERS: Final = ("set-cookie", "location")  # a redirect may carry a token
+
 BODY_PREVIEW: Final = 200  # characters of a response's body in a message; .response has all of it
 
 
@@ -49,7 +53,25 @@ class WorkflowClientError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The constructors below take evidence, not args: a copy is built from what they stored.
-        return _restore, (type(self), self.args, self.__dict__)
+        # It may go to another machine or be kept, so it carries no credentials.
+        state = {name: _without_credentials(value) for name, value in self.__dict__.items()}
+        return _restore, (type(self), self.args, state)
+
+
+def _without_credentials(value: Any) -> Any:
+    if isinstance(value, httpx.Request):
+        return safe_request(value)
+    if isinstance(value, httpx.Response):
+        response = copy.copy(value)
+        response.request = safe_request(value.request)
+        # Redirects have requests and responses of their own.
+        response.history, response.next_request = [], None
+        response.headers = value.headers.copy()
+        for name in _SECRET_HEADERS:
+            response.headers.pop(name, None)
+        vars(response).pop("_cookies", None)  # httpx caches them there
+        return response
+    return value
 
 
 def _restore(
@@ -163,6 +185,36 @@ class InvalidResponseError(WorkflowClientError, ValueError):
         )
 
 
+class ResponseTooLargeError(InvalidResponseError):
+    """A response, or an event of a stream, is larger than the client accepts.
+
+    The limits are the client's ``max_response_size`` and ``max_event_size``. What was requested may
+    have happened: the run of a start exists, and its ID is ``handler_id``.
+
+    Attributes:
+        limit: The limit in bytes, after decompression.
+        response: The response; its body was not kept.
+        handler_id: ID of the run that the request was about, or None.
+        last_sequence: On an event stream, the position to resume from, after the last event that
+            was delivered; else None.
+    """
+
+    def __init__(
+        self,
+        response: httpx.Response,
+        limit: int,
+        *,
+        handler_id: str | None = None,
+        last_sequence: Cursor | None = None,
+    ) -> None:
+        self.limit = limit
+        what, name = "Response", "max_response_size"
+        if last_sequence is not None:
+            what, name = "Event", "max_event_size"
+        problem = f"{what} is larger than {limit} bytes ({name})"
+        super().__init__(response, problem, handler_id=handler_id, last_sequence=last_sequence)
+
+
 class StreamDisconnectedError(WorkflowClientError, ConnectionError):
     """A stream broke and could not be resumed.
 
@@ -270,6 +322,8 @@ def _status_message(response: httpx.Response, handler_id: str | None) -> str:
     request = response.request
     reason = response.reason_phrase or _reason_phrase(response.status_code)
     message = f"{response.status_code} {reason} for {request.method} {safe_url(request.url)}"
+    if response.has_redirect_location:
+        message = f"{message}. {_redirect_advice(response)}"
     body = body_preview(response)
     if body:
         message = f"{message}. Response: {body}"
@@ -287,6 +341,16 @@ def _failure_message(handler: HandlerData) -> str:
         "not change; the server's log says why"
     )
     return message if handler.error is None else f"{message}: {handler.error}"
+
+
+def _redirect_advice(response: httpx.Response) -> str:
+    target = safe_url(response.request.url.join(response.headers["location"]))
+    advice = f"It redirects to {target}: pass the server's own URL as base_url"
+    method = response.request.method
+    if method == "GET" or response.status_code in (307, 308):
+        return f"{advice}, or an httpx client with follow_redirects=True"
+    # httpx, as browsers do, follows these with a GET.
+    return f"{advice}; a {method} cannot follow a {response.status_code}"
 
 
 def _named(handler_id: str | None, message: str) -> str:
@@ -313,9 +377,16 @@ def body_preview(response: httpx.Response) -> str:
     return body[: 4 * BODY_PREVIEW].decode(errors="replace")[:BODY_PREVIEW]
 
 
+def safe_request(request: httpx.Request) -> httpx.Request:
+    """Return a request with its method and URL only: no headers, credentials, query or body."""
+    safe = httpx.Request(request.method, safe_url(request.url))
+    safe.headers.clear()
+    return safe
+
+
 def safe_url(url: httpx.URL) -> httpx.URL:
     """Return a URL without the parts that may be secret: user, password and query."""
-    return url.copy_with(userinfo=b"", query=None)
+    return url.copy_with(userinfo=b"", query=None, fragment=None)
 
 
 def _reason_phrase(status_code: int) -> str:

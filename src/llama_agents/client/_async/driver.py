@@ -15,13 +15,26 @@ from .._core.endpoints import Operation
 from .._core.limits import limits_of
 from .._core.logs import log_response
 from .._core.payloads import StartPayload
-from .._core.policy import TRANSPORT_ERRORS, closes_connection_silently
+from .._core.policy import (
+    TRANSPORT_ERRORS,
+    SizeLimits,
+    closes_connection_silently,
+    is_header_error,
+    redirect_to_get,
+)
+from .._core.responses import BodyReader
 from .._core.start import Start
 from .._core.wait import Wait
 from .._lazy_types import Context
 from .._transport.clients import AsyncClients
 from .._transport.concurrency import asleep
-from .._transport.connection import aclose_response, aread, asend, shutdown_socket
+from .._transport.connection import (
+    aclose_response,
+    aread,
+    asend,
+    limit_decompression,
+    shutdown_socket,
+)
 from ..protocol import HandlerData
 
 T = TypeVar("T")
@@ -34,14 +47,17 @@ class Driver:
 
     Args:
         clients: The httpx clients to send with.
+        sizes: How much to store of what is received.
 
     Attributes:
         clients: The httpx clients to send with.
+        sizes: How much to store of what is received.
         time: The source of time and randomness for the machines.
     """
 
-    def __init__(self, clients: AsyncClients) -> None:
+    def __init__(self, clients: AsyncClients, sizes: SizeLimits) -> None:
         self.clients = clients
+        self.sizes = sizes
         self.time = SYSTEM_TIME
 
     async def send(self, operation: Operation[T]) -> T:
@@ -101,7 +117,13 @@ class Driver:
     def completion_wait(self, handler_id: str, timeout: float | None = None) -> Wait:
         """Return a wait until a run has completed; one that ends otherwise is an error."""
         poll = endpoints.get_handler(handler_id, must_succeed=True)
-        return Wait(poll, handler_id, timeout=timeout, time=self.time)
+        return Wait(
+            poll,
+            handler_id,
+            timeout=timeout,
+            max_event_size=self.sizes.event,
+            time=self.time,
+        )
 
     async def wait(self, wait: Wait) -> HandlerData:
         """Wait until a run has ended; return it."""
@@ -153,13 +175,25 @@ class Driver:
         client = await self.clients.get()
         limits = machine.limits(limits_of(operation.kind, self.clients.chosen_timeout))
         request = operation.request(client, limits.timeout)
-        response = await asend(client, request, head=limits.head, whole=limits.whole)
+        try:
+            response = await asend(client, request, head=limits.head, whole=limits.whole)
+        except UnicodeEncodeError as error:
+            if is_header_error(error):
+                raise httpx.LocalProtocolError("a header cannot be encoded") from None
+            raise
+        redirect = redirect_to_get(response)
+        if redirect is not None:
+            await aclose_response(response)
+            response = redirect
+        limit_decompression(response)
         log_response(operation.name, operation.handler_id, response.status_code)
         return response
 
     async def _request(self, operation: Operation[Any], machine: Limiting) -> httpx.Response:
         response = await self.open(operation, machine)
-        await aread(response)
+        reader = BodyReader(response, self.sizes.response, operation.handler_id)
+        await aread(response, reader)
+        response = reader.response()
         if closes_connection_silently(response):
             shutdown_socket(response)
         return response

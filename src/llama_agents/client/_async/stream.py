@@ -49,7 +49,8 @@ class EventStream:
         StatusError: While iterating or entering: the server responds with an error (404 is a
             ``StreamNotFoundError``).
         StreamDisconnectedError: The connection broke, and every attempt to reconnect failed.
-        InvalidResponseError: The response, or an event of it, is not the API's.
+        InvalidResponseError: The response, or an event of it, is not the API's; or an event is
+            larger than ``max_event_size`` (``ResponseTooLargeError``).
         RuntimeError: It is iterated or entered a second time, or after it was closed.
 
     Warns:

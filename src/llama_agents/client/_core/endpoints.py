@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, get_args
+from urllib.parse import quote
 
 import attrs
 import httpx
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ReadT = TypeVar("ReadT")
+
+MAX_SEGMENT: Final = 8000
+"""Bytes of a name or ID in a URL: what servers and proxies have to accept (RFC 9110, 4.1)."""
 
 _CONTROL_OR_SURROGATE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -85,7 +89,17 @@ class Operation(Generic[T]):
         Args:
             client: The client that sends it.
             timeout: Its timeouts.
+
+        Raises:
+            ValueError: The client has no complete base URL, or one with a query.
         """
+        if not client.base_url.scheme:
+            raise ValueError("httpx_client has no base_url: set it to the URL of the server")
+        if client.base_url.query:
+            # httpx appends paths to it.
+            raise ValueError(
+                "the base_url of httpx_client has a query: pass it to that client as params="
+            )
         return client.build_request(
             self.method,
             self.path,
@@ -390,6 +404,11 @@ def _segment(what: str, value: str) -> str:
     # Quoting leaves "." and ".." as they are, and httpx resolves them.
     if value in ("", ".", "..") or _CONTROL_OR_SURROGATE.search(value):
         raise ValueError(f"{what} {value!r} cannot be part of a URL")
+    if len(quote(value, safe="")) > MAX_SEGMENT:
+        raise ValueError(
+            f"{what} {value[:40]!r}... is too long for a URL: {len(value)} characters, "
+            f"more than {MAX_SEGMENT} bytes once quoted"
+        )
     return value
 
 

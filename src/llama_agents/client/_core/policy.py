@@ -9,11 +9,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
 from typing import Final, NoReturn, get_args
 
+import attrs
 import httpx
 
-from ..errors import Cursor, StatusError, WorkflowClientError
+from .._headers import problem_of
+from ..errors import Cursor, StatusError, WorkflowClientError, safe_request
 from ..protocol import Status, is_status_completed
 from .actions import TimeSource
 from .logs import log_failure
@@ -26,6 +29,8 @@ JITTER: Final = 0.25  # share of a delay, up or down, so that many clients do no
 CALL_RETRIES: Final = 2  # of a plain call, or of a start as long as no response is lost
 LOST_START_RETRIES: Final = 5  # in total, once a response to a start is lost
 POLL_RETRIES: Final = 6  # in a row, of a wait's polls
+
+DEFAULT_MAX_SIZE: Final = 64 * 1024 * 1024  # bytes, of one event and of one response body
 
 ENDED_STATUSES: Final = frozenset(filter(is_status_completed, get_args(Status)))
 """The statuses that a run does not leave; derived, so that `protocol` alone lists them."""
@@ -89,17 +94,46 @@ def raise_final(cause: Exception, handler_id: str | None = None) -> NoReturn:
     origin = cause.__cause__
     if isinstance(cause, httpx.LocalProtocolError):
         # h11 quotes the header that cannot be sent, and that may be a token.
-        shown = httpx.LocalProtocolError(
-            "the request cannot be sent: is there a line break in a header?"
-        )
-        with suppress(RuntimeError):  # it has no request
-            shown.request = cause.request
+        shown = httpx.LocalProtocolError(f"the request cannot be sent: {_header_problem(cause)}")
         origin = None
+    if isinstance(cause, httpx.RequestError) and isinstance(shown, httpx.RequestError):
+        with suppress(RuntimeError):  # it has no request
+            shown.request = safe_request(cause.request)  # pickle would write its headers
     if handler_id is not None and not isinstance(shown, WorkflowClientError):
         note = f"handler {handler_id!r}"
         if note not in getattr(shown, "__notes__", ()):
             shown.add_note(note)
     raise shown from origin
+
+
+def _header_problem(cause: httpx.RequestError) -> str:
+    with suppress(RuntimeError):  # it has no request
+        if problem := problem_of(cause.request.headers.raw):
+            return problem
+    return "is there a line break, or a character that is not ASCII, in a header?"
+
+
+def is_header_error(error: UnicodeEncodeError) -> bool:
+    """Return whether httpx failed to encode a header; the error quotes it.
+
+    An error of the caller's own code, such as an ``auth``, was raised elsewhere.
+    """
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    module = "" if traceback is None else traceback.tb_frame.f_globals.get("__name__", "")
+    return str(module).partition(".")[0] == "httpx"
+
+
+def redirect_to_get(response: httpx.Response) -> httpx.Response | None:
+    """Return the redirect, if one was followed, that turned a POST into a GET.
+
+    The response to that GET is not about what was sent, and may be an endless event stream.
+    """
+    for redirect, following in pairwise([*response.history, response]):
+        if redirect.request.method != following.request.method:
+            return redirect
+    return None
 
 
 def backoff(failures: int, random: Callable[[], float]) -> float:
@@ -131,6 +165,30 @@ def parse_http_date(value: str) -> float | None:
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+@attrs.frozen
+class SizeLimits:
+    """How much a client stores of what it receives, in bytes after decompression.
+
+    Attributes:
+        event: The limit of one event of a stream; None for no limit.
+        response: The limit of the body of any other response; None for no limit.
+
+    Raises:
+        ValueError: A limit is not a positive integer.
+    """
+
+    event: int | None = DEFAULT_MAX_SIZE
+    response: int | None = DEFAULT_MAX_SIZE
+
+    def __attrs_post_init__(self) -> None:
+        for name, limit in ("max_event_size", self.event), ("max_response_size", self.response):
+            is_integer = isinstance(limit, int) and not isinstance(limit, bool)
+            if limit is not None and not (is_integer and limit > 0):
+                raise ValueError(
+                    f"{name} must be a positive number of bytes, or None, not {limit!r}"
+                )
 
 
 class RetryBudget:

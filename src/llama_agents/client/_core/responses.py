@@ -3,18 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from ..errors import InvalidResponseError, WorkflowFailedError, status_error
+from ..errors import (
+    InvalidResponseError,
+    ResponseTooLargeError,
+    WorkflowFailedError,
+    status_error,
+)
 from ..protocol import HandlerData, is_status_completed
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 Reader = Callable[[httpx.Response, str | None], ModelT]
 """Reads a response; the second argument is the ID of the run that it is about, if any."""
+
+
+class BodyReader:
+    """Reads the body of a response, up to a limit.
+
+    Args:
+        response: The response.
+        max_size: How many bytes it may have, decompressed; None for no limit.
+        handler_id: ID of the run that the request was about, or None.
+    """
+
+    def __init__(
+        self, response: httpx.Response, max_size: int | None, handler_id: str | None
+    ) -> None:
+        self._response = response
+        self._max_size = max_size
+        self._handler_id = handler_id
+        self._body = bytearray()
+
+    def begin(self) -> None:
+        """Check what the headers say about the size; raise ``ResponseTooLargeError``."""
+        headers = self._response.headers
+        size = headers.get("content-length", "")
+        if "content-encoding" not in headers and size.isascii() and size.isdigit():
+            self._check(int(size[:18]))
+
+    def receive(self, chunk: bytes) -> None:
+        """Handle a decompressed chunk of the body; raise ``ResponseTooLargeError``."""
+        self._check(len(self._body) + len(chunk))
+        self._body += chunk
+
+    def response(self) -> httpx.Response:
+        """Return the response with its body."""
+        return with_body(self._response, bytes(self._body))
+
+    def _check(self, size: int) -> None:
+        if self._max_size is not None and size > self._max_size:
+            raise ResponseTooLargeError(self._response, self._max_size, handler_id=self._handler_id)
+
+
+def with_body(response: httpx.Response, body: bytes) -> httpx.Response:
+    """Return a response with a body that was read, decompressed, from its stream."""
+    headers = response.headers.copy()
+    for name in ("content-encoding", "content-length", "transfer-encoding"):
+        headers.pop(name, None)  # they describe the body as it was sent
+    read = httpx.Response(
+        response.status_code,
+        headers=headers,
+        content=body,
+        request=response.request,
+        extensions=response.extensions,
+        history=response.history,
+        default_encoding=response.default_encoding,
+    )
+    with suppress(RuntimeError):  # it was not closed
+        read.elapsed = response.elapsed
+    return read
 
 
 def reads(model: type[ModelT]) -> Reader[ModelT]:

@@ -50,6 +50,7 @@ from ..errors import (
     Cursor,
     InvalidResponseError,
     MissedEventsWarning,
+    ResponseTooLargeError,
     StreamDisconnectedError,
     StreamTimeoutError,
     status_error,
@@ -67,6 +68,7 @@ from .policy import (
     is_caller_error,
     raise_final,
 )
+from .responses import with_body
 from .sse import SSEDecoder, is_event_stream
 
 ERROR_BODY_BYTES: Final = 65536
@@ -95,16 +97,7 @@ class ErrorBodyReader:
 
     def response(self) -> httpx.Response:
         """Return the response with as much of its body as was read."""
-        headers = self._response.headers.copy()
-        for name in ("content-encoding", "content-length", "transfer-encoding"):
-            headers.pop(name, None)  # they describe the body as it was sent
-        return httpx.Response(
-            self._response.status_code,
-            headers=headers,
-            content=self._body,
-            request=self._response.request,
-            extensions=self._response.extensions,
-        )
+        return with_body(self._response, self._body)
 
 
 class StreamMachine:
@@ -115,6 +108,7 @@ class StreamMachine:
         after_sequence: Where the stream begins.
         include_internal: Whether to ask for the framework's own events.
         max_reconnect_attempts: How many times in a row to try to reconnect before giving up.
+        max_event_size: How many bytes of data an event may have; None for no limit.
         time: The source of time and randomness.
 
     Attributes:
@@ -134,6 +128,7 @@ class StreamMachine:
         after_sequence: Cursor,
         include_internal: bool,
         max_reconnect_attempts: int,
+        max_event_size: int | None = None,
         time: TimeSource,
     ) -> None:
         _check_cursor(after_sequence)
@@ -157,7 +152,8 @@ class StreamMachine:
         )
         self._min_delay = 0.0  # s, from the stream's retry field
         self._response: httpx.Response | None = None
-        self._decoder = SSEDecoder()
+        self._max_event_size = max_event_size
+        self._decoder = SSEDecoder(max_event_size)
         self._replayed_through = -1  # events up to here were delivered on an earlier connection
         self.request()  # rejects a bad handler ID before anything is sent
 
@@ -168,7 +164,7 @@ class StreamMachine:
 
     def request(self) -> Operation[None]:
         """Prepare for a new connection, and return the operation that opens it."""
-        self._decoder = SSEDecoder()
+        self._decoder = SSEDecoder(self._max_event_size)
         self._replayed_through = -1 if self.cursor == "now" else self.cursor
         return endpoints.stream_events(self.handler_id, self.cursor, self._include_internal)
 
@@ -208,7 +204,7 @@ class StreamMachine:
         """Handle a chunk of the body; yield the events that it completes.
 
         Raises:
-            InvalidResponseError: An event is malformed.
+            InvalidResponseError: An event is malformed, or too large.
         """
         for sse in self._decoder.feed(chunk):
             if sse.retry is not None:
@@ -243,6 +239,15 @@ class StreamMachine:
             yield event
             if is_terminal:
                 return
+        if self._decoder.event_too_large:
+            assert self._response is not None
+            assert self._max_event_size is not None
+            raise ResponseTooLargeError(
+                self._response,
+                self._max_event_size,
+                handler_id=self.handler_id,
+                last_sequence=self.cursor,
+            )
 
     def connection_ended(self, cause: Exception | None) -> None:
         """Handle the end of a connection, or a failure to open it.

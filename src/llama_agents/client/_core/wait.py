@@ -78,6 +78,7 @@ class Wait:
         poll_interval: Seconds to wait before a poll when the stream is unavailable, the first time.
         max_poll_interval: Upper limit of that interval, in seconds.
         backoff: How the interval grows.
+        max_event_size: How many bytes of data an event may have; None for no limit.
         time: The source of time and randomness.
 
     Attributes:
@@ -97,6 +98,7 @@ class Wait:
         poll_interval: float = 0.5,
         max_poll_interval: float = 5.0,
         backoff: Backoff = "linear",
+        max_event_size: int | None = None,
         time: TimeSource,
     ) -> None:
         if timeout is not None and not timeout >= 0:
@@ -125,7 +127,8 @@ class Wait:
             POLL_RETRIES, time, logger=WAITS, subject="a poll", handler_id=handler_id
         )
         self._status_lag = INITIAL_STATUS_LAG
-        self._decoder = SSEDecoder()
+        self._max_event_size = max_event_size
+        self._decoder = SSEDecoder(max_event_size)
         self._is_streaming = False
         self._opened_at = 0.0
 
@@ -171,7 +174,7 @@ class Wait:
 
     def listen(self) -> Operation[None]:
         """Prepare for a new stream, and return the operation that opens it."""
-        self._decoder = SSEDecoder()
+        self._decoder = SSEDecoder(self._max_event_size)
         self._is_streaming = False
         self._opened_at = self._clock()
         return endpoints.stream_events(self._handler_id, "now", include_internal=False)
@@ -183,12 +186,14 @@ class Wait:
             self.phase = Phase.CONFIRMING
         return self._is_streaming
 
-    def receive(self, chunk: bytes) -> Poll | None:
-        """Handle a chunk of the stream; return `Poll` to leave the stream for a poll."""
+    def receive(self, chunk: bytes) -> Poll | Sleep | None:
+        """Handle a chunk of the stream; return what to do instead of reading on, if anything."""
         for sse in self._decoder.feed(chunk):
             if sse.data is not None and _is_terminal(sse.data):
                 self.phase = Phase.CONFIRMING
                 return Poll()
+        if self._decoder.event_too_large:
+            return self.stream_ended(None)  # polls tell the status without that event
         is_due = self._clock() - self._opened_at >= POLL_EVERY
         return Poll() if is_due or self._remaining() <= 0 else None
 

@@ -15,6 +15,7 @@ from .._core.batch import BatchState, is_asynchronous, length
 from .._core.batch_results import MapProgress, MapResult
 from .._core.checkpoint import ensure_same_run, read_checkpoint
 from .._core.logs import RUNS
+from .._core.policy import DEFAULT_MAX_SIZE, SizeLimits
 from .._core.start import new_handler_id
 from .._core.stream import StreamMachine
 from .._core.wait import Backoff, Wait
@@ -48,7 +49,7 @@ class SyncWorkflowClient:
     end of ``with``, or when the client is garbage-collected.
 
     Every method that sends a request may also raise ``StatusError`` for an error status that it
-    does not list, ``InvalidResponseError`` for a response that is not the API's, and
+    does not list, ``InvalidResponseError`` for a response that is not the API's or too large, and
     ``httpx.TransportError`` once retries are exhausted; ``RuntimeError`` after ``close()``.
 
     Example:
@@ -60,7 +61,7 @@ class SyncWorkflowClient:
 
     Args:
         base_url: URL of the server, including its path prefix if it has one
-            (``"https://host/deployments/name"``).
+            (``"https://host/deployments/name"``). Its query goes with every request.
         httpx_client: An ``httpx.Client`` to send every request with. It is never closed here.
             Its timeouts apply as ``timeout`` does, unless they are httpx's default of 5 s.
         headers: Headers of every request (with ``base_url``).
@@ -69,15 +70,27 @@ class SyncWorkflowClient:
             ``base_url``). By default, streams and ``run_workflow`` tolerate 45 s without a byte
             (the server sends a heartbeat every 25 s); any other call takes at most 15 s an
             attempt and 45 s in all, ``is_healthy`` 5 s.
+        max_event_size: How many bytes of data one event of a stream may have, decompressed.
+            Defaults to 64 MiB; None for no limit. A larger one is a ``ResponseTooLargeError``.
+        max_response_size: How many bytes the body of any other response may have, decompressed.
+            Defaults to 64 MiB; None for no limit. A larger one is a ``ResponseTooLargeError``.
 
     Raises:
-        ValueError: Neither or both of the two were given, the URL is unusable, or a setting was
-            given together with ``httpx_client``.
-        TypeError: ``httpx_client`` is not an ``httpx.Client``.
+        ValueError: Neither or both of the two were given, the URL or a header is unusable, an
+            environment variable that httpx reads is invalid, or a setting was given together with
+            ``httpx_client``.
+        TypeError: ``httpx_client`` is not an ``httpx.Client``, or ``headers`` or ``auth`` is
+            of the wrong type.
     """
 
     @overload
-    def __init__(self, *, httpx_client: httpx.Client) -> None: ...
+    def __init__(
+        self,
+        *,
+        httpx_client: httpx.Client,
+        max_event_size: int | None = DEFAULT_MAX_SIZE,
+        max_response_size: int | None = DEFAULT_MAX_SIZE,
+    ) -> None: ...
 
     @overload
     def __init__(
@@ -87,6 +100,8 @@ class SyncWorkflowClient:
         headers: dict[str, str] | None = None,
         auth: httpx.Auth | tuple[str, str] | None = None,
         timeout: httpx.Timeout | float | None = None,
+        max_event_size: int | None = DEFAULT_MAX_SIZE,
+        max_response_size: int | None = DEFAULT_MAX_SIZE,
     ) -> None: ...
 
     def __init__(
@@ -97,13 +112,16 @@ class SyncWorkflowClient:
         headers: dict[str, str] | None = None,
         auth: httpx.Auth | tuple[str, str] | None = None,
         timeout: httpx.Timeout | float | None = None,
+        max_event_size: int | None = DEFAULT_MAX_SIZE,
+        max_response_size: int | None = DEFAULT_MAX_SIZE,
     ) -> None:
         settings = resolve_settings(
             base_url, httpx_client, httpx.Client, headers=headers, auth=auth, timeout=timeout
         )
         self.httpx_client = httpx_client
         self.base_url = base_url
-        self._driver = Driver(Clients(httpx_client, settings))
+        sizes = SizeLimits(max_event_size, max_response_size)
+        self._driver = Driver(Clients(httpx_client, settings), sizes)
 
     def __enter__(self) -> Self:
         return self
@@ -476,6 +494,7 @@ class SyncWorkflowClient:
             after_sequence=after_sequence,
             include_internal=include_internal_events,
             max_reconnect_attempts=max_reconnect_attempts,
+            max_event_size=self._driver.sizes.event,
             time=self._driver.time,
         )
         return SyncEventStream(self._driver, machine)
@@ -591,6 +610,7 @@ class SyncWorkflowClient:
             poll_interval=poll_interval,
             max_poll_interval=max_poll_interval,
             backoff=backoff,
+            max_event_size=self._driver.sizes.event,
             time=self._driver.time,
         )
         return self._driver.wait(wait)

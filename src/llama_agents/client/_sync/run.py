@@ -291,6 +291,7 @@ class SyncWorkflowRun:
             after_sequence=after_sequence,
             include_internal=include_internal,
             max_reconnect_attempts=max_reconnect_attempts,
+            max_event_size=self._driver.sizes.event,
             time=self._driver.time,
         )
 

@@ -14,7 +14,9 @@ from typing import Any, Final
 import attrs
 import httpx
 
+from .._headers import checked_headers
 from .concurrency import current_loop
+from .environment import check_environment
 
 # The timeout of an httpx client for which nobody chose one.
 STOCK_TIMEOUT: Final = httpx.Timeout(5.0)
@@ -25,7 +27,7 @@ _LIMITS: Final = httpx.Limits(
     max_connections=None, max_keepalive_connections=20, keepalive_expiry=4.0
 )
 
-_CONTROL_CHARACTERS: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @attrs.frozen
@@ -33,7 +35,7 @@ class Settings:
     """How to create an httpx client.
 
     Attributes:
-        base_url: Where the server is.
+        base_url: Where the server is; its query goes with every request.
         headers: Headers of every request.
         auth: Credentials of every request.
         timeout: The chosen timeouts, which each request then carries.
@@ -50,7 +52,9 @@ class Settings:
         # A password in the URL would be in the log record that httpx writes for each request.
         login = (url.username, url.password) if url.userinfo else None
         return {
-            "base_url": url.copy_with(userinfo=b""),
+            # httpx would append paths to the query.
+            "base_url": url.copy_with(userinfo=b"", query=None),
+            "params": url.params,
             "headers": self.headers,
             "auth": login if self.auth is None else self.auth,
             "limits": _LIMITS,
@@ -75,18 +79,21 @@ def resolve_settings(
         How to create an httpx client, or None if one was passed in.
 
     Raises:
-        ValueError: Neither or both of the two were given, the URL is unusable, or settings of an
-            owned client came with one that was passed in.
-        TypeError: What was passed in is not a client of that class.
+        ValueError: Neither or both of the two were given, the URL, a header or an environment
+            variable is unusable, or settings of an owned client came with one that was passed in.
+        TypeError: What was passed in is not a client of that class, or a setting is of the wrong
+            type.
     """
     if (base_url is None) == (httpx_client is None):
         raise ValueError("pass exactly one of base_url and httpx_client")
     if base_url is not None:
-        for header, content in httpx.Headers(given["headers"]).raw:
-            if _CONTROL_CHARACTERS.search(content):
-                # The error that httpx raises later would show the content.
-                raise ValueError(f"header {header.decode()!r} has a control character in it")
-        return Settings(_usable(base_url), **given)
+        # The errors that httpx raises later would show headers and passwords.
+        if given["headers"] is not None:
+            given["headers"] = checked_headers(given["headers"])
+        _check_auth(given["auth"])
+        url = _usable(base_url)
+        check_environment(url)
+        return Settings(url, **given)
     if not isinstance(httpx_client, client_class):
         cls = type(httpx_client)
         raise TypeError(
@@ -111,7 +118,30 @@ def _usable(base_url: str | httpx.URL) -> httpx.URL:
         raise ValueError(
             "base_url must be a complete http or https URL, such as 'http://host:8080'"
         )
+    if url.fragment:
+        raise ValueError("base_url has a fragment ('#...'), which is never sent: remove it")
+    if url.port is not None and not 0 < url.port < 65536:
+        raise ValueError(f"base_url has an invalid port: {url.port}")
+    labels = url.raw_host.removesuffix(b".").split(b".")
+    if b":" not in url.raw_host and not all(0 < len(label) < 64 for label in labels):
+        raise ValueError("base_url has an invalid host name")  # RFC 1035, 2.3.4
     return url
+
+
+def _check_auth(auth: object) -> None:
+    if auth is None or isinstance(auth, httpx.Auth) or callable(auth):
+        return
+    if not (
+        isinstance(auth, tuple)
+        and len(auth) == 2
+        and all(isinstance(part, str | bytes) for part in auth)
+    ):
+        raise TypeError(
+            "auth must be an httpx.Auth or a pair of user name and password, "
+            f"not {type(auth).__name__}"
+        )
+    if any(isinstance(part, str) and _SURROGATE.search(part) for part in auth):
+        raise ValueError("auth has a character in it that cannot be sent")
 
 
 class AsyncClients:

@@ -10,19 +10,27 @@ from __future__ import annotations
 import math
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import httpx
 
+from ..errors import WorkflowClientError
 from .concurrency import shielded
 from .deadline import MESSAGE, AsyncDeadlineStream, DeadlineStream, Until, now, obey_deadlines
+
+if TYPE_CHECKING:
+    from .._core.responses import BodyReader
 
 # What a request's extensions record, as far as its transport tells: whether a connection was opened
 # for it, and that sending it has begun.
 CONNECTION_OPENED: Final = "connection_opened"
 SENT: Final = "sent"
+
+MAX_DEFLATE_PIECE: Final = 1024  # bytes; decompressed at most 1 MB
+MAX_COMPRESSED_PIECE: Final = 16  # bytes; decompressed at most 34 MB (br), 0.5 MB (zstd)
 
 
 async def asend(
@@ -72,18 +80,29 @@ async def _asend(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Res
         raise
 
 
-async def aread(response: httpx.Response) -> None:
+async def aread(response: httpx.Response, reader: BodyReader) -> None:
     """Read the body of a response."""
     stream = response.stream
     try:
         if isinstance(stream, AsyncDeadlineStream):
             response.stream = stream.stream
-            await stream.within_deadline(response.aread())  # a scope for each chunk costs more
+            # A scope for each chunk costs more.
+            await stream.within_deadline(_afeed(response, reader))
         else:
-            await response.aread()
+            await _afeed(response, reader)
+    except WorkflowClientError:
+        await aclose_response(response)
+        raise
     except BaseException:
         await _aclose_socket(response)
         raise
+
+
+async def _afeed(response: httpx.Response, reader: BodyReader) -> BodyReader:
+    reader.begin()
+    async for chunk in response.aiter_bytes():
+        reader.receive(chunk)
+    return reader
 
 
 async def aclose_response(response: httpx.Response) -> None:
@@ -133,10 +152,12 @@ def send(
     return response
 
 
-def read(response: httpx.Response) -> None:
+def read(response: httpx.Response, reader: BodyReader) -> None:
     """Read the body of a response."""
     try:
-        response.read()
+        reader.begin()
+        for chunk in response.iter_bytes():
+            reader.receive(chunk)
     except BaseException:
         response.close()
         raise
@@ -145,6 +166,51 @@ def read(response: httpx.Response) -> None:
 def close_response(response: httpx.Response) -> None:
     """Close a response, whatever is left of its body."""
     response.close()
+
+
+def limit_decompression(response: httpx.Response) -> None:
+    """Make httpx decompress the body of a response in small pieces, each checked by its reader.
+
+    httpx decompresses all that it has read at once: 64 KB may become gigabytes. Of a response
+    without compression, nothing changes.
+    """
+    codings = [c.strip().lower() for c in response.headers.get("content-encoding", "").split(",")]
+    codings = [coding for coding in codings if coding not in ("", "identity")]
+    if codings:
+        is_deflate = codings[0] in ("gzip", "deflate")
+        size = MAX_DEFLATE_PIECE if is_deflate else MAX_COMPRESSED_PIECE
+        response.stream = _PieceStream(response.stream, size, len(codings) > 1)
+
+
+@attrs.frozen
+class _PieceStream(httpx.AsyncByteStream, httpx.SyncByteStream):
+    """A compressed body in small pieces, for both client variants."""
+
+    _stream: Any
+    _size: int
+    _is_nested: bool
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self._reject_nested()
+        async for chunk in self._stream:
+            for start in range(0, len(chunk), self._size):
+                yield chunk[start : start + self._size]
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._reject_nested()
+        for chunk in self._stream:
+            for start in range(0, len(chunk), self._size):
+                yield chunk[start : start + self._size]
+
+    def _reject_nested(self) -> None:
+        if self._is_nested:  # each coding multiplies what the one before it has made of a piece
+            raise httpx.DecodingError("The response has more than one content encoding")
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 def shutdown_socket(response: httpx.Response) -> None:
