@@ -191,8 +191,9 @@ class SyncEventStream:
 
     def _let_go(self) -> None:
         """Keep the connection, which is the parent's or cannot be closed any more, untouched."""
-        keep_forever((self._response, self._chunks))
-        self._response = self._chunks = None
+        if self._response is not None:
+            keep_forever((self._response, self._chunks))
+            self._response = self._chunks = None
 
     def _disconnect(self) -> None:
         response, self._response = self._response, None

@@ -26,6 +26,7 @@ def renew_pools(client: httpx.Client | httpx.AsyncClient) -> bool:
         if isinstance(transport, httpx.HTTPTransport | httpx.AsyncHTTPTransport):
             transport._pool = _renewed(transport._pool)
         elif not isinstance(transport, _WITHOUT_CONNECTIONS) and client._state.name != "UNOPENED":
+            keep_forever(client)
             return False
     client.cookies.jar._cookies_lock = threading.RLock()  # type: ignore[attr-defined]
     return True
