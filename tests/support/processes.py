@@ -1,13 +1,20 @@
-"""Functions called in a forked child."""
+"""Forked children, and programs that run in a process of their own."""
 
 from __future__ import annotations
 
 import os
 import pickle
 import signal
+import subprocess
+import sys
+import textwrap
 import warnings
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
+
+import pytest
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform cannot fork")
 
 T = TypeVar("T")
 
@@ -43,3 +50,12 @@ def _report(function: Callable[[], object], pipe: int) -> NoReturn:
         report = False, error
     os.write(pipe, pickle.dumps(report))
     os._exit(0)
+
+
+def run_program(program: str, *arguments: str) -> tuple[str, str]:
+    """Run a program with all warnings; return what it prints to stdout and to stderr."""
+    command = [sys.executable, "-X", "dev", "-c", textwrap.dedent(program)]
+    run = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60)
+    slow = "Executing <"  # a message of asyncio's debug mode, on a loaded machine
+    errors = [line for line in run.stderr.splitlines() if not line.startswith(slow)]
+    return run.stdout, "\n".join(errors)
