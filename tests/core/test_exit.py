@@ -35,16 +35,27 @@ HELD = {
     "asyncio": f"{ASYNC}    asyncio.run(main())\n",
     "trio": f"{ASYNC}    import trio; trio.run(main)\n",
 }
-UNFINISHED = {
-    "closed": "loop.run_until_complete(main()); loop.close()",
-    # nest_asyncio runs coroutines like this, and closes no loop.
-    "nested": """
+# nest_asyncio runs coroutines like this, and closes no loop.
+NESTED = """
+    import asyncio, sys, warnings
     async def nested():
         sys.set_asyncgen_hooks(None, None)
         await main()
+    loop = asyncio.new_event_loop()
     loop.run_until_complete(nested())
-    import warnings; warnings.filterwarnings("ignore", "unclosed event loop")
-    """,
+    warnings.filterwarnings("ignore", "unclosed event loop")
+"""
+UNFINISHED = {
+    "closed": f"{ASYNC}    loop = asyncio.new_event_loop()\n"
+    "    loop.run_until_complete(main()); loop.close()\n",
+    "nested": ASYNC + NESTED,
+    "nested client": f"""
+    import sys
+    from llama_agents.client import WorkflowClient
+    client = WorkflowClient(base_url=sys.argv[1])
+    async def main():
+        await client.run_workflow_nowait("count", f"{{sys.argv[2]}}-1", {{"n": 1, "pause": 60}})
+    {NESTED}""",
 }
 
 
@@ -57,8 +68,7 @@ def test_batch_held_at_exit_is_cancelled_quietly(server_url: str, name: str) -> 
 
 @pytest.mark.parametrize("name", UNFINISHED)
 def test_event_loop_that_closes_no_generators_leaves_no_message(server_url: str, name: str) -> None:
-    program = f"{ASYNC}    loop = asyncio.new_event_loop()\n    {UNFINISHED[name].strip()}\n"
-    assert run_program(program, server_url, f"loop-{name}") == ("", "")
+    assert run_program(UNFINISHED[name], server_url, f"loop-{name}") == ("", "")
     with SyncWorkflowClient(base_url=server_url) as client:
         client.cancel_handler(f"loop-{name}-1")
 

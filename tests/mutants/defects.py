@@ -427,7 +427,8 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     ),
     "the end of the event loop waits for a batch to be cancelled": Defect(
         returns("AsyncClients.unused", "None"),
-        at_exit("test_batch_held_at_exit_is_cancelled_quietly[asyncio]"),
+        "tests/core/test_clients.py"
+        "::test_end_of_the_event_loop_closes_a_client_after_the_batches_that_use_it",
     ),
     "cancelling at the end of the event loop issues no warning": Defect(
         returns("_generators_are_closed", "False"),
@@ -435,7 +436,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     ),
     "an event loop that was never closed leaves no message": Defect(
         returns("AsyncClients._let_go", "None"),
-        at_exit("test_event_loop_that_closes_no_generators_leaves_no_message[nested]"),
+        at_exit("test_event_loop_that_closes_no_generators_leaves_no_message[nested client]"),
     ),
     # ---------------------------------------------------------------- connections and requests
     "live streams of one client are concurrent": Defect(
