@@ -57,6 +57,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule(r"\baread\b", "read"),
     Rule(r"\baclose_response\b", "close_response"),
     Rule(r"\bacall\b", "call"),
+    Rule(r"\baclose_at_exit\b", "close_at_exit"),
     Rule(r"\bafor_each\b", "for_each"),
     Rule(r"\barun_shielded\b", "run_shielded"),
     Rule(r"\baiterate\b", "iterate"),

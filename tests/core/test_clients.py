@@ -45,6 +45,21 @@ def test_end_of_the_event_loop_closes_connections() -> None:
         wait_until(lambda: script.closed == 1)
 
 
+def test_end_of_the_event_loop_closes_a_client_after_the_batches_that_use_it(
+    server_url: str,
+) -> None:
+    client = WorkflowClient(base_url=server_url)
+    starts = [{"n": 0}, {"n": 1, "pause": 60}]
+    results = client.map_workflow("count", starts, key=lambda start: f"end-{start['n']}")
+
+    async def take_one() -> None:
+        await anext(results)
+
+    asyncio.run(take_one())
+    assert client._driver.clients._owned == {}
+    assert asyncio.run(client.get_handler("end-1")).status == "cancelled"
+
+
 def test_unreferenced_client_is_closed_while_its_loop_runs() -> None:
     async def main() -> None:
         await WorkflowClient(base_url=script.url).is_healthy()

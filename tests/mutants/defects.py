@@ -38,6 +38,14 @@ def call(scenario: str) -> str:
     return f"tests/faults/_{{variant}}/{test}[{scenario}]"
 
 
+def processes(test: str) -> str:
+    return f"tests/core/test_processes.py::{test}"
+
+
+def at_exit(test: str) -> str:
+    return f"tests/core/test_exit.py::{test}"
+
+
 DEFECTS: Final[Mapping[str, Defect]] = {
     # ---------------------------------------------------------------- reading the stream
     "only CR, LF and CRLF end a line": Defect(
@@ -117,7 +125,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "a slow consumer costs no memory": Defect(
         replace(
             "EventStream._events",
-            r"async for chunk in (response\.aiter_bytes\(\)):",
+            r"async for chunk in (chunks):",
             r"for chunk in [chunk async for chunk in \1]:",
         ),
         stream("Reading-200,000 events of 1 KB and a slow consumer"),
@@ -485,6 +493,68 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "a timeout of zero polls once": Defect(
         replace("Wait.limits", r"max\(.*LAST_POLL\)", "self._remaining()"),
         "tests/_{variant}/test_client.py::test_wait_with_zero_timeout_polls_once",
+    ),
+    # ---------------------------------------------------------------- processes
+    "a forked child has connections of its own": Defect(
+        returns("Clients._after_fork", "None"), processes("test_forked_child_connects_anew[True]")
+    ),
+    "a forked child waits for no lock of a connection pool": Defect(
+        drop("_renewed", r"renewed\._optional_thread_lock"),
+        processes("test_forked_child_waits_for_no_lock_of_a_thread[pool]"),
+    ),
+    "a forked child waits for no lock of the cookies": Defect(
+        drop("renew_pools", "_cookies_lock"),
+        processes("test_forked_child_waits_for_no_lock_of_a_thread[cookies]"),
+    ),
+    "a fork waits for imports": Defect(
+        replace("import_bindings", "with no_fork", "if True"),
+        processes("test_fork_waits_for_imports_of_the_first_client[llama_agents.client.bindings]"),
+    ),
+    "a used transport that is not httpx's own is rejected in a forked child": Defect(
+        returns("_ensure_usable", "None"),
+        processes("test_forked_child_rejects_a_used_client_whose_connections_it_cannot_tell_apart"),
+    ),
+    "a stream carried into a forked child connects anew": Defect(
+        returns("EventStream._let_go", "None"),
+        processes("test_stream_carried_into_a_child_reconnects_there_and_goes_on_in_the_parent"),
+    ),
+    "a fork is not a failure of a stream": Defect(
+        replace("StreamMachine.interrupted", r"self\.action = Retry.*", "self._retry(None)"),
+        processes("test_stream_carried_into_a_child_reconnects_there_and_goes_on_in_the_parent"),
+    ),
+    "a forked child cancels none of its parent's runs": Defect(
+        always("BatchRunner.results", r"generation\(\) == process"),
+        processes("test_batch_carried_into_a_child_stays_the_parents[close]"),
+    ),
+    "a forked child does not continue a batch": Defect(
+        never("BatchRunner.results", r"generation\(\) != process"),
+        processes("test_batch_carried_into_a_child_stays_the_parents[continue]"),
+    ),
+    "a client of an httpx client says why it cannot be copied": Defect(
+        never("_copied_settings", "settings"),
+        "tests/core/test_copies.py"
+        "::test_client_of_an_httpx_client_says_why_it_cannot_be_copied[deepcopy]",
+    ),
+    "a copied run has its position": Defect(
+        returns("WorkflowRun.__getstate__", "{**vars(self), '_stream': None}"),
+        "tests/core/test_copies.py::test_copied_run_continues_at_its_position",
+    ),
+    "a batch that is held at exit is cancelled": Defect(
+        returns("close_at_exit", "None"),
+        at_exit("test_batch_held_at_exit_is_cancelled_quietly[sync]"),
+    ),
+    "the end of the event loop waits for a batch to be cancelled": Defect(
+        returns("AsyncClients.unused", "None"),
+        "tests/core/test_clients.py"
+        "::test_end_of_the_event_loop_closes_a_client_after_the_batches_that_use_it",
+    ),
+    "cancelling at the end of the event loop issues no warning": Defect(
+        returns("_generators_are_closed", "False"),
+        at_exit("test_batch_held_at_exit_is_cancelled_quietly[asyncio]"),
+    ),
+    "an event loop that was never closed leaves no message": Defect(
+        returns("AsyncClients._let_go", "None"),
+        at_exit("test_event_loop_that_closes_no_generators_leaves_no_message[nested client]"),
     ),
     # ---------------------------------------------------------------- connections and requests
     "live streams of one client are concurrent": Defect(

@@ -23,6 +23,7 @@ from .._core.batch_results import MapProgress, MapResult
 from .._core.logs import BATCHES
 from .._core.policy import TRANSPORT_ERRORS
 from .._core.start import new_handler_id
+from .._process import generation
 from .._transport.concurrency import acall, afor_each, arun_shielded, asleep
 from ..errors import NotFoundError, StatusError, WorkflowClientError, WorkflowFailedError
 from ..protocol import HandlerData
@@ -66,20 +67,25 @@ class BatchRunner:
 
     async def results(self) -> AsyncGenerator[MapResult, None]:
         """Yield the results; cancel what is running when stopped early."""
-        try:
-            while True:
-                match self._state.next_action():
-                    case Deliver(result):
-                        yield result
-                    case StartMore():
-                        await self._start_more()
-                    case PollDue(delay):
-                        await asleep(delay)
-                        await self._poll_due()
-                    case Finished():
-                        return
-        finally:
-            await arun_shielded(self._cancel, CANCEL_TIMEOUT)
+        process = generation()
+        with self._driver.clients.kept_open():
+            try:
+                while True:
+                    if generation() != process:
+                        raise RuntimeError("a batch cannot be continued in a forked process")
+                    match self._state.next_action():
+                        case Deliver(result):
+                            yield result
+                        case StartMore():
+                            await self._start_more()
+                        case PollDue(delay):
+                            await asleep(delay)
+                            await self._poll_due()
+                        case Finished():
+                            return
+            finally:
+                if generation() == process:  # else the runs are those of the parent
+                    await arun_shielded(self._cancel, CANCEL_TIMEOUT)
 
     async def _start_more(self) -> None:
         if self._awaits_input:

@@ -19,8 +19,9 @@ from .._core.start import new_handler_id
 from .._core.stream import StreamMachine
 from .._core.wait import Backoff, Wait
 from .._lazy_types import Context, Event, EventTypes, StartEvent, WorkflowGraphResponse
+from .._process import keep_forever, watch
 from .._transport.clients import AsyncClients, resolve_settings
-from .._transport.concurrency import aiterate
+from .._transport.concurrency import aclose_at_exit, aiterate
 from ..errors import Cursor
 from ..protocol import (
     CancelHandlerResponse,
@@ -117,10 +118,11 @@ class WorkflowClient:
         settings = resolve_settings(
             base_url, httpx_client, httpx.AsyncClient, headers=headers, auth=auth, timeout=timeout
         )
-        self.httpx_client = httpx_client
-        self.base_url = base_url
+        # First, so that it is what says why a client with an httpx_client cannot be pickled.
         sizes = SizeLimits(max_event_size, max_response_size)
         self._driver = Driver(AsyncClients(httpx_client, settings), sizes)
+        self.httpx_client = httpx_client
+        self.base_url = base_url
 
     async def __aenter__(self) -> Self:
         return self
@@ -457,7 +459,9 @@ class WorkflowClient:
             key=key,
             on_progress=on_progress,
         )
-        return runner.results()
+        results = runner.results()
+        watch(results, after_fork=keep_forever, at_exit=aclose_at_exit)
+        return results
 
     def get_workflow_events(
         self,

@@ -39,7 +39,12 @@ from ..protocol import HandlerData
 
 T = TypeVar("T")
 
-SYSTEM_TIME: Final = TimeSource(time.monotonic, time.time, random.random)
+
+def _random() -> float:
+    return random.random()  # random.random itself is pickled with its whole state
+
+
+SYSTEM_TIME: Final = TimeSource(time.monotonic, time.time, _random)
 
 
 class Driver:
@@ -56,6 +61,7 @@ class Driver:
     """
 
     def __init__(self, clients: AsyncClients, sizes: SizeLimits) -> None:
+        endpoints.import_bindings()
         self.clients = clients
         self.sizes = sizes
         self.time = SYSTEM_TIME

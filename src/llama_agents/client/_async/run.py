@@ -57,6 +57,10 @@ class WorkflowRun:
         self._stream: EventStream | None = None
         self._has_history = not is_new
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy has the position, but not the stream.
+        return {**vars(self), "_sequence": self._position, "_stream": None}
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.handler_id!r})"
 

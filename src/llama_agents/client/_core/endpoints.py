@@ -1,12 +1,12 @@
 """One function for each endpoint: the operation that asks for it.
 
 The only module that imports the generated bindings. Bad input raises here, before anything is sent.
-Each function imports its own binding: the models of the bindings take as long to import as httpx
-does.
+The bindings are imported with the first client: their models take as long to import as httpx does.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, get_args
@@ -16,6 +16,7 @@ import attrs
 import httpx
 
 from .._lazy_types import Context, Event, EventTypes, WorkflowGraphResponse
+from .._process import no_fork
 from ..errors import Cursor, EventValidationError, InvalidResponseError
 from ..protocol import (
     CancelHandlerResponse,
@@ -130,6 +131,29 @@ def _operation(
         content=None if body is None else encode(body),
         kind=kind,
     )
+
+
+@functools.cache
+def import_bindings() -> None:
+    """Import all bindings, and what connecting imports, while no other thread can fork."""
+    with no_fork:
+        import encodings.idna  # noqa: F401
+
+        from ..bindings.api.events import send_event, stream_events  # noqa: F401
+        from ..bindings.api.handlers import (  # noqa: F401
+            cancel_handler,
+            get_handler,
+            list_handlers,
+        )
+        from ..bindings.api.health import get_health  # noqa: F401
+        from ..bindings.api.workflows import (  # noqa: F401
+            get_workflow_events_schema,
+            get_workflow_representation,
+            get_workflow_schema,
+            list_workflows,
+            run_workflow,
+            run_workflow_nowait,
+        )
 
 
 # ---------------------------------------------------------------------------- the server

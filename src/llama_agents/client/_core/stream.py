@@ -14,6 +14,7 @@ Theory of operation
     Read     receive: the run's terminal event                Finished
     Read     connection_ended: read timeout                   Retry, not counted as a failure
     Read     connection_ended: anything else                  Retry, or raises
+    Read     interrupted                                      Retry, not counted as a failure
 
 - Retry: open a connection after the delay; a new stream starts with ``Retry(0.0)``.
 - Read: feed the chunks of the response to `receive`.
@@ -278,6 +279,21 @@ class StreamMachine:
             self.action = Retry(self._min_delay)
         else:
             self._retry(cause)
+
+    def interrupted(self) -> None:
+        """Handle the loss of the connection by a fork; it remains the parent's.
+
+        Raises:
+            StreamDisconnectedError: The position is unknown.
+        """
+        if not isinstance(self.action, Read):
+            return
+        if not self.position_is_known:
+            problem = "the last event had no sequence number, so the position is unknown"
+            raise self._disconnected(problem, None)
+        self.action = Retry(0.0)
+        if self.cursor == "now":
+            self._warn_missed_events()
 
     def _retry(self, cause: Exception | None) -> None:
         delay = self._budget.record_failure(cause, self.cursor)

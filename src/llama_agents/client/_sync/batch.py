@@ -24,6 +24,7 @@ from .._core.batch_results import MapProgress, MapResult
 from .._core.logs import BATCHES
 from .._core.policy import TRANSPORT_ERRORS
 from .._core.start import new_handler_id
+from .._process import generation
 from .._transport.concurrency import call, for_each, run_shielded, sleep
 from ..errors import NotFoundError, StatusError, WorkflowClientError, WorkflowFailedError
 from ..protocol import HandlerData
@@ -67,20 +68,25 @@ class BatchRunner:
 
     def results(self) -> Generator[MapResult, None, None]:
         """Yield the results; cancel what is running when stopped early."""
-        try:
-            while True:
-                match self._state.next_action():
-                    case Deliver(result):
-                        yield result
-                    case StartMore():
-                        self._start_more()
-                    case PollDue(delay):
-                        sleep(delay)
-                        self._poll_due()
-                    case Finished():
-                        return
-        finally:
-            run_shielded(self._cancel, CANCEL_TIMEOUT)
+        process = generation()
+        with self._driver.clients.kept_open():
+            try:
+                while True:
+                    if generation() != process:
+                        raise RuntimeError("a batch cannot be continued in a forked process")
+                    match self._state.next_action():
+                        case Deliver(result):
+                            yield result
+                        case StartMore():
+                            self._start_more()
+                        case PollDue(delay):
+                            sleep(delay)
+                            self._poll_due()
+                        case Finished():
+                            return
+            finally:
+                if generation() == process:  # else the runs are those of the parent
+                    run_shielded(self._cancel, CANCEL_TIMEOUT)
 
     def _start_more(self) -> None:
         if self._awaits_input:

@@ -20,8 +20,9 @@ from .._core.start import new_handler_id
 from .._core.stream import StreamMachine
 from .._core.wait import Backoff, Wait
 from .._lazy_types import Context, Event, EventTypes, StartEvent, WorkflowGraphResponse
+from .._process import keep_forever, watch
 from .._transport.clients import Clients, resolve_settings
-from .._transport.concurrency import iterate
+from .._transport.concurrency import close_at_exit, iterate
 from ..errors import Cursor
 from ..protocol import (
     CancelHandlerResponse,
@@ -118,10 +119,11 @@ class SyncWorkflowClient:
         settings = resolve_settings(
             base_url, httpx_client, httpx.Client, headers=headers, auth=auth, timeout=timeout
         )
-        self.httpx_client = httpx_client
-        self.base_url = base_url
+        # First, so that it is what says why a client with an httpx_client cannot be pickled.
         sizes = SizeLimits(max_event_size, max_response_size)
         self._driver = Driver(Clients(httpx_client, settings), sizes)
+        self.httpx_client = httpx_client
+        self.base_url = base_url
 
     def __enter__(self) -> Self:
         return self
@@ -458,7 +460,9 @@ class SyncWorkflowClient:
             key=key,
             on_progress=on_progress,
         )
-        return runner.results()
+        results = runner.results()
+        watch(results, after_fork=keep_forever, at_exit=close_at_exit)
+        return results
 
     def get_workflow_events(
         self,

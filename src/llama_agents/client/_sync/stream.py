@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NoReturn, Self
 
 import httpx
 
@@ -14,6 +14,7 @@ from .._core.actions import Finished, Read, Retry
 from .._core.history import HistoryMachine
 from .._core.policy import TRANSPORT_ERRORS
 from .._core.stream import StreamMachine
+from .._process import keep_forever, watch
 from .._transport.concurrency import sleep
 from .._transport.connection import close_response, shutdown_socket
 from ..errors import Cursor
@@ -62,8 +63,16 @@ class SyncEventStream:
         self._driver = driver
         self._machine = machine
         self._response: httpx.Response | None = None
+        self._chunks: Iterator[bytes] | None = None
         self._started = False
         self._closed = False
+        watch(self, after_fork=SyncEventStream._let_go, at_exit=SyncEventStream._let_go)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "an event stream cannot be pickled or copied: create another one from the client, "
+            "with this one's handler_id, and its last_sequence as after_sequence"
+        )
 
     @property
     def handler_id(self) -> str:
@@ -113,18 +122,24 @@ class SyncEventStream:
             while (response := self._connect()) is not None:
                 cause = None
                 try:
-                    for chunk in response.iter_bytes():
+                    chunks = self._chunks = response.iter_bytes()
+                    for chunk in chunks:
                         for event in machine.receive(chunk):
                             yield event
                             if self._closed:
                                 return
+                        if self._response is not response:
+                            break
                         if not isinstance(machine.action, Read):
                             return
                 except TRANSPORT_ERRORS as error:
                     cause = error
                 if self._closed:
                     return
-                machine.connection_ended(cause)
+                if self._response is response:
+                    machine.connection_ended(cause)
+                else:
+                    machine.interrupted()
         finally:
             self._disconnect()
 
@@ -134,7 +149,9 @@ class SyncEventStream:
             while not self._closed:
                 match self._machine.action:
                     case Read():
-                        return self._response
+                        if self._response is not None:
+                            return self._response
+                        self._machine.interrupted()
                     case Finished():
                         break
                     case Retry(delay):
@@ -172,6 +189,12 @@ class SyncEventStream:
                         break
             response = reader.response()
         machine.opened(response)
+
+    def _let_go(self) -> None:
+        """Keep the connection, which is the parent's or cannot be closed any more, untouched."""
+        if self._response is not None:
+            keep_forever((self._response, self._chunks))
+            self._response = self._chunks = None
 
     def _disconnect(self) -> None:
         response, self._response = self._response, None

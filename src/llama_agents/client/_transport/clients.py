@@ -1,22 +1,28 @@
 """The httpx clients that a workflow client owns: created when first needed, closed with it.
 
 An async client's connections belong to an event loop; a sync client's can be used from any thread.
+A forked process has connections of its own, and a copy of a client too: it is made of the settings.
 """
 
 from __future__ import annotations
 
 import re
-import threading
 import weakref
-from collections.abc import AsyncGenerator, Mapping
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 
 import attrs
 import httpx
 
 from .._headers import checked_headers
-from .concurrency import current_loop
+from .._process import keep_forever, no_fork, watch
+from .concurrency import asleep, current_loop
 from .environment import check_environment
+from .pool import renew_pools
+
+END_OF_LOOP_TIMEOUT: Final = 10.0  # s, for what still sends requests while its event loop ends
 
 # The timeout of an httpx client for which nobody chose one.
 STOCK_TIMEOUT: Final = httpx.Timeout(5.0)
@@ -156,7 +162,13 @@ class AsyncClients:
         self._external = external
         self._settings = settings
         self._closed = False
+        self._is_usable = True
         self._owned: dict[object, _Owned] = {}
+        self._users: Counter[object] = Counter()  # by event loop
+        watch(self, after_fork=AsyncClients._after_fork, at_exit=AsyncClients._let_go)
+
+    def __reduce__(self) -> tuple[type[AsyncClients], tuple[None, Settings]]:
+        return AsyncClients, (None, _copied_settings(self._settings))
 
     @property
     def chosen_timeout(self) -> httpx.Timeout | None:
@@ -167,15 +179,17 @@ class AsyncClients:
         """Return the client of the running event loop.
 
         Raises:
-            RuntimeError: The clients have been closed.
+            RuntimeError: The clients have been closed, or belong to the parent process.
         """
         if self._external is not None:
+            _ensure_usable(self._is_usable)
             return self._external
         settings = _open_settings(self._settings, self._closed)
         loop = current_loop()
         if loop not in self._owned:
             self._forget_closed_loops()
-            client = httpx.AsyncClient(**settings.keywords())
+            with no_fork:
+                client = httpx.AsyncClient(**settings.keywords())
             finalizer = _close_with_the_loop(client, loop, weakref.ref(self))
             self._owned[loop] = _Owned(client, finalizer)
             await anext(finalizer)
@@ -188,9 +202,41 @@ class AsyncClients:
         if owned is not None:
             await owned.finalizer.aclose()
 
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Keep the client open until this context ends, even if the event loop ends before.
+
+        A loop ends by closing its async generators, all at once: also the one that closes the
+        client, and those that still have requests to send.
+        """
+        loop = current_loop()
+        self._users[loop] += 1
+        try:
+            yield
+        finally:
+            self._users[loop] -= 1
+
+    async def unused(self, loop: object) -> None:
+        """Wait until nobody keeps the client of a loop open."""
+        waited = 0.0
+        while self._users[loop] and waited < END_OF_LOOP_TIMEOUT:
+            await asleep(0.01)
+            waited += 0.01
+
     def forget(self, loop: object) -> None:
         """Drop the client of a loop."""
         self._owned.pop(loop, None)
+        self._users.pop(loop, None)
+
+    def _after_fork(self) -> None:
+        self._let_go()
+        if self._external is not None:
+            self._is_usable = renew_pools(self._external)
+
+    def _let_go(self) -> None:
+        # Their event loops are the parent's, or have ended: nothing can be awaited.
+        keep_forever(self._owned)
+        self._owned = {}
 
     def _forget_closed_loops(self) -> None:
         for loop in [*self._owned]:
@@ -214,9 +260,13 @@ async def _close_with_the_loop(
         yield
     finally:
         owner = clients()
-        if owner is not None:
-            owner.forget(loop)
-        await client.aclose()
+        try:
+            if owner is not None:
+                await owner.unused(loop)
+        finally:
+            if owner is not None:
+                owner.forget(loop)
+            await client.aclose()
 
 
 class Clients:
@@ -231,8 +281,12 @@ class Clients:
         self._external = external
         self._settings = settings
         self._closed = False
-        self._lock = threading.Lock()
+        self._is_usable = True
         self._owned: httpx.Client | None = None
+        watch(self, after_fork=Clients._after_fork, at_exit=Clients._at_exit)
+
+    def __reduce__(self) -> tuple[type[Clients], tuple[None, Settings]]:
+        return Clients, (None, _copied_settings(self._settings))
 
     @property
     def chosen_timeout(self) -> httpx.Timeout | None:
@@ -243,23 +297,38 @@ class Clients:
         """Return the client.
 
         Raises:
-            RuntimeError: It has been closed.
+            RuntimeError: It has been closed, or belongs to the parent process.
         """
         if self._external is not None:
+            _ensure_usable(self._is_usable)
             return self._external
-        with self._lock:
+        with no_fork:
             settings = _open_settings(self._settings, self._closed)
             if self._owned is None:
                 self._owned = httpx.Client(**settings.keywords())
-                weakref.finalize(self, self._owned.close)
+                weakref.finalize(self, self._owned.close).atexit = False
             return self._owned
 
     def close(self) -> None:
         """Close the client, and create no other."""
-        with self._lock:
+        with no_fork:
             self._closed = True
             if self._owned is not None:
                 self._owned.close()
+
+    def kept_open(self) -> AbstractContextManager[None]:
+        """Return a context without effect: no event loop closes the client."""
+        return nullcontext()
+
+    def _after_fork(self) -> None:
+        client = self._external or self._owned
+        if client is not None:
+            self._is_usable = renew_pools(client)
+
+    def _at_exit(self) -> None:
+        if self._owned is not None:
+            self._owned.close()
+            self._owned = None
 
 
 def _chosen_timeout(
@@ -276,4 +345,21 @@ def _open_settings(settings: Settings | None, closed: bool) -> Settings:
     assert settings is not None, "a client is either passed in or created from settings"
     if closed:
         raise RuntimeError("the client has been closed")
+    return settings
+
+
+def _ensure_usable(is_usable: bool) -> None:
+    if not is_usable:
+        raise RuntimeError(
+            "the httpx client was used before the process was forked, and its transport is not "
+            "httpx's own: create the client in the child process"
+        )
+
+
+def _copied_settings(settings: Settings | None) -> Settings:
+    if settings is None:
+        raise TypeError(
+            "a client with an httpx_client cannot be pickled or copied: create it with base_url "
+            "(and headers, auth and timeout)"
+        )
     return settings

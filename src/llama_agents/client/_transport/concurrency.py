@@ -7,18 +7,33 @@ importing it is slow, and programs that only use the sync client never need it.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+import sys
+import warnings
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+)
 from contextlib import AbstractContextManager
 from time import sleep
 from typing import Any, Final, TypeVar
 
+from .._process import keep_forever
+
 __all__ = [
     "acall",
+    "aclose_at_exit",
     "afor_each",
     "aiterate",
     "arun_shielded",
     "asleep",
     "call",
+    "close_at_exit",
     "current_loop",
     "for_each",
     "iterate",
@@ -57,13 +72,41 @@ async def arun_shielded(function: Callable[[], Awaitable[None]], timeout: float)
     """Call a function shielded from cancellation, for at most ``timeout`` seconds."""
     import anyio
 
+    if _generators_are_closed():
+        # httpx uses async generators, and asyncio would warn of each; it resets the hooks itself.
+        sys.set_asyncgen_hooks(None, None)
     with anyio.move_on_after(timeout, shield=True):
         await function()
+
+
+def _generators_are_closed() -> bool:
+    """Return whether the running loop of asyncio has begun to close its async generators."""
+    started = sys.get_asyncgen_hooks().firstiter
+    if started is None or not hasattr(current_loop(), "shutdown_asyncgens"):
+        return False
+
+    async def generator() -> AsyncGenerator[None, None]:
+        yield
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        started(generator())
+    return bool(caught)
 
 
 def run_shielded(function: Callable[[], None], timeout: float) -> None:
     """Call a function; a thread cannot be cancelled, so the timeout is ignored."""
     function()
+
+
+def aclose_at_exit(results: AsyncGenerator[Any, None]) -> None:
+    """Let an async generator be: its event loop will not run again."""
+    keep_forever(results)
+
+
+def close_at_exit(results: Generator[Any, None, None]) -> None:
+    """Close a generator while the interpreter can still do what it does then."""
+    results.close()
 
 
 async def acall(function: Callable[..., Any], *arguments: Any) -> Any:
