@@ -21,6 +21,7 @@ from .._lazy_types import Context
 from .._transport.clients import AsyncClients
 from .._transport.concurrency import asleep
 from .._transport.connection import aclose_response, aread, asend, shutdown_socket
+from .._transport.failures import was_not_sent
 from ..protocol import HandlerData
 
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class Driver:
             try:
                 response = await self._request(exchange.request())
             except TRANSPORT_ERRORS as error:
-                action = exchange.failed(error)
+                action = exchange.failed(error, not_sent=was_not_sent(error))
             else:
                 action = exchange.receive(response)
             match action:

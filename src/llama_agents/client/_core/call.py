@@ -28,7 +28,6 @@ from .endpoints import Operation
 from .logs import CALLS
 from .policy import (
     CALL_RETRIES,
-    NOT_SENT_ERRORS,
     RETRYABLE_STATUSES,
     RetryBudget,
     is_caller_error,
@@ -49,8 +48,13 @@ class Exchange(Protocol[T]):
         """Handle a response whose body has been read; raise if the exchange ends with an error."""
         ...
 
-    def failed(self, cause: Exception) -> Retry:
-        """Handle one of `TRANSPORT_ERRORS`; raise if the exchange ends with it."""
+    def failed(self, cause: Exception, *, not_sent: bool) -> Retry:
+        """Handle one of `TRANSPORT_ERRORS`; raise if the exchange ends with it.
+
+        Args:
+            cause: The failure.
+            not_sent: Whether it proves that the server has not seen the request.
+        """
         ...
 
 
@@ -91,9 +95,8 @@ class Call(Generic[T]):
                 return Retry(delay)
         return Finished(self._operation.parse(response))
 
-    def failed(self, cause: Exception) -> Retry:
+    def failed(self, cause: Exception, *, not_sent: bool) -> Retry:
         """Handle one of `TRANSPORT_ERRORS`; raise it if the operation must not be sent again."""
-        not_sent = isinstance(cause, NOT_SENT_ERRORS)
         if self._may_retry(not_sent=not_sent) and not is_caller_error(cause):
             delay = self._budget.record_failure(cause)
             if delay is not None:

@@ -22,6 +22,7 @@ from .._lazy_types import Context
 from .._transport.clients import Clients
 from .._transport.concurrency import sleep
 from .._transport.connection import close_response, read, send, shutdown_socket
+from .._transport.failures import was_not_sent
 from ..protocol import HandlerData
 
 T = TypeVar("T")
@@ -56,7 +57,7 @@ class Driver:
             try:
                 response = self._request(exchange.request())
             except TRANSPORT_ERRORS as error:
-                action = exchange.failed(error)
+                action = exchange.failed(error, not_sent=was_not_sent(error))
             else:
                 action = exchange.receive(response)
             match action:

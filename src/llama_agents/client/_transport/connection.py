@@ -1,42 +1,33 @@
-"""HTTP requests that never leak a connection, however they end.
-
-httpcore (1.0.9) loses track of a connection when a task is cancelled at one of two moments: when it
-has just been opened, and when a response returns it to the pool. Its socket would then stay open
-until the client is closed, so it is closed here.
-"""
+"""HTTP requests that fail only as httpx documents it, and leave nothing behind however they end."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import attrs
 import httpx
 
-from .concurrency import shielded
+from .failures import raise_true_cause
+from .pool import Usage
 
 DEADLINE_PASSED: Final = "The response was still arriving at the deadline"
 
 
 async def asend(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
     """Send a request; return the response, its body not yet read."""
-    opened_streams: list[Any] = []  # network streams of the connections opened for this request
-
-    async def trace(event: str, info: Mapping[str, Any]) -> None:
-        if event.endswith("connect_tcp.complete"):
-            opened_streams.append(info["return_value"])
-        elif event.startswith("http2."):
-            opened_streams.clear()  # other requests share that connection
-
-    request.extensions["trace"] = trace
+    usage = Usage(client, request)
     try:
-        return await client.send(request, stream=True)
-    except BaseException:
-        await _aclose_streams(opened_streams)
-        raise
+        response = await client.send(request, stream=True)
+    except BaseException as error:
+        usage.failed(error, request)
+        await usage.arelease(error)
+        raise_true_cause(error, request)
+    response.stream = _AsyncBody(response.stream, usage)
+    return response
 
 
 async def aread(
@@ -48,35 +39,70 @@ async def aread(
     try:
         await response.aread()
     except BaseException:
-        await _aclose_socket(response)
+        await response.aclose()
         raise
 
 
 async def aclose_response(response: httpx.Response) -> None:
     """Close a response, whatever is left of its body."""
-    try:
-        await response.aclose()
-    except BaseException:
-        await _aclose_socket(response)
-        raise
+    await response.aclose()
 
 
-async def _aclose_socket(response: httpx.Response) -> None:
-    stream = _own_stream(response)
-    if stream is not None:
-        await _aclose_streams([stream])
+class _AsyncBody(httpx.AsyncByteStream):
+    """The body of a response.
 
+    An iterator, not a generator: one that is dropped would have to be closed by the event loop.
+    """
 
-async def _aclose_streams(streams: Sequence[Any]) -> None:
-    with shielded():
-        for stream in streams:
-            with suppress(Exception):
-                await stream.aclose()
+    def __init__(self, stream: Any, usage: Usage) -> None:
+        self._stream = stream
+        self._usage = usage
+        self._chunks: AsyncIterator[bytes] | None = None
+        self._closing = 0  # calls of `aclose` under way
+
+    def __aiter__(self) -> Self:
+        self._chunks = aiter(self._stream)
+        return self
+
+    async def __anext__(self) -> bytes:
+        assert self._chunks is not None
+        try:
+            return await anext(self._chunks)
+        except StopAsyncIteration:
+            raise
+        except BaseException as error:
+            await self._release(error)
+            raise_true_cause(error)
+
+    async def aclose(self) -> None:
+        self._closing += 1
+        try:
+            await self._stream.aclose()
+        except BaseException as error:
+            self._closing -= 1
+            await self._release(error)
+            with suppress(httpx.TransportError):  # what was to be closed is broken
+                raise_true_cause(error)
+        else:
+            self._closing -= 1
+
+    async def _release(self, error: BaseException) -> None:
+        # While another task is closing the response, the pool's entry is that task's to remove.
+        if not self._closing:
+            await self._usage.arelease(error)
 
 
 def send(client: httpx.Client, request: httpx.Request) -> httpx.Response:
     """Send a request; return the response, its body not yet read."""
-    return client.send(request, stream=True)
+    usage = Usage(client, request)
+    try:
+        response = client.send(request, stream=True)
+    except BaseException as error:
+        usage.failed(error, request)
+        usage.release(error)
+        raise_true_cause(error, request)
+    response.stream = _Body(response.stream, usage)
+    return response
 
 
 def read(response: httpx.Response, deadline_passed: Callable[[], bool] | None = None) -> None:
@@ -93,6 +119,46 @@ def read(response: httpx.Response, deadline_passed: Callable[[], bool] | None = 
 def close_response(response: httpx.Response) -> None:
     """Close a response, whatever is left of its body."""
     response.close()
+
+
+class _Body(httpx.SyncByteStream):
+    """The body of a response."""
+
+    def __init__(self, stream: Any, usage: Usage) -> None:
+        self._stream = stream
+        self._usage = usage
+        self._chunks: Iterator[bytes] = iter(())
+        self._closing = 0  # calls of `close` under way
+
+    def __iter__(self) -> Self:
+        self._chunks = iter(self._stream)
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            self._release(error)
+            raise_true_cause(error)
+
+    def close(self) -> None:
+        self._closing += 1
+        try:
+            self._stream.close()
+        except BaseException as error:
+            self._closing -= 1
+            self._release(error)
+            with suppress(httpx.TransportError):  # what was to be closed is broken
+                raise_true_cause(error)
+        else:
+            self._closing -= 1
+
+    def _release(self, error: BaseException) -> None:
+        # While another thread is closing the response, the pool's entry is that thread's to remove.
+        if not self._closing:
+            self._usage.release(error)
 
 
 # httpx limits each read; without these, a body that trickles in is read forever.
