@@ -48,7 +48,7 @@ class Exchange(Protocol[T]):
         """Handle a response whose body has been read; raise if the exchange ends with an error."""
         ...
 
-    def failed(self, cause: Exception, *, not_sent: bool) -> Retry:
+    def failed(self, cause: Exception, *, not_sent: bool = False) -> Retry:
         """Handle one of `TRANSPORT_ERRORS`; raise if the exchange ends with it.
 
         Args:
@@ -95,7 +95,7 @@ class Call(Generic[T]):
                 return Retry(delay)
         return Finished(self._operation.parse(response))
 
-    def failed(self, cause: Exception, *, not_sent: bool) -> Retry:
+    def failed(self, cause: Exception, *, not_sent: bool = False) -> Retry:
         """Handle one of `TRANSPORT_ERRORS`; raise it if the operation must not be sent again."""
         if self._may_retry(not_sent=not_sent) and not is_caller_error(cause):
             delay = self._budget.record_failure(cause)

@@ -133,7 +133,7 @@ class Start:
             return self._poll_response(response)
         return self._start_response(response)
 
-    def failed(self, cause: Exception, *, not_sent: bool) -> Retry:
+    def failed(self, cause: Exception, *, not_sent: bool = False) -> Retry:
         """Handle a transport error; raise it, with a note naming the run, if no attempt is left."""
         if not is_caller_error(cause):
             if not not_sent:
