@@ -82,22 +82,25 @@ class Usage:
 
     def _leftovers(self, error: BaseException) -> list[Any]:
         """Remove what is left from the pools; return what is then to be closed."""
-        leftovers = [*self._opened, *_unclosed_connections(error)]
+        leftovers = [*self._opened, *_interrupted(error)]
         for pool in _pools(self._client):
             leftovers += self._sweep(pool)
         return leftovers
 
     def _sweep(self, pool: Any) -> list[Any]:
         with pool._optional_thread_lock:
-            for entry in [*pool._requests]:
-                if entry.request.extensions.get(_USAGE) is self:
-                    pool._requests.remove(entry)
+            ours = [r for r in pool._requests if r.request.extensions.get(_USAGE) is self]
+            for entry in ours:
+                pool._requests.remove(entry)
+            ended = {id(entry.connection) for entry in ours}
             in_use = {id(entry.connection) for entry in pool._requests}
             lost = [
                 connection
                 for connection in pool._connections
                 if id(connection) not in in_use
-                and not (connection.is_idle() or connection.is_closed())
+                and not connection.is_idle()
+                # Ours may have been interrupted between being marked as closed and being closed.
+                and (id(connection) in ended or not connection.is_closed())
             ]
             for connection in lost:
                 pool._connections.remove(connection)
@@ -118,11 +121,14 @@ async def _aclose_all(connections: list[Any]) -> None:
             raise
 
 
-def _unclosed_connections(error: BaseException) -> Iterator[Any]:
-    """Yield the connections that a pool had given up and was closing when it was interrupted."""
+def _interrupted(error: BaseException) -> Iterator[Any]:
+    """Yield what was about to be closed, or being connected, by the functions that raised."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        if frame.f_code.co_name == "_close_connections" and is_httpcore(frame):
+        name = frame.f_code.co_name
+        if name == "_close_connections" and is_httpcore(frame):
             yield from frame.f_locals["closing"]
+        elif name == "_create" and frame.f_globals.get("__name__") == "ssl":
+            yield frame.f_locals["self"]
 
 
 def _pools(client: object) -> Iterator[Any]:
