@@ -64,6 +64,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule(r"\banext\b", "next"),
     Rule(r"\basleep\b", "sleep"),
     Rule(r"\baiter_bytes\b", "iter_bytes"),
+    Rule(r"\bhttpx\.AsyncHTTPTransport\b", "httpx.HTTPTransport"),
     Rule(r"\bhttpx\.AsyncClient\b", "httpx.Client"),
     Rule(r"\bhttpx\.Client\b", "httpx.AsyncClient"),
     Rule(r"\bimport anyio\b", "import time"),

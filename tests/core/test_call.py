@@ -55,15 +55,15 @@ def test_get_is_not_retried_after_a_final_status(status: int) -> None:
 
 
 def test_post_is_not_retried_when_it_may_have_been_sent() -> None:
-    with pytest.raises(httpx.ReadError):
-        post_call().failed(LOST)
+    for failure in (LOST, REFUSED):  # also refused, where the transport is not exact
+        with pytest.raises(type(failure)):
+            post_call().failed(failure)
     with pytest.raises(ServerError):
         post_call().receive(response(503))
 
 
-@pytest.mark.parametrize("failure", [REFUSED, httpx.ConnectTimeout("x"), httpx.PoolTimeout("x")])
-def test_post_is_retried_when_it_was_never_sent(failure: Exception) -> None:
-    assert post_call().failed(failure) == Retry(0.0)
+def test_post_is_retried_when_it_was_never_sent() -> None:
+    assert post_call().failed(REFUSED, not_sent=True) == Retry(0.0)
 
 
 def health_call() -> Call[HealthResponse]:

@@ -112,7 +112,7 @@ def test_unknown_run_is_started_again() -> None:
 def test_start_that_was_never_sent_is_repeated_without_a_poll() -> None:
     machine = start()
     sent(machine)
-    assert machine.failed(REFUSED) == Retry(0.0)
+    assert machine.failed(REFUSED, not_sent=True) == Retry(0.0)
     assert (machine.phase, sent(machine)) == (Phase.SENDING, POST)
 
 
@@ -139,10 +139,10 @@ def test_every_error_names_the_run() -> None:
         machine.receive(response(404))
     machine = start()
     for _ in range(2):
-        machine.failed(httpx.ConnectError("refused"))
+        machine.failed(httpx.ConnectError("refused"), not_sent=True)
     cause = httpx.ConnectError("refused")
     with pytest.raises(httpx.ConnectError) as caught:
-        machine.failed(cause)
+        machine.failed(cause, not_sent=True)
     assert caught.value.__notes__ == ["handler 'h1'"]
     assert cause.args == ("refused",)
 

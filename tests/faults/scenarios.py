@@ -27,7 +27,7 @@ from examples.chaos_proxy import Fault
 
 from ..support.scripted import END, HEAD, Turn, chunk, frame, response, stream
 from .measure import Cost
-from .sources import Source, SourceFactory, black_hole, proxied, refusing, script
+from .sources import Source, SourceFactory, black_hole, encrypted, proxied, refusing, script
 
 TIME_LIMIT: Final = 60.0  # s, that no scenario reaches on a loaded machine
 
@@ -346,6 +346,15 @@ RESUMING: Final = (
         raises=StreamDisconnectedError,
         cause=httpx.ConnectError,
         connections=0,
+    ),
+    Stream(
+        "a TLS record that cannot be decrypted",
+        encrypted(
+            Turn(stream(tick(1), end=b""), then="garble"),
+            Turn(stream(DONE)),
+            expect=[*ticks(1), STOP],
+        ),
+        connections=2,
     ),
     Stream(
         "70 disconnects in a run of 500 events",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from examples.chaos_proxy import Fault, chaos, in_turn
 
 from ..support.any_client import describe
 from ..support.scripted import Turn, scripted
+from ..support.tls import certificates
 from .server_process import ServerProcess
 
 HANDLER_ID = "h1"
@@ -56,20 +58,36 @@ def proxied(*faults: Fault, **start_event: Any) -> SourceFactory:
 
 
 def script(
-    *turns: Turn | bytes, expect: Sequence[tuple[object, Mapping[str, Any]]] = ()
+    *turns: Turn | bytes,
+    expect: Sequence[tuple[object, Mapping[str, Any]]] = (),
+    tls: ssl.SSLContext | None = None,
 ) -> SourceFactory:
     """A script; expected events are pairs of sequence number and value."""
 
     @contextmanager
     def source(_: ServerProcess) -> Iterator[Source]:
         with scripted(
-            [Turn(turn) if isinstance(turn, bytes) else turn for turn in turns]
+            [Turn(turn) if isinstance(turn, bytes) else turn for turn in turns], tls
         ) as server:
             yield Source(
                 server.url,
                 requests=lambda: server.requests,
                 expected=lambda: [describe(sequence, value) for sequence, value in expect],
             )
+
+    return source
+
+
+def encrypted(
+    *turns: Turn, expect: Sequence[tuple[object, Mapping[str, Any]]] = ()
+) -> SourceFactory:
+    """A script over TLS."""
+
+    @contextmanager
+    def source(server: ServerProcess) -> Iterator[Source]:
+        certs = certificates()
+        with certs.trusted(), script(*turns, expect=expect, tls=certs.server)(server) as inner:
+            yield inner
 
     return source
 

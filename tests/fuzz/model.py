@@ -11,7 +11,7 @@ import attrs
 import httpx
 from llama_agents.client import WorkflowClientError
 from llama_agents.client._core.actions import TimeSource
-from llama_agents.client._core.policy import NOT_SENT_ERRORS, TRANSPORT_ERRORS
+from llama_agents.client._core.policy import TRANSPORT_ERRORS
 
 HANDLER_ID: Final = "the-run"
 EPOCH: Final = 1_700_000_000.0
@@ -34,7 +34,8 @@ CALLER_ERRORS: Final = [httpx.UnsupportedProtocol, httpx.LocalProtocolError]
 FAILURES: Final = [
     kind for cls in TRANSPORT_ERRORS for kind in _raised(cls) if kind not in CALLER_ERRORS
 ]
-NOT_SENT: Final = [kind for kind in FAILURES if issubclass(kind, NOT_SENT_ERRORS)]
+# Where the transport is known to raise them only before it sends.
+NOT_SENT: Final = [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError]
 LOST: Final = [kind for kind in FAILURES if kind not in NOT_SENT]
 
 

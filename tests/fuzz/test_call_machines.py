@@ -274,7 +274,7 @@ class StartHappensOnce(RuleBasedStateMachine):
                 self.rejections.append(outcome)
         try:
             if isinstance(outcome, type):
-                action: Any = self.machine.failed(outcome("x"))
+                action: Any = self.machine.failed(outcome("x"), not_sent=outcome in NOT_SENT)
             else:
                 action = self.machine.receive(outcome)
         except EventValidationError:

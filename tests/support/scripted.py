@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -43,6 +45,7 @@ def response(status: str, body: bytes = b"", **headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+GARBLED_RECORD: Final = b"\x17\x03\x03\x00\x20" + b"x" * 32
 MAX_CONNECTIONS: Final = 500  # a client that opens more is in an endless loop
 
 
@@ -52,7 +55,8 @@ class Turn:
 
     Attributes:
         data: The bytes to send; a function yields them chunk by chunk.
-        then: ``close``, ``reset``, or ``hold``: keep it open until the client closes it.
+        then: ``close``, ``reset``, or ``hold``: keep it open until the client closes it; or
+            ``garble``: send a TLS record that cannot be decrypted.
     """
 
     data: bytes | Callable[[], Iterable[bytes]] = b""
@@ -75,21 +79,28 @@ class Script:
 
 
 @contextmanager
-def scripted(turns: Sequence[Turn]) -> Iterator[Script]:
+def scripted(turns: Sequence[Turn], tls: ssl.SSLContext | None = None) -> Iterator[Script]:
     """Serve one turn per connection; the last turn serves all further connections."""
     listener = socket.create_server(("127.0.0.1", 0))
-    script = Script(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    scheme = "http" if tls is None else "https"
+    script = Script(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")
     stopped = threading.Event()
     held: list[socket.socket] = []
 
+    def wrapped(connection: socket.socket) -> socket.socket:
+        return connection if tls is None else tls.wrap_socket(connection, server_side=True)
+
     def serve(connection: socket.socket, turn: Turn) -> None:
-        with connection, suppress(OSError):
+        with suppress(OSError), wrapped(connection) as connection:
             script.requests.append(_read_request(connection))
             for part in turn.data() if callable(turn.data) else [turn.data]:
                 connection.sendall(part)
             if turn.then == "reset":
                 linger = struct.pack("ii", 1, 0)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            elif turn.then == "garble":
+                with socket.socket(fileno=os.dup(connection.fileno())) as raw:
+                    raw.sendall(GARBLED_RECORD)
             elif turn.then == "hold":
                 held.append(connection)
                 while connection.recv(4096):

@@ -35,6 +35,7 @@ from .._transport.connection import (
     limit_decompression,
     shutdown_socket,
 )
+from .._transport.failures import was_not_sent
 from ..protocol import HandlerData
 
 T = TypeVar("T")
@@ -78,7 +79,7 @@ class Driver:
             try:
                 response = await self._request(exchange.request(), exchange)
             except TRANSPORT_ERRORS as error:
-                action = exchange.failed(error)
+                action = exchange.failed(error, not_sent=was_not_sent(error))
             else:
                 action = exchange.receive(response)
             match action:

@@ -47,7 +47,6 @@ from .batch_results import MapProgress, MapResult
 from .logs import BATCHES
 from .policy import (
     ENDED_STATUSES,
-    NOT_SENT_ERRORS,
     POLL_RETRIES,
     RETRYABLE_STATUSES,
     RetryBudget,
@@ -364,7 +363,7 @@ class Cancellation:
 
     def failed(self, error: Exception) -> Retry | Finished[None]:
         """Handle a failed cancellation."""
-        if isinstance(error, (httpx.TimeoutException, *NOT_SENT_ERRORS)):
+        if isinstance(error, (httpx.TimeoutException, httpx.ConnectError, httpx.ProxyError)):
             self._state.skip_remaining = True
         is_early = self._may_arrive and isinstance(error, NotFoundError)
         if is_early or is_retryable(error):

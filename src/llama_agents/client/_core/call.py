@@ -30,7 +30,6 @@ from .limits import Limits
 from .logs import CALLS
 from .policy import (
     CALL_RETRIES,
-    NOT_SENT_ERRORS,
     RETRYABLE_STATUSES,
     RetryBudget,
     is_caller_error,
@@ -60,8 +59,13 @@ class Exchange(Limiting, Protocol[T]):
         """Handle a response whose body has been read; raise if the exchange ends with an error."""
         ...
 
-    def failed(self, cause: Exception) -> Retry:
-        """Handle one of `TRANSPORT_ERRORS`; raise if the exchange ends with it."""
+    def failed(self, cause: Exception, *, not_sent: bool = False) -> Retry:
+        """Handle one of `TRANSPORT_ERRORS`; raise if the exchange ends with it.
+
+        Args:
+            cause: The failure.
+            not_sent: Whether it proves that the server has not seen the request.
+        """
         ...
 
 
@@ -101,15 +105,15 @@ class Call(Generic[T]):
                 return Retry(delay)
         return Finished(self._operation.parse(response))
 
-    def failed(self, cause: Exception) -> Retry:
+    def failed(self, cause: Exception, *, not_sent: bool = False) -> Retry:
         """Handle one of `TRANSPORT_ERRORS`; raise it if the operation must not be sent again."""
-        if self._may_retry(cause) and not is_caller_error(cause):
+        if self._may_retry(cause, not_sent=not_sent) and not is_caller_error(cause):
             delay = self._budget.record_failure(cause)
             if delay is not None:
                 return Retry(delay)
         raise_final(cause, self._operation.handler_id)
 
-    def _may_retry(self, cause: Exception) -> bool:
+    def _may_retry(self, cause: Exception, *, not_sent: bool) -> bool:
         if self._is_health_check:
             return is_stale_connection(cause)
-        return self._operation.is_safe or isinstance(cause, NOT_SENT_ERRORS)
+        return self._operation.is_safe or not_sent

@@ -38,11 +38,8 @@ ENDED_STATUSES: Final = frozenset(filter(is_status_completed, get_args(Status)))
 RETRYABLE_STATUSES: Final = frozenset({429, 502, 503, 504})
 """HTTP statuses that ask the client to retry later."""
 
-TRANSPORT_ERRORS: Final = (httpx.TransportError, httpx.DecodingError, ConnectionError)
+TRANSPORT_ERRORS: Final = (httpx.TransportError, httpx.DecodingError)
 """Failures in which a request or its response is lost; each machine decides what follows."""
-
-NOT_SENT_ERRORS: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-"""Failures after which the server cannot have seen the request."""
 
 _STALE_ERRORS: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 

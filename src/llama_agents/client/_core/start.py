@@ -74,7 +74,6 @@ from .logs import STARTS
 from .policy import (
     CALL_RETRIES,
     LOST_START_RETRIES,
-    NOT_SENT_ERRORS,
     RETRYABLE_STATUSES,
     RetryBudget,
     is_caller_error,
@@ -177,10 +176,10 @@ class Start:
             self._budget.limit_time(operation.total)
         return operation.within(self._budget.remaining())
 
-    def failed(self, cause: Exception) -> Retry:
+    def failed(self, cause: Exception, *, not_sent: bool = False) -> Retry:
         """Handle a transport error; raise it, with a note naming the run, if no attempt is left."""
         if not is_caller_error(cause):
-            if not isinstance(cause, NOT_SENT_ERRORS):
+            if not not_sent:
                 self._response_lost()
             delay = self._budget.record_failure(cause)
             if delay is not None:

@@ -1,33 +1,23 @@
-"""HTTP requests that never leak a connection, however they end.
-
-httpcore (1.0.9) loses track of a connection when a task is cancelled at one of two moments: when it
-has just been opened, and when a response returns it to the pool. Its socket would then stay open
-until the client is closed, so it is closed here.
-"""
+"""HTTP requests that fail only as httpx documents it, and leave nothing behind however they end."""
 
 from __future__ import annotations
 
 import math
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 import httpx
 
-from ..errors import WorkflowClientError
-from .concurrency import shielded
 from .deadline import MESSAGE, AsyncDeadlineStream, DeadlineStream, Until, now, obey_deadlines
+from .failures import raise_true_cause
+from .pool import Usage
 
 if TYPE_CHECKING:
     from .._core.responses import BodyReader
-
-# What a request's extensions record, as far as its transport tells: whether a connection was opened
-# for it, and that sending it has begun.
-CONNECTION_OPENED: Final = "connection_opened"
-SENT: Final = "sent"
 
 MAX_DEFLATE_PIECE: Final = 1024  # bytes; decompressed at most 1 MB
 MAX_COMPRESSED_PIECE: Final = 16  # bytes; decompressed at most 34 MB (br), 0.5 MB (zstd)
@@ -47,37 +37,30 @@ async def asend(
     import anyio
 
     response = None
+    usage = Usage(client, request)
+    request.extensions["trace"] = usage.atrace
     started = anyio.current_time()
     with anyio.CancelScope(deadline=started + min(head, whole)):
-        response = await _asend(client, request)
+        response = await _asend(client, request, usage)
     if response is None:
-        is_connecting = CONNECTION_OPENED in request.extensions and SENT not in request.extensions
-        raise (httpx.ConnectTimeout if is_connecting else httpx.ReadTimeout)(MESSAGE)
+        cls = httpx.ConnectTimeout if usage.is_connecting else httpx.ReadTimeout
+        error = cls(MESSAGE, request=request)
+        usage.failed(error, request)
+        raise error
     if whole < math.inf:
         response.stream = AsyncDeadlineStream(response.stream, started + whole)
     return response
 
 
-async def _asend(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
-    opened_streams: list[Any] = []  # network streams of the connections opened for this request
-
-    async def trace(event: str, info: Mapping[str, Any]) -> None:
-        if event.endswith((".connect_tcp.started", ".connect_unix_socket.started")):
-            request.extensions[CONNECTION_OPENED] = True
-        elif event.endswith(".send_request_headers.started"):
-            request.extensions.setdefault(CONNECTION_OPENED, False)
-            request.extensions[SENT] = True
-        if event.endswith("connect_tcp.complete"):
-            opened_streams.append(info["return_value"])
-        elif event.startswith("http2."):
-            opened_streams.clear()  # other requests share that connection
-
-    request.extensions["trace"] = trace
+async def _asend(client: httpx.AsyncClient, request: httpx.Request, usage: Usage) -> httpx.Response:
     try:
-        return await client.send(request, stream=True)
-    except BaseException:
-        await _aclose_streams(opened_streams)
-        raise
+        response = await client.send(request, stream=True)
+    except BaseException as error:
+        usage.failed(error, request)
+        await usage.arelease(error)
+        raise_true_cause(error, request)
+    response.stream = _AsyncBody(response.stream, usage)
+    return response
 
 
 async def aread(response: httpx.Response, reader: BodyReader) -> None:
@@ -90,11 +73,8 @@ async def aread(response: httpx.Response, reader: BodyReader) -> None:
             await stream.within_deadline(_afeed(response, reader))
         else:
             await _afeed(response, reader)
-    except WorkflowClientError:
-        await aclose_response(response)
-        raise
     except BaseException:
-        await _aclose_socket(response)
+        await aclose_response(response)
         raise
 
 
@@ -107,24 +87,56 @@ async def _afeed(response: httpx.Response, reader: BodyReader) -> BodyReader:
 
 async def aclose_response(response: httpx.Response) -> None:
     """Close a response, whatever is left of its body."""
-    try:
-        await response.aclose()
-    except BaseException:
-        await _aclose_socket(response)
-        raise
+    await response.aclose()
 
 
-async def _aclose_socket(response: httpx.Response) -> None:
-    stream = _own_stream(response)
-    if stream is not None:
-        await _aclose_streams([stream])
+class _AsyncBody(httpx.AsyncByteStream):
+    """The body of a response.
 
+    An iterator, not a generator: one that is dropped would have to be closed by the event loop.
+    """
 
-async def _aclose_streams(streams: Sequence[Any]) -> None:
-    with shielded():
-        for stream in streams:
+    def __init__(self, stream: Any, usage: Usage) -> None:
+        self._stream = stream
+        self._usage = usage
+        self._chunks: AsyncIterator[bytes] | None = None
+        self._closing = 0  # calls of `aclose` under way
+
+    def __aiter__(self) -> Self:
+        self._chunks = aiter(self._stream)
+        return self
+
+    async def __anext__(self) -> bytes:
+        assert self._chunks is not None
+        try:
+            return await anext(self._chunks)
+        except StopAsyncIteration:
+            raise
+        except BaseException as error:
+            await self._abandon(error)
+            raise_true_cause(error)
+
+    async def aclose(self) -> None:
+        self._closing += 1
+        try:
+            await self._stream.aclose()
+        except BaseException as error:
+            self._closing -= 1
+            await self._abandon(error)
+            with suppress(httpx.TransportError):  # what was to be closed is broken
+                raise_true_cause(error)
+        else:
+            self._closing -= 1
+
+    async def _abandon(self, error: BaseException) -> None:
+        # While another task is closing the response, the pool's entry is that task's to remove.
+        if self._closing:
+            return
+        try:
             with suppress(Exception):
-                await stream.aclose()
+                await self._stream.aclose()  # or httpcore removes the entry again later
+        finally:
+            await self._usage.arelease(error)
 
 
 def send(
@@ -138,15 +150,18 @@ def send(
         head: Seconds until the head of the response must have arrived.
         whole: Seconds until the whole response must have arrived.
     """
-    obey_deadlines(client)
+    usage = Usage(client, request)
+    if not obey_deadlines(client):
+        request.extensions["trace"] = usage.trace
     started = now()
-    with Until(started + min(head, whole)) as context:
+    with Until(started + min(head, whole), usage):
         try:
             response = client.send(request, stream=True)
-        except httpx.TransportError:
-            if context.opened is not None:
-                request.extensions[CONNECTION_OPENED] = context.opened
-            raise
+        except BaseException as error:
+            usage.failed(error, request)
+            usage.release(error)
+            raise_true_cause(error, request)
+    response.stream = _Body(response.stream, usage)
     if whole < math.inf:
         response.stream = DeadlineStream(response.stream, started + whole)
     return response
@@ -159,13 +174,66 @@ def read(response: httpx.Response, reader: BodyReader) -> None:
         for chunk in response.iter_bytes():
             reader.receive(chunk)
     except BaseException:
-        response.close()
+        close_response(response)
         raise
 
 
 def close_response(response: httpx.Response) -> None:
     """Close a response, whatever is left of its body."""
-    response.close()
+    stream: Any = response.stream
+    try:
+        response.close()
+    finally:
+        stream.close()  # httpx does not, if a signal interrupted it when it was about to
+
+
+class _Body(httpx.SyncByteStream):
+    """The body of a response."""
+
+    def __init__(self, stream: Any, usage: Usage) -> None:
+        self._stream = stream
+        self._usage = usage
+        self._chunks: Iterator[bytes] = iter(())
+        self._closing = 0  # calls of `close` under way
+        self._closed = False
+
+    def __iter__(self) -> Self:
+        self._chunks = iter(self._stream)
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            self._abandon(error)
+            raise_true_cause(error)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closing += 1
+        try:
+            self._stream.close()
+        except BaseException as error:
+            self._closing -= 1
+            self._abandon(error)
+            with suppress(httpx.TransportError):  # what was to be closed is broken
+                raise_true_cause(error)
+        else:
+            self._closing -= 1
+            self._closed = True
+
+    def _abandon(self, error: BaseException) -> None:
+        # While another thread is closing the response, the pool's entry is that thread's to remove.
+        if self._closing:
+            return
+        try:
+            with suppress(Exception):
+                self._stream.close()  # or httpcore removes the entry again later
+        finally:
+            self._usage.release(error)
 
 
 def limit_decompression(response: httpx.Response) -> None:

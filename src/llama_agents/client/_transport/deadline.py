@@ -19,6 +19,8 @@ from typing import Any, Final, Self
 import attrs
 import httpx
 
+from .failures import raise_own_cause
+
 MESSAGE: Final = "The response did not arrive within its time limit"
 MAX_WRITE: Final = 16384  # bytes; a stream starts its timeout again within a longer write
 
@@ -91,14 +93,14 @@ class Until:
 
     Attributes:
         deadline: The deadline, on the clock `now`.
-        opened: Whether a connection was opened; None if nothing was sent either.
+        usage: What is told of the connections and of the sending of a request, if anything is.
     """
 
-    __slots__ = ("_outer", "deadline", "opened")
+    __slots__ = ("_outer", "deadline", "usage")
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, usage: Any = None) -> None:
         self.deadline = deadline
-        self.opened: bool | None = None
+        self.usage = usage
 
     def __enter__(self) -> Self:
         self._outer = _thread.context
@@ -117,12 +119,20 @@ class _Thread(threading.local):
 _thread: Final = _Thread()
 
 
-def obey_deadlines(client: httpx.Client) -> None:
-    """Make the network streams of a client obey deadlines, also those that are open already."""
+def obey_deadlines(client: httpx.Client) -> bool:
+    """Make the network streams of a client obey deadlines, also those that are open already.
+
+    Returns:
+        Whether all of its transports use httpcore directly, so that this was possible.
+    """
+    is_complete = True
     for transport in (client._transport, *client._mounts.values()):
         pool = getattr(transport, "_pool", None)
         if hasattr(pool, "_network_backend"):  # httpcore's
             _wrap_backend(pool)
+        elif transport is not None:
+            is_complete = False
+    return is_complete
 
 
 def _wrap_backend(pool: Any) -> None:
@@ -163,7 +173,9 @@ class _Backend:
     ) -> _Stream:
         import httpcore
 
-        _thread.context.opened = True
+        usage = _thread.context.usage
+        if usage is not None:
+            usage.connecting()
         is_limited = _thread.context.deadline < math.inf
         # A backend would try each address of a name for the whole of the timeout.
         addresses = _addresses(host, port) if is_limited else [host]
@@ -171,19 +183,21 @@ class _Backend:
             share = _shorten(timeout, httpx.ConnectTimeout, parts)
             try:
                 stream = self._backend.connect_tcp(addresses[-parts], port, share, **options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                raise_own_cause(error)
                 if parts == 1:
                     raise
             else:
-                return _Stream(stream)
+                return _opened(stream)
         raise httpx.ConnectError(f"{host} has no address")
 
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, **options: Any
     ) -> _Stream:
-        _thread.context.opened = True
+        if (usage := _thread.context.usage) is not None:
+            usage.connecting()
         share = _shorten(timeout, httpx.ConnectTimeout)
-        return _Stream(self._backend.connect_unix_socket(path, share, **options))
+        return _opened(self._backend.connect_unix_socket(path, share, **options))
 
     def sleep(self, seconds: float) -> None:
         self._backend.sleep(_shorten(seconds, httpx.ConnectTimeout))
@@ -198,6 +212,12 @@ def _addresses(host: str, port: int) -> list[str]:
     return [socket.getnameinfo(address, numeric)[0] for *_, address in found]
 
 
+def _opened(stream: Any) -> _Stream:
+    if (usage := _thread.context.usage) is not None:
+        usage.connected(stream)
+    return _Stream(stream)
+
+
 class _Stream:
     """An ``httpcore.NetworkStream`` that obeys deadlines."""
 
@@ -209,11 +229,15 @@ class _Stream:
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if _thread.context.opened is None:
-            _thread.context.opened = False
+        if (usage := _thread.context.usage) is not None:
+            usage.sending()
         for start in range(0, len(buffer), MAX_WRITE):
             share = _shorten(timeout, httpx.WriteTimeout)
-            self._stream.write(buffer[start : start + MAX_WRITE], share)
+            try:
+                self._stream.write(buffer[start : start + MAX_WRITE], share)
+            except Exception as error:
+                raise_own_cause(error)  # httpcore ignores a failure to write
+                raise
 
     def close(self) -> None:
         self._stream.close()

@@ -1,16 +1,189 @@
-"""The connection pools inside an httpx client; the one module that knows httpx's private names."""
+"""The connection pools under an httpx client: rid of leftovers, and renewed in a forked process.
+
+A task can be cancelled, and a signal handler can raise, at any point of httpcore (1.0.9). At some
+of them its pool keeps an entry that nobody uses and nobody removes: a request that has ended, a
+connection that was assigned but never used, or whose response was abandoned while it was returned.
+Once there are as many as the pool may have connections, every call waits for one until it fails.
+
+This is the only module that knows the pools' private attributes. Where they are missing, as in
+transports that are not httpx's, it does nothing.
+"""
 
 from __future__ import annotations
 
 import copy
 import threading
+import traceback
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import httpx
 
 from .._process import keep_forever
+from .concurrency import shielded
+from .failures import is_httpcore, mark_not_sent, raise_own_cause, raised_by_caller
 
+CONNECTION_OPENED: Final = "connection_opened"
+"""Key in the extensions of a request that failed: whether a connection was opened for it."""
+
+_USAGE: Final = "llama_agents.client.usage"  # key in the extensions of a request
+
+_ATTRIBUTES: Final = (
+    "_assign_requests_to_connections",
+    "_connections",
+    "_optional_thread_lock",
+    "_requests",
+)
 _WITHOUT_CONNECTIONS: Final = (httpx.ASGITransport, httpx.MockTransport, httpx.WSGITransport)
+_EXACT_TRANSPORTS: Final = (httpx.HTTPTransport, httpx.AsyncHTTPTransport)
+_EXACT_SENDS: Final = (httpx.Client.send, httpx.AsyncClient.send)
+
+
+class Usage:
+    """What one request uses of the pools of its client.
+
+    Args:
+        client: The client that sends the request.
+        request: The request.
+    """
+
+    def __init__(self, client: httpx.Client | httpx.AsyncClient, request: httpx.Request) -> None:
+        self._client = client
+        self._has_connected = self._is_sent = False
+        # Network streams that have been opened and that no connection of a pool holds yet.
+        self._opened: list[Any] = []
+        request.extensions[_USAGE] = self  # redirects inherit the extensions
+
+    @property
+    def is_connecting(self) -> bool:
+        """Whether a connection is being opened, and nothing has been sent."""
+        return self._has_connected and not self._is_sent
+
+    def failed(self, error: BaseException, request: httpx.Request) -> None:
+        """Handle the exception that the client raised instead of a response."""
+        if self._has_connected or self._is_sent:  # else the transport does not tell
+            request.extensions[CONNECTION_OPENED] = self._has_connected
+        if _is_exact(self._client, request.url):
+            mark_not_sent(request, error)
+
+    def connecting(self) -> None:
+        """Handle the beginning of a connection."""
+        self._has_connected = True
+
+    def connected(self, stream: Any) -> None:
+        """Handle a network stream that has been opened."""
+        self._opened.append(stream)
+
+    def sending(self) -> None:
+        """Handle the first bytes of a request: a connection of the pool has the stream now."""
+        self._is_sent = True
+        self._opened.clear()
+
+    async def arelease(self, error: BaseException) -> None:
+        """Release everything that the request still holds after it ended with an exception."""
+        with shielded():
+            await _aclose_all(self._leftovers(error))
+
+    def release(self, error: BaseException) -> None:
+        """Release everything that the request still holds after it ended with an exception."""
+        for connection in self._leftovers(error):
+            try:
+                connection.close()
+            except Exception as failure:
+                if raised_by_caller(failure) is not None:
+                    raise
+
+    async def atrace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Handle an event of httpcore, as its ``trace`` extension."""
+        self.trace(event, info)
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Handle an event of httpcore, as its ``trace`` extension."""
+        if event.endswith(".failed"):
+            # httpcore would ignore some failures and carry on.
+            raise_own_cause(info["exception"])
+        elif event.startswith("http"):  # http11, http2
+            self.sending()
+        elif event.endswith(("connect_tcp.started", "connect_unix_socket.started")):
+            self.connecting()
+        elif event.endswith(("connect_tcp.complete", "connect_unix_socket.complete")):
+            self.connected(info["return_value"])
+
+    def _leftovers(self, error: BaseException) -> list[Any]:
+        """Remove what is left from the pools; return what is then to be closed."""
+        leftovers = [*self._opened, *_interrupted(error)]
+        for pool in _pools(self._client):
+            leftovers += self._sweep(pool)
+        return leftovers
+
+    def _sweep(self, pool: Any) -> list[Any]:
+        with pool._optional_thread_lock:
+            ours = [r for r in pool._requests if r.request.extensions.get(_USAGE) is self]
+            for entry in ours:
+                pool._requests.remove(entry)
+            ended = {id(entry.connection) for entry in ours}
+            in_use = {id(entry.connection) for entry in pool._requests}
+            lost = [
+                connection
+                for connection in pool._connections
+                if id(connection) not in in_use
+                and not connection.is_idle()
+                # Ours may have been interrupted between being marked as closed and being closed.
+                and (id(connection) in ended or not connection.is_closed())
+            ]
+            for connection in lost:
+                pool._connections.remove(connection)
+            # Other requests may be waiting for what has become free.
+            expired: list[Any] = pool._assign_requests_to_connections()
+            return lost + expired
+
+
+async def _aclose_all(connections: list[Any]) -> None:
+    while connections:
+        try:
+            await connections.pop().aclose()
+        except Exception:
+            pass
+        except BaseException:  # asyncio lets a task be cancelled again, shielded or not
+            await _aclose_all(connections)
+            raise
+
+
+def _interrupted(error: BaseException) -> Iterator[Any]:
+    """Yield what was about to be closed, or being connected, by the functions that raised."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        name = frame.f_code.co_name
+        if name == "_close_connections" and is_httpcore(frame):
+            yield from frame.f_locals["closing"]
+        elif name == "_create" and frame.f_globals.get("__name__") == "ssl":
+            yield frame.f_locals["self"]
+
+
+def _pools(client: object) -> Iterator[Any]:
+    """Yield the pools of a client, also those of transports that wrap another."""
+    objects, seen = [client], set[int]()
+    for item in objects:
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, dict):
+            objects += item.values()
+        elif item is client or isinstance(item, (httpx.BaseTransport, httpx.AsyncBaseTransport)):
+            attributes = getattr(item, "__dict__", {})
+            objects += attributes.values()
+            pool = attributes.get("_pool")
+            if all(hasattr(pool, name) for name in _ATTRIBUTES):
+                yield pool
+
+
+def _is_exact(client: httpx.Client | httpx.AsyncClient, url: httpx.URL) -> bool:
+    """Return whether a connection error means that nothing has been sent.
+
+    httpx's own transports fail to connect only before they send. Others may report what they
+    like: one maps a connection reset after the request to `httpx.ConnectTimeout`.
+    """
+    transport = getattr(client, "_transport_for_url", lambda _: None)(url)
+    return type(transport) in _EXACT_TRANSPORTS and type(client).send in _EXACT_SENDS
 
 
 def renew_pools(client: httpx.Client | httpx.AsyncClient) -> bool:

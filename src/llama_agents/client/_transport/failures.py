@@ -1,0 +1,129 @@
+"""What failed: the transport, or code of the caller's that ran in the middle of it.
+
+A failure of the transport is an `httpx.TransportError` or `httpx.DecodingError`. httpx and httpcore
+(1.0.9) break that rule in both directions:
+
+- Not everything that the libraries below them raise is mapped: with anyio, a TLS record that cannot
+  be decrypted is a bare `ssl.SSLError`.
+- A signal handler may raise in the middle of an operation. If it raises a `TimeoutError` or another
+  `OSError`, that is mapped as if the socket had raised it.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+import httpx
+
+_NOT_SENT_ERRORS: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,  # the proxy rejected the CONNECT that comes before the request
+)
+_NOT_SENT: Final = "llama_agents.client.not_sent"  # key in the extensions of a request
+
+_LIBRARIES: Final = frozenset({"anyio", "h11", "h2", "httpcore", "socksio", "trio"})
+_PHASES: Final = {
+    "connect_tcp": httpx.ConnectError,
+    "connect_unix_socket": httpx.ConnectError,
+    "start_tls": httpx.ConnectError,
+    "write": httpx.WriteError,
+}  # of httpcore's network streams; everything else is reading
+
+
+def was_not_sent(error: Exception) -> bool:
+    """Return whether a failure proves that the server has not seen the request."""
+    request = None
+    with suppress(AttributeError, RuntimeError):  # it has no request
+        request = error.request  # type: ignore[attr-defined]
+    return request is not None and _NOT_SENT in request.extensions
+
+
+def mark_not_sent(request: httpx.Request, error: BaseException) -> None:
+    """Record that a request was not sent, if the error of an exact transport says so.
+
+    The error of another request, such as that of a redirect, says nothing about this one.
+    """
+    if isinstance(error, _NOT_SENT_ERRORS) and getattr(error, "_request", None) is request:
+        request.extensions[_NOT_SENT] = True
+
+
+def raise_true_cause(error: BaseException, request: httpx.Request | None = None) -> NoReturn:
+    """Raise an exception as what it is.
+
+    Raises:
+        httpx.TransportError: The transport failed.
+        BaseException: What the caller's own code raised, unchanged.
+    """
+    raise_own_cause(error)
+    failure = _unmapped_failure(error, request)
+    if failure is None:
+        raise error
+    raise failure from error
+
+
+def raise_own_cause(error: BaseException) -> None:
+    """Raise the exception of a signal handler that ``error`` was made from, if there is one."""
+    own = raised_by_caller(error)
+    if own is not None and own is not error:
+        context = own.__context__
+        try:
+            raise own
+        finally:
+            own.__context__ = context  # not what it was taken for
+
+
+def raised_by_caller(error: BaseException) -> BaseException | None:
+    """Return the exception of a signal handler that ``error`` is, or was made from."""
+    cause: object = error
+    while isinstance(cause, BaseException):
+        if any(_is_signal_handler(frame) for frame in _frames(cause)):
+            return cause
+        # httpcore's errors lose their cause, but keep what they were made from as an argument.
+        cause = cause.__cause__ or next(iter(cause.args), None)
+    return None
+
+
+def _is_signal_handler(frame: FrameType) -> bool:
+    """Return whether a frame is a signal handler's: it is called with the frame it interrupts."""
+    for value in frame.f_locals.values():
+        values = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(value, FrameType) for value in values):
+            return True
+    return False
+
+
+def _unmapped_failure(
+    error: BaseException, request: httpx.Request | None
+) -> httpx.TransportError | None:
+    """Return what httpx should have raised, if a library below it raised ``error`` through it."""
+    library = type(error).__module__.partition(".")[0]
+    is_library_error = isinstance(error, (OSError, EOFError)) or library in _LIBRARIES
+    if not isinstance(error, Exception) or not is_library_error or raised_by_caller(error):
+        return None
+    functions = [frame.f_code.co_name for frame in _frames(error) if is_httpcore(frame)]
+    if not functions:
+        return None  # raised by an event hook, for example
+    cls: Any = httpx.ReadError
+    for function in functions:
+        cls = _PHASES.get(function, cls)
+    if library in ("h11", "h2"):
+        cls = httpx.RemoteProtocolError
+    elif library == "httpcore":
+        cls = getattr(httpx, type(error).__name__, cls)
+    failure: httpx.TransportError = cls(f"{type(error).__name__}: {error}", request=request)
+    return failure
+
+
+def is_httpcore(frame: FrameType) -> bool:
+    """Return whether a frame belongs to httpcore."""
+    return str(frame.f_globals.get("__name__")).startswith("httpcore.")
+
+
+def _frames(error: BaseException) -> Iterator[FrameType]:
+    return (frame for frame, _ in traceback.walk_tb(error.__traceback__))

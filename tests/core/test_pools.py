@@ -1,0 +1,252 @@
+"""What cancelled calls leave in the pool of an httpx client, wherever the cancellation arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import linecache
+import logging
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+import anyio
+import httpx
+import pytest
+from anyio.abc import ByteStream, SocketAttribute
+from anyio.streams.tls import TLSListener
+from llama_agents.client import SyncWorkflowClient, WorkflowClient
+
+from ..faults.measure import open_sockets
+from ..support.scripted import HEAD, Turn, chunk, frame, response, scripted
+from ..support.server import wait_until, wait_until_async
+from ..support.tls import certificates
+
+Network = Literal["tcp", "unix", "tls"]
+Cancel = Literal["task", "twice", "scope"]
+
+WORKFLOWS = b'{"workflows": []}'
+STREAM = HEAD + chunk(frame(1))
+CONCURRENT = 3
+LIMITS = httpx.Limits(max_connections=2, max_keepalive_connections=1)
+
+
+@asynccontextmanager
+async def serving(network: Network, folder: Path) -> AsyncIterator[dict[str, Any]]:
+    """Serve in this event loop, so that its steps are the same each time; yield client settings."""
+    count = itertools.count()
+
+    async def serve(connection: ByteStream) -> None:
+        async with connection:
+            with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                while True:
+                    head = b""
+                    while not head.endswith(b"\r\n\r\n"):
+                        head += await connection.receive()
+                    keep = "close" if next(count) % 2 else "keep-alive"
+                    body = response("200 OK", WORKFLOWS, Connection=keep)
+                    await connection.send(STREAM if b"/events/" in head else body)
+
+    options: dict[str, Any] = {"limits": LIMITS}
+    url = "http://server"
+    if network == "unix":
+        options["uds"] = str(folder / "socket")
+        listener: Any = await anyio.create_unix_listener(options["uds"])
+    else:
+        listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+        url = f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
+    if network == "tls":
+        logging.getLogger("anyio.streams.tls").setLevel(logging.CRITICAL)  # lost handshakes
+        listener = TLSListener(listener, certificates().server, standard_compatible=False)
+        options["verify"] = certificates().client
+        url = url.replace("http:", "https:")
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, serve, tasks)
+        transport = httpx.AsyncHTTPTransport(**options)
+        yield {"transport": transport, "base_url": url}
+        tasks.cancel_scope.cancel()
+
+
+async def list_workflows(client: WorkflowClient) -> None:
+    await client.list_workflows()
+
+
+async def read_stream(client: WorkflowClient) -> None:
+    async for _ in client.get_workflow_events("h1"):
+        pass
+
+
+async def close_stream(client: WorkflowClient) -> None:
+    events = client.get_workflow_events("h1")
+    async for _ in events:
+        await events.aclose()
+
+
+async def cancelled_calls(
+    call: Callable[[WorkflowClient], Awaitable[None]],
+    client: WorkflowClient,
+    steps: int,
+    cancel: Cancel,
+) -> None:
+    """Make calls, and cancel them after so many steps of the event loop."""
+    if cancel == "scope":
+        async with anyio.create_task_group() as group:
+            for _ in range(CONCURRENT):
+                group.start_soon(call, client)
+            for _ in range(steps):
+                await anyio.lowlevel.checkpoint()
+            group.cancel_scope.cancel()
+        return
+    tasks = [asyncio.ensure_future(call(client)) for _ in range(CONCURRENT)]
+    for wait in (steps, 1) if cancel == "twice" else (steps,):
+        for _ in range(wait):
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    errors = [o for o in outcomes if not isinstance(o, asyncio.CancelledError | None)]
+    assert errors == []
+
+
+def is_empty(pool: Any) -> bool:
+    return not pool._requests and all(c.is_idle() or c.is_closed() for c in pool.connections)
+
+
+async def storm(
+    call: Callable[[WorkflowClient], Awaitable[None]],
+    network: Network,
+    cancel: Cancel,
+    folder: Path,
+) -> None:
+    async with serving(network, folder) as settings, httpx.AsyncClient(**settings) as inner:
+        idle = open_sockets()
+        pool = settings["transport"]._pool
+        client = WorkflowClient(httpx_client=inner)
+        for steps in range(80 if network == "tls" else 50):
+            await cancelled_calls(call, client, steps, cancel)
+            await wait_until_async(lambda: is_empty(pool))
+        assert (await client.list_workflows()).workflows == []
+        for connection in pool.connections:
+            await connection.aclose()
+        await wait_until_async(lambda: open_sockets() <= idle)
+
+
+CALLS = [list_workflows, read_stream, close_stream]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("network", ["tcp", "unix", "tls"])
+async def test_calls_cancelled_at_any_step_leave_the_pool_empty(
+    call: Callable[[WorkflowClient], Awaitable[None]], network: Network, tmp_path: Path
+) -> None:
+    await storm(call, network, "scope", tmp_path)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    ("network", "cancel"), [("tcp", "task"), ("tcp", "twice"), ("tls", "task"), ("unix", "task")]
+)
+def test_tasks_cancelled_at_any_step_leave_the_pool_empty(
+    loop: str,
+    call: Callable[[WorkflowClient], Awaitable[None]],
+    network: Network,
+    cancel: Cancel,
+    tmp_path: Path,
+) -> None:
+    options = {"use_uvloop": loop == "uvloop"}
+    anyio.run(storm, call, network, cancel, tmp_path, backend_options=options)
+
+
+@pytest.mark.anyio
+async def test_pool_of_a_transport_inside_another_is_left_empty(tmp_path: Path) -> None:
+    class Wrapper(httpx.AsyncBaseTransport):
+        def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+            self._inner = inner
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            return await self._inner.handle_async_request(request)
+
+    async with serving("tcp", tmp_path) as settings:
+        pool = settings["transport"]._pool
+        settings["transport"] = Wrapper(settings["transport"])
+        async with httpx.AsyncClient(**settings) as inner:
+            client = WorkflowClient(httpx_client=inner)
+            for steps in range(40):
+                await cancelled_calls(list_workflows, client, steps, "scope")
+                await wait_until_async(lambda: is_empty(pool))
+        await pool.aclose()
+
+
+@pytest.mark.anyio
+async def test_connections_that_were_being_closed_are_closed(tmp_path: Path) -> None:
+    """A pool closes what has expired before it sends, one after the other."""
+    async with serving("tcp", tmp_path) as settings:
+        limits = httpx.Limits(max_connections=None, keepalive_expiry=60)
+        settings["transport"] = httpx.AsyncHTTPTransport(limits=limits)
+        async with httpx.AsyncClient(**settings) as inner:
+            pool = settings["transport"]._pool
+            for steps in range(12):
+                idle = open_sockets()
+                async with anyio.create_task_group() as group:
+                    for _ in range(10):
+                        group.start_soon(inner.get, "/workflows")
+                assert len(pool.connections) > 1
+                for connection in pool.connections:
+                    connection._connection._expire_at = 0
+                await cancelled_calls(
+                    list_workflows, WorkflowClient(httpx_client=inner), steps, "scope"
+                )
+                await pool.aclose()
+                await wait_until_async(lambda: open_sockets() <= idle)  # noqa: B023
+
+
+class InterruptError(Exception):
+    """What a signal handler raises."""
+
+
+def interrupting(line: int) -> Callable[[FrameType, str, object], Any]:
+    """Return a trace function that raises at one of the lines of httpx and httpcore."""
+    lines = itertools.count()
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        name = frame.f_globals.get("__name__", "")
+        if not name.startswith(("httpcore.", "httpx.")) or name.endswith("_synchronization"):
+            return None
+        if event == "line" and next(lines) == line:
+            source = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+            # Interrupted as it releases its lock, httpcore holds it for ever.
+            if "thread_lock" not in source:
+                raise InterruptError
+        return trace
+
+    return trace
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # of a socket just opened
+@pytest.mark.parametrize("first", range(3))
+def test_call_interrupted_at_any_line_leaves_the_pool_empty(first: int) -> None:
+    before = sys.gettrace()
+    with scripted([Turn(response("200 OK", WORKFLOWS))]) as script:
+        idle = open_sockets()
+        transport = httpx.HTTPTransport(limits=LIMITS)
+        with httpx.Client(base_url=script.url, transport=transport) as inner:
+            client = SyncWorkflowClient(httpx_client=inner)
+            for line in itertools.count(first, 12):
+                sys.settrace(interrupting(line))
+                try:
+                    client.list_workflows()
+                    if line > 3000:
+                        break
+                except InterruptError:
+                    pass
+                finally:
+                    sys.settrace(before)
+                assert is_empty(transport._pool), line
+        gc.collect()
+        wait_until(lambda: open_sockets() <= idle)
