@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import httpx
 
@@ -13,9 +13,11 @@ from .._core.actions import Finished, Read, Retry
 from .._core.history import HistoryMachine
 from .._core.policy import TRANSPORT_ERRORS
 from .._core.stream import StreamMachine
-from .._transport.concurrency import asleep
+from .._core.wait import Wait
+from .._transport.concurrency import aevent_loop, alock, arun_in_loop, asleep
 from .._transport.connection import aclose_response, shutdown_socket
-from ..errors import Cursor
+from .._transport.http2 import acancel_stream, is_shared
+from ..errors import Cursor, WorkflowClientError
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from .driver import Driver
 
@@ -60,8 +62,24 @@ class EventStream:
         self._driver = driver
         self._machine = machine
         self._response: httpx.Response | None = None
+        self._chunks: AsyncIterator[bytes] | None = None
         self._started = False
         self._closed = False
+        self._is_stepping = False
+        self._is_disturbed = False  # closed, or interrupted in a step
+        self._is_connecting = False
+        self._retry: Retry | None = None
+        self._retry_at = 0.0  # when the delay of _retry has passed
+        self.loop: Any = None  # the event loop of its connection
+        self._lock: Any = None  # while a request of the client may have to connect it
+        if machine.cursor == "now":
+            self.loop = aevent_loop()
+            if self.loop is not None:
+                self._lock = alock()
+                driver.expect(self)
+
+    def __del__(self) -> None:
+        self.drop()
 
     @property
     def handler_id(self) -> str:
@@ -80,7 +98,7 @@ class EventStream:
             raise RuntimeError("the event stream has been closed")
         self._started = True
         # Not kept: when the loop drops it, the connection is closed, whoever holds the stream.
-        return self._events()
+        return _EventIterator(self, self._machine)
 
     async def __aenter__(self) -> Self:
         if self._started or self._closed:
@@ -98,80 +116,187 @@ class EventStream:
 
     async def aclose(self) -> None:
         """End the stream and close its connection. The run itself keeps running."""
-        self._closed = True
+        self._closed = self._is_disturbed = True
+        response = self._response
+        if response is not None and self._is_stepping and is_shared(response):
+            # Whoever reads it closes it: httpcore would let that reader wait for ever.
+            await acancel_stream(response)
+            return
         try:
-            if self._response is not None:
-                shutdown_socket(self._response)
+            if response is not None:
+                shutdown_socket(response)
         finally:
             await self._disconnect()
 
-    async def _events(self) -> AsyncIterator[EventEnvelopeWithMetadata]:
+    def drop(self) -> None:
+        """Close the connection, where nothing can be awaited."""
+        if self._response is not None:
+            arun_in_loop(self.loop, self._disconnect)
+
+    async def connect_early(self, wait: Wait | None) -> None:
+        """Connect before a request of this client, whose events the stream must not miss.
+
+        Args:
+            wait: The wait that the request belongs to, which is not held up by retries.
+        """
+        lock = self._lock
+        if lock is None or (wait is not None and self._is_connecting):
+            return
+        async with lock:
+            if self._lock is None or self._is_connecting:  # a signal handler sends the request
+                return
+            try:
+                await self._establish(wait)
+                is_settled = not isinstance(self._machine.action, Retry)
+            except (WorkflowClientError, *TRANSPORT_ERRORS):
+                is_settled = False
+            if not is_settled:
+                assert isinstance(self._machine, StreamMachine)
+                self._machine.restart()
+            self._settle()
+
+    async def _read_event(self) -> EventEnvelopeWithMetadata | None:
+        """Return the next event that has to be waited for; None at the end of the stream."""
         machine = self._machine
-        try:
-            while (response := await self._connect()) is not None:
-                cause = None
-                try:
-                    async for chunk in response.aiter_bytes():
-                        for event in machine.receive(chunk):
-                            yield event
-                            if self._closed:
-                                return
-                        if not isinstance(machine.action, Read):
-                            return
-                except TRANSPORT_ERRORS as error:
-                    cause = error
-                if self._closed:
-                    return
+        if self._is_disturbed and not self._closed:
+            self._is_disturbed = False
+            machine.interrupted()
+        while (chunks := await self._connect()) is not None:
+            cause = None
+            try:
+                async for chunk in chunks:
+                    if self._closed:
+                        break
+                    machine.receive(chunk)
+                    event = machine.next_event()
+                    if event is not None:
+                        return event
+                    if not isinstance(machine.action, Read):
+                        break
+            except TRANSPORT_ERRORS as error:
+                cause = error
+            if not self._closed:
                 machine.connection_ended(cause)
-        finally:
-            await self._disconnect()
+        return None
 
-    async def _connect(self) -> httpx.Response | None:
-        """Return a response to read from, or None when the stream has ended."""
+    async def _connect(self) -> AsyncIterator[bytes] | None:
+        """Return what to read from, or None when the stream has ended."""
+        lock = self._lock
+        if lock is None:
+            return await self._establish()
+        async with lock:
+            chunks = await self._establish()
+            self._settle()
+            return chunks
+
+    async def _establish(self, wait: Wait | None = None) -> AsyncIterator[bytes] | None:
+        self._is_connecting = True
         try:
             while not self._closed:
                 match self._machine.action:
                     case Read():
-                        return self._response
+                        return self._chunks
                     case Finished():
                         break
-                    case Retry(delay):
+                    case Retry() as retry:
                         await self._disconnect()
-                        await self._sleep(delay)
-                        await self._open()
+                        if wait is not None and retry.delay:
+                            return None
+                        await self._sleep(retry)
+                        await self._open(wait)
             await self._disconnect()
         except BaseException:
-            await self._disconnect()
+            await self.interrupted()
             raise
+        finally:
+            self._is_connecting = False
         return None
 
-    async def _sleep(self, seconds: float) -> None:
-        while seconds > 0 and not self._closed:
-            await asleep(min(seconds, CLOSE_POLL_INTERVAL))
-            seconds -= CLOSE_POLL_INTERVAL
+    async def _sleep(self, retry: Retry) -> None:
+        clock = self._driver.time.clock
+        if retry is not self._retry:
+            # Kept when interrupted: steps with a short timeout would never get past a long delay.
+            self._retry, self._retry_at = retry, clock() + retry.delay
+        while not self._closed and (remaining := self._retry_at - clock()) > 0:
+            await asleep(min(remaining, CLOSE_POLL_INTERVAL))
 
-    async def _open(self) -> None:
+    async def _open(self, wait: Wait | None) -> None:
         """Open the next connection, and report its response to the machine."""
         machine = self._machine
         if self._closed:
             return
         try:
-            response = await self._driver.open(machine.request(), machine)
+            response = await self._driver.open(machine.request(), wait or machine)
         except TRANSPORT_ERRORS as error:
             machine.connection_ended(error)
             return
+        self.loop = aevent_loop()
         self._response = response
+        chunks = self._chunks = response.aiter_bytes()
+        if wait is not None:
+            # The body may take longer than the wait.
+            client = await self._driver.clients.get()
+            limits = machine.request_timeout(client.timeout)
+            response.request.extensions["timeout"] = limits.as_dict()
         reader = machine.error_body_reader(response)
         if reader is not None:
             # A status without its whole body still tells what to do.
             with suppress(*TRANSPORT_ERRORS):
-                async for chunk in response.aiter_bytes():
+                async for chunk in chunks:
                     if reader.receive(chunk):
                         break
             response = reader.response()
         machine.opened(response)
 
+    async def interrupted(self) -> None:
+        """Close the connection after an exception; the next step continues from the cursor."""
+        self._is_disturbed = True
+        await self._disconnect()
+
     async def _disconnect(self) -> None:
         response, self._response = self._response, None
+        chunks, self._chunks = self._chunks, None
         if response is not None:
-            await aclose_response(response)
+            await aclose_response(response, chunks)
+
+    def _settle(self) -> None:
+        self._lock = None
+        self._driver.connected(self)
+
+
+class _EventIterator:
+    """One iteration over a stream; dropped, it closes the connection."""
+
+    def __init__(self, stream: EventStream, machine: StreamMachine | HistoryMachine) -> None:
+        self._stream = stream
+        self._next_event = machine.next_event
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> EventEnvelopeWithMetadata:
+        # The hot path of a stream: most events arrive together with others, and need no reading.
+        stream = self._stream
+        if stream._is_stepping:
+            raise RuntimeError("the event stream is already waiting for its next event")
+        stream._is_stepping = True
+        try:
+            event = None if stream._is_disturbed else self._next_event()
+            if event is None:
+                event = await stream._read_event()
+        except BaseException:
+            await stream.interrupted()
+            raise
+        finally:
+            stream._is_stepping = False
+        # A signal cannot interrupt what follows: there is no call.
+        if event is None:
+            raise StopAsyncIteration
+        return event
+
+    def __del__(self) -> None:
+        self._stream.drop()
+
+    async def aclose(self) -> None:
+        """Close the stream."""
+        await self._stream.aclose()

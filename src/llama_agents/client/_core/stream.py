@@ -11,20 +11,24 @@ Theory of operation
     Retry    opened: a retryable status                       Retry, or raises
     Retry    opened: any other response                       raises
     Retry    connection_ended: the connection failed          Retry, or raises
-    Read     receive: the run's terminal event                Finished
+    Read     next_event: the run's terminal event             Finished
     Read     connection_ended: read timeout                   Retry, not counted as a failure
     Read     connection_ended: anything else                  Retry, or raises
+    Read     interrupted                                      Retry, not counted as a failure
 
 - Retry: open a connection after the delay; a new stream starts with ``Retry(0.0)``.
-- Read: feed the chunks of the response to `receive`.
+- Read: feed each chunk of the response to `receive`, and take its events from `next_event`, until
+  that returns None.
 - Finished: the terminal event has been delivered, on this connection or, if it is the event at the
-  cursor, on an earlier one; or the server has nothing more to deliver (204). A connection that ends
-  before that, cleanly or not, never finishes a stream.
+  cursor, on an earlier one; the server has nothing more to deliver (204); or an error was raised.
+  A connection that ends before that, cleanly or not, never finishes a stream.
 
 Guarantees:
 
-- The cursor moves just before each event is yielded, and never backwards, so it never passes an
-  event that the caller has not received. The next connection resumes after it.
+- The cursor moves as the last thing before an event is returned, and never backwards, so it never
+  passes an event that the caller has not received. The next connection resumes after it.
+- A step of the driver that an exception from outside interrupts, at whatever point, is reported as
+  `interrupted`: what has not been returned is forgotten, and arrives again on the next connection.
 - Events up to the cursor with which a connection was opened are dropped, so a server that replays
   more than it was asked for causes no duplicates. A number that repeats within one connection is
   delivered.
@@ -66,10 +70,14 @@ from .policy import (
     is_caller_error,
     raise_final,
 )
-from .sse import SSEDecoder, is_event_stream
+from .sse import ServerSentEvent, SSEDecoder, is_event_stream
 
 ERROR_BODY_BYTES: Final = 65536
 ERROR_BODY_SECONDS: Final = 5.0
+
+# Made once: between the last call of `next_event` and its return, nothing can interrupt it.
+_FINISHED: Final[Finished[None]] = Finished(None)
+_NOTHING: Final[Iterator[ServerSentEvent]] = iter(())
 
 # What model_validate_json calls, without what it does before that for each event.
 _parse: Final = EventEnvelopeWithMetadata.__pydantic_validator__.validate_json
@@ -157,6 +165,8 @@ class StreamMachine:
         self._min_delay = 0.0  # s, from the stream's retry field
         self._response: httpx.Response | None = None
         self._decoder = SSEDecoder()
+        self._decoded = _NOTHING  # what `next_event` has not looked at yet
+        self._may_have_missed = False  # "now" has moved since the caller fixed it
         self._replayed_through = -1  # events up to here were delivered on an earlier connection
         self.request()  # rejects a bad handler ID before anything is sent
 
@@ -168,6 +178,7 @@ class StreamMachine:
     def request(self) -> Operation[None]:
         """Prepare for a new connection, and return the operation that opens it."""
         self._decoder = SSEDecoder()
+        self._decoded = _NOTHING
         self._replayed_through = -1 if self.cursor == "now" else self.cursor
         return endpoints.stream_events(self.handler_id, self.cursor, self._include_internal)
 
@@ -195,53 +206,63 @@ class StreamMachine:
         elif is_event_stream(response):
             self._response = response
             self.action = Read()
+            if self._may_have_missed:
+                self._may_have_missed = False
+                self._warn_missed_events()
         elif response.is_success:
             raise self._invalid(response, "Response is not an event stream")
         else:
             error = status_error(response, handler_id=self.handler_id, is_stream=True)
             if status not in RETRYABLE_STATUSES:
+                self.action = _FINISHED
                 raise error
             self._retry(error)
 
-    def receive(self, chunk: bytes) -> Iterator[EventEnvelopeWithMetadata]:
-        """Handle a chunk of the body; yield the events that it completes.
+    def receive(self, chunk: bytes) -> None:
+        """Handle a chunk of the body; `next_event` returns the events that it completes."""
+        self._decoded = iter(self._decoder.feed(chunk))
+
+    def next_event(self) -> EventEnvelopeWithMetadata | None:
+        """Return the next event to deliver, or None when more of the body has to be read.
 
         Raises:
             InvalidResponseError: An event is malformed.
         """
-        for sse in self._decoder.feed(chunk):
+        for sse in self._decoded:
             if sse.retry is not None:
                 self._min_delay = min(sse.retry / 1000, MAX_RETRY_AFTER)
-            data, sequence = sse.data, sse.id
+            data, sequence, cursor = sse.data, sse.id, self.cursor
             if data is None:
-                self._advance(sequence)
+                if sequence is not None and (cursor == "now" or sequence > cursor):
+                    self.cursor = sequence
                 continue
             was_delivered = sequence is not None and sequence <= self._replayed_through
-            if was_delivered and sequence != self.cursor:
+            if was_delivered and sequence != cursor:
                 continue
             try:
                 event: EventEnvelopeWithMetadata = _parse(data)
             except ValidationError as error:
                 assert self._response is not None
                 raise self._invalid(self._response, "Malformed event") from error
+            is_terminal = event.is_terminal
+            if was_delivered and not is_terminal:
+                continue
+            # From here on there is no call, during which a signal could interrupt the delivery.
+            if is_terminal:
+                self.action = _FINISHED
+                self._decoded = _NOTHING
             if was_delivered:
                 # A run that was followed to its end before has nothing left but that end.
-                if event.is_terminal:
-                    self.action = Finished(None)
-                    return
-                continue
+                return None
+            self._budget.failures = 0  # inline: a call of reset() costs 4 % of a whole stream
             if sequence is None:
                 self.position_is_known = False
-            elif self._advance(sequence):
+            elif cursor == "now" or sequence > cursor:
                 # A number repeated after an event without one says nothing about that event.
                 self.position_is_known = True
-            self._budget.failures = 0  # inline: a call of reset() costs 4 % of a whole stream
-            is_terminal = event.is_terminal
-            if is_terminal:
-                self.action = Finished(None)
-            yield event
-            if is_terminal:
-                return
+                self.cursor = sequence
+            return event
+        return None
 
     def connection_ended(self, cause: Exception | None) -> None:
         """Handle the end of a connection, or a failure to open it.
@@ -257,6 +278,7 @@ class StreamMachine:
         if isinstance(self.action, Finished):
             return
         if cause is not None and is_caller_error(cause):
+            self.action = _FINISHED
             raise_final(cause, self.handler_id)
         if not self.position_is_known:
             problem = "the last event had no sequence number, so the position is unknown"
@@ -273,6 +295,29 @@ class StreamMachine:
         else:
             self._retry(cause)
 
+    def interrupted(self) -> None:
+        """Handle an exception from outside, at any moment; the connection is closed.
+
+        Raises:
+            StreamDisconnectedError: The position is unknown.
+        """
+        was_open = isinstance(self.action, Read)
+        if isinstance(self.action, Finished):
+            return
+        if not self.position_is_known:
+            problem = "the last event had no sequence number, so the position is unknown"
+            raise self._disconnected(problem, None)
+        if was_open:
+            self.action = Retry(0.0)
+            if self.cursor == "now":
+                self._warn_missed_events()
+
+    def restart(self) -> None:
+        """Handle a failure to connect ahead of the iteration, which tries again."""
+        self.action = Retry(0.0)
+        self._budget.reset()
+        self._may_have_missed = True
+
     def _retry(self, cause: Exception | None) -> None:
         delay = self._budget.record_failure(cause, self.cursor)
         if delay is None:
@@ -284,21 +329,18 @@ class StreamMachine:
         self.action = Retry(max(delay, self._min_delay))
 
     def _disconnected(self, problem: str, cause: Exception | None) -> StreamDisconnectedError:
+        """End the stream; return the error to raise."""
+        self.action = _FINISHED
         timed_out = isinstance(cause, httpx.TimeoutException)
         cls = StreamTimeoutError if timed_out else StreamDisconnectedError
         return cls(self.handler_id, self.cursor, problem)
 
     def _invalid(self, response: httpx.Response, problem: str) -> InvalidResponseError:
+        """End the stream; return the error to raise."""
+        self.action = _FINISHED
         return InvalidResponseError(
             response, problem, handler_id=self.handler_id, last_sequence=self.cursor
         )
-
-    def _advance(self, sequence: int | None) -> bool:
-        """Move the cursor, if that is forward; return whether it moved."""
-        if sequence is None or (self.cursor != "now" and sequence <= self.cursor):
-            return False
-        self.cursor = sequence
-        return True
 
     def _log_fields(self) -> dict[str, Any]:
         return {"handler_id": self.handler_id, "last_sequence": self.cursor}

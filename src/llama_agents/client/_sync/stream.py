@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import httpx
 
@@ -14,9 +14,11 @@ from .._core.actions import Finished, Read, Retry
 from .._core.history import HistoryMachine
 from .._core.policy import TRANSPORT_ERRORS
 from .._core.stream import StreamMachine
-from .._transport.concurrency import sleep
+from .._core.wait import Wait
+from .._transport.concurrency import event_loop, lock, run_in_loop, sleep
 from .._transport.connection import close_response, shutdown_socket
-from ..errors import Cursor
+from .._transport.http2 import cancel_stream, is_shared
+from ..errors import Cursor, WorkflowClientError
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from .driver import Driver
 
@@ -61,8 +63,24 @@ class SyncEventStream:
         self._driver = driver
         self._machine = machine
         self._response: httpx.Response | None = None
+        self._chunks: Iterator[bytes] | None = None
         self._started = False
         self._closed = False
+        self._is_stepping = False
+        self._is_disturbed = False  # closed, or interrupted in a step
+        self._is_connecting = False
+        self._retry: Retry | None = None
+        self._retry_at = 0.0  # when the delay of _retry has passed
+        self.loop: Any = None  # the event loop of its connection
+        self._lock: Any = None  # while a request of the client may have to connect it
+        if machine.cursor == "now":
+            self.loop = event_loop()
+            if self.loop is not None:
+                self._lock = lock()
+                driver.expect(self)
+
+    def __del__(self) -> None:
+        self.drop()
 
     @property
     def handler_id(self) -> str:
@@ -81,7 +99,7 @@ class SyncEventStream:
             raise RuntimeError("the event stream has been closed")
         self._started = True
         # Not kept: when the loop drops it, the connection is closed, whoever holds the stream.
-        return self._events()
+        return _EventIterator(self, self._machine)
 
     def __enter__(self) -> Self:
         if self._started or self._closed:
@@ -99,80 +117,187 @@ class SyncEventStream:
 
     def close(self) -> None:
         """End the stream and close its connection. The run itself keeps running."""
-        self._closed = True
+        self._closed = self._is_disturbed = True
+        response = self._response
+        if response is not None and self._is_stepping and is_shared(response):
+            # Whoever reads it closes it: httpcore would let that reader wait for ever.
+            cancel_stream(response)
+            return
         try:
-            if self._response is not None:
-                shutdown_socket(self._response)
+            if response is not None:
+                shutdown_socket(response)
         finally:
             self._disconnect()
 
-    def _events(self) -> Iterator[EventEnvelopeWithMetadata]:
+    def drop(self) -> None:
+        """Close the connection, where nothing can be awaited."""
+        if self._response is not None:
+            run_in_loop(self.loop, self._disconnect)
+
+    def connect_early(self, wait: Wait | None) -> None:
+        """Connect before a request of this client, whose events the stream must not miss.
+
+        Args:
+            wait: The wait that the request belongs to, which is not held up by retries.
+        """
+        lock = self._lock
+        if lock is None or (wait is not None and self._is_connecting):
+            return
+        with lock:
+            if self._lock is None or self._is_connecting:  # a signal handler sends the request
+                return
+            try:
+                self._establish(wait)
+                is_settled = not isinstance(self._machine.action, Retry)
+            except (WorkflowClientError, *TRANSPORT_ERRORS):
+                is_settled = False
+            if not is_settled:
+                assert isinstance(self._machine, StreamMachine)
+                self._machine.restart()
+            self._settle()
+
+    def _read_event(self) -> EventEnvelopeWithMetadata | None:
+        """Return the next event that has to be waited for; None at the end of the stream."""
         machine = self._machine
-        try:
-            while (response := self._connect()) is not None:
-                cause = None
-                try:
-                    for chunk in response.iter_bytes():
-                        for event in machine.receive(chunk):
-                            yield event
-                            if self._closed:
-                                return
-                        if not isinstance(machine.action, Read):
-                            return
-                except TRANSPORT_ERRORS as error:
-                    cause = error
-                if self._closed:
-                    return
+        if self._is_disturbed and not self._closed:
+            self._is_disturbed = False
+            machine.interrupted()
+        while (chunks := self._connect()) is not None:
+            cause = None
+            try:
+                for chunk in chunks:
+                    if self._closed:
+                        break
+                    machine.receive(chunk)
+                    event = machine.next_event()
+                    if event is not None:
+                        return event
+                    if not isinstance(machine.action, Read):
+                        break
+            except TRANSPORT_ERRORS as error:
+                cause = error
+            if not self._closed:
                 machine.connection_ended(cause)
-        finally:
-            self._disconnect()
+        return None
 
-    def _connect(self) -> httpx.Response | None:
-        """Return a response to read from, or None when the stream has ended."""
+    def _connect(self) -> Iterator[bytes] | None:
+        """Return what to read from, or None when the stream has ended."""
+        lock = self._lock
+        if lock is None:
+            return self._establish()
+        with lock:
+            chunks = self._establish()
+            self._settle()
+            return chunks
+
+    def _establish(self, wait: Wait | None = None) -> Iterator[bytes] | None:
+        self._is_connecting = True
         try:
             while not self._closed:
                 match self._machine.action:
                     case Read():
-                        return self._response
+                        return self._chunks
                     case Finished():
                         break
-                    case Retry(delay):
+                    case Retry() as retry:
                         self._disconnect()
-                        self._sleep(delay)
-                        self._open()
+                        if wait is not None and retry.delay:
+                            return None
+                        self._sleep(retry)
+                        self._open(wait)
             self._disconnect()
         except BaseException:
-            self._disconnect()
+            self.interrupted()
             raise
+        finally:
+            self._is_connecting = False
         return None
 
-    def _sleep(self, seconds: float) -> None:
-        while seconds > 0 and not self._closed:
-            sleep(min(seconds, CLOSE_POLL_INTERVAL))
-            seconds -= CLOSE_POLL_INTERVAL
+    def _sleep(self, retry: Retry) -> None:
+        clock = self._driver.time.clock
+        if retry is not self._retry:
+            # Kept when interrupted: steps with a short timeout would never get past a long delay.
+            self._retry, self._retry_at = retry, clock() + retry.delay
+        while not self._closed and (remaining := self._retry_at - clock()) > 0:
+            sleep(min(remaining, CLOSE_POLL_INTERVAL))
 
-    def _open(self) -> None:
+    def _open(self, wait: Wait | None) -> None:
         """Open the next connection, and report its response to the machine."""
         machine = self._machine
         if self._closed:
             return
         try:
-            response = self._driver.open(machine.request(), machine)
+            response = self._driver.open(machine.request(), wait or machine)
         except TRANSPORT_ERRORS as error:
             machine.connection_ended(error)
             return
+        self.loop = event_loop()
         self._response = response
+        chunks = self._chunks = response.iter_bytes()
+        if wait is not None:
+            # The body may take longer than the wait.
+            client = self._driver.clients.get()
+            limits = machine.request_timeout(client.timeout)
+            response.request.extensions["timeout"] = limits.as_dict()
         reader = machine.error_body_reader(response)
         if reader is not None:
             # A status without its whole body still tells what to do.
             with suppress(*TRANSPORT_ERRORS):
-                for chunk in response.iter_bytes():
+                for chunk in chunks:
                     if reader.receive(chunk):
                         break
             response = reader.response()
         machine.opened(response)
 
+    def interrupted(self) -> None:
+        """Close the connection after an exception; the next step continues from the cursor."""
+        self._is_disturbed = True
+        self._disconnect()
+
     def _disconnect(self) -> None:
         response, self._response = self._response, None
+        chunks, self._chunks = self._chunks, None
         if response is not None:
-            close_response(response)
+            close_response(response, chunks)
+
+    def _settle(self) -> None:
+        self._lock = None
+        self._driver.connected(self)
+
+
+class _EventIterator:
+    """One iteration over a stream; dropped, it closes the connection."""
+
+    def __init__(self, stream: SyncEventStream, machine: StreamMachine | HistoryMachine) -> None:
+        self._stream = stream
+        self._next_event = machine.next_event
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> EventEnvelopeWithMetadata:
+        # The hot path of a stream: most events arrive together with others, and need no reading.
+        stream = self._stream
+        if stream._is_stepping:
+            raise RuntimeError("the event stream is already waiting for its next event")
+        stream._is_stepping = True
+        try:
+            event = None if stream._is_disturbed else self._next_event()
+            if event is None:
+                event = stream._read_event()
+        except BaseException:
+            stream.interrupted()
+            raise
+        finally:
+            stream._is_stepping = False
+        # A signal cannot interrupt what follows: there is no call.
+        if event is None:
+            raise StopIteration
+        return event
+
+    def __del__(self) -> None:
+        self._stream.drop()
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._stream.close()

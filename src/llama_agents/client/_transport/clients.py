@@ -14,7 +14,7 @@ from typing import Any, Final
 import attrs
 import httpx
 
-from .concurrency import current_loop
+from .concurrency import arun_in_loop, current_loop
 
 IDLE_TIMEOUT: Final = 45.0  # s without a byte; the server's heartbeat is 25 s
 CONNECT_TIMEOUT: Final = 10.0  # s
@@ -132,6 +132,11 @@ class AsyncClients:
         self._settings = settings
         self._closed = False
         self._owned: dict[object, _Owned] = {}
+
+    def __del__(self) -> None:
+        # To leave it to the garbage collector would be a ResourceWarning on trio.
+        for loop, owned in self._owned.items():
+            arun_in_loop(loop, owned.finalizer.aclose)
 
     async def get(self) -> httpx.AsyncClient:
         """Return the client of the running event loop.

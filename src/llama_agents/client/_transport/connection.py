@@ -16,7 +16,7 @@ from typing import Any, Final
 import attrs
 import httpx
 
-from .concurrency import shielded
+from .concurrency import aexhaust, shielded
 
 DEADLINE_PASSED: Final = "The response was still arriving at the deadline"
 
@@ -52,9 +52,18 @@ async def aread(
         raise
 
 
-async def aclose_response(response: httpx.Response) -> None:
-    """Close a response, whatever is left of its body."""
+async def aclose_response(
+    response: httpx.Response, chunks: AsyncIterator[bytes] | None = None
+) -> None:
+    """Close a response, whatever is left of its body.
+
+    Args:
+        response: The response.
+        chunks: What its body has been read with.
+    """
     try:
+        if chunks is not None:
+            await aexhaust(chunks)
         await response.aclose()
     except BaseException:
         await _aclose_socket(response)
@@ -90,7 +99,7 @@ def read(response: httpx.Response, deadline_passed: Callable[[], bool] | None = 
         raise
 
 
-def close_response(response: httpx.Response) -> None:
+def close_response(response: httpx.Response, chunks: Iterator[bytes] | None = None) -> None:
     """Close a response, whatever is left of its body."""
     response.close()
 
@@ -104,8 +113,10 @@ class _AsyncDeadlineStream(httpx.AsyncByteStream):
     _deadline_passed: Callable[[], bool]
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
+        chunks = aiter(self._stream)
+        async for chunk in chunks:
             if self._deadline_passed():
+                await aexhaust(chunks)
                 await self.aclose()
                 raise httpx.ReadTimeout(DEADLINE_PASSED)
             yield chunk
