@@ -65,8 +65,7 @@ def open_stream(m: Machine) -> None:
 
 
 def deliver(m: Machine, *frames: bytes) -> list[dict[str, Any]]:
-    m.receive(b"".join(frames))
-    return [event.value for event in iter(m.next_event, None)]
+    return [event.value for event in m.receive(b"".join(frames))]
 
 
 def drop(m: Machine, cause: Exception | None = LOST) -> Any:
@@ -219,10 +218,12 @@ def test_error_body_is_not_decoded_twice() -> None:
 
 def test_cursor_moves_with_each_event_as_it_is_handed_out() -> None:
     m = opened()
-    m.receive(frame(1) + frame(3))
-    for cursor in (-1, 1, 3):
-        assert m.cursor == cursor
-        m.next_event()
+    events = m.receive(frame(1) + frame(3))
+    assert m.cursor == -1
+    next(events)
+    assert m.cursor == 1
+    next(events)
+    assert m.cursor == 3
 
 
 def test_terminal_event_finishes_the_stream_whatever_follows() -> None:
@@ -243,10 +244,7 @@ def test_subclass_of_the_stop_event_is_terminal() -> None:
 
 
 def test_envelope_needs_only_value_and_type() -> None:
-    m = opened()
-    m.receive(b'data: {"value": {}, "type": "T", "new": 1}\n\n')
-    event = m.next_event()
-    assert event is not None
+    (event,) = opened().receive(b'data: {"value": {}, "type": "T", "new": 1}\n\n')
     assert (event.type, event.types, event.qualified_name) == ("T", None, None)
 
 
@@ -294,11 +292,10 @@ def test_torn_event_does_not_move_the_cursor() -> None:
     [b"{", b"[]", b'"x"', b'{"type": "T"}', b'{"value": 5, "type": "T"}', b"\xff", b"[" * 10**5],
 )
 def test_malformed_event_raises_after_what_came_before(data: bytes) -> None:
-    m = opened()
-    m.receive(frame(1) + b"id: 2\ndata: " + data + b"\n\n")
-    m.next_event()
+    events = opened().receive(frame(1) + b"id: 2\ndata: " + data + b"\n\n")
+    next(events)
     with pytest.raises(InvalidResponseError, match="after sequence 1") as caught:
-        m.next_event()
+        next(events)
     assert caught.value.last_sequence == 1
 
 

@@ -341,12 +341,12 @@ class StreamIsExact(RuleBasedStateMachine):
             return  # the driver reads no further
         chunk = self.body[self.received : self.received + size]
         self.received += len(chunk)
-        self.machine.receive(chunk)
+        events = self.machine.receive(chunk)
         while self.written and self.written[0].complete_at <= self.received and not self.finished:
             written = self.written.pop(0)
             if written.is_broken:
                 with pytest.raises(InvalidResponseError) as caught:
-                    self.machine.next_event()
+                    next(events)
                 assert caught.value.last_sequence == self.cursor
                 assert caught.value.response.status_code == 200
                 self.over = True
@@ -355,14 +355,12 @@ class StreamIsExact(RuleBasedStateMachine):
             if written.event is None:
                 self.move(written.sequence)
             elif is_new:
-                event = self.machine.next_event()
-                assert event is not None, "lost"
-                self.deliver(event.value["n"], written)
+                self.deliver(next(events).value["n"], written)
             elif written.event == self.last and written.sequence == self.cursor:
                 self.finished = True  # the run was followed to its end before
             if written.retry is not None:
                 self.min_delay = min(written.retry / 1000, MAX_RETRY_AFTER)
-        assert self.machine.next_event() is None, "delivered an event that was not due"
+        assert next(events, None) is None, "delivered an event that was not due"
         if self.quiet_period is not None:
             self.finished |= self.clock.now - self.latest >= self.quiet_period
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
@@ -17,6 +18,7 @@ from .._core.wait import Wait
 from .._transport.concurrency import aevent_loop, alock, arun_in_loop, asleep
 from .._transport.connection import aclose_response, shutdown_socket
 from .._transport.http2 import acancel_stream, is_shared
+from .._transport.iteration import AsyncEventIterator
 from ..errors import Cursor, WorkflowClientError
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from .driver import Driver
@@ -65,8 +67,8 @@ class EventStream:
         self._chunks: AsyncIterator[bytes] | None = None
         self._started = False
         self._closed = False
-        self._is_stepping = False
-        self._is_disturbed = False  # closed, or interrupted in a step
+        self._is_interrupted = False  # what was under way must be taken up again
+        self._iterator: Callable[[], Any] = lambda: None  # a weak reference
         self._is_connecting = False
         self._retry: Retry | None = None
         self._retry_at = 0.0  # when the delay of _retry has passed
@@ -97,8 +99,10 @@ class EventStream:
         if self._closed:
             raise RuntimeError("the event stream has been closed")
         self._started = True
+        iterator = AsyncEventIterator(self._events(), self.aclose)
         # Not kept: when the loop drops it, the connection is closed, whoever holds the stream.
-        return _EventIterator(self, self._machine)
+        self._iterator = weakref.ref(iterator)
+        return iterator
 
     async def __aenter__(self) -> Self:
         if self._started or self._closed:
@@ -116,9 +120,11 @@ class EventStream:
 
     async def aclose(self) -> None:
         """End the stream and close its connection. The run itself keeps running."""
-        self._closed = self._is_disturbed = True
+        self._closed = True
         response = self._response
-        if response is not None and self._is_stepping and is_shared(response):
+        iterator = self._iterator()
+        is_read = iterator is not None and iterator.is_waiting
+        if response is not None and is_read and is_shared(response):
             # Whoever reads it closes it: httpcore would let that reader wait for ever.
             await acancel_stream(response)
             return
@@ -155,29 +161,37 @@ class EventStream:
                 self._machine.restart()
             self._settle()
 
-    async def _read_event(self) -> EventEnvelopeWithMetadata | None:
-        """Return the next event that has to be waited for; None at the end of the stream."""
+    async def _events(self) -> AsyncGenerator[EventEnvelopeWithMetadata, None]:
+        """Yield the events, from where the last generator was interrupted."""
         machine = self._machine
-        if self._is_disturbed and not self._closed:
-            self._is_disturbed = False
-            machine.interrupted()
-        while (chunks := await self._connect()) is not None:
-            cause = None
-            try:
-                async for chunk in chunks:
-                    if self._closed:
-                        break
-                    machine.receive(chunk)
-                    event = machine.next_event()
-                    if event is not None:
-                        return event
-                    if not isinstance(machine.action, Read):
-                        break
-            except TRANSPORT_ERRORS as error:
-                cause = error
-            if not self._closed:
+        try:
+            if (iterator := self._iterator()) is not None:
+                iterator.loop = aevent_loop()
+            del iterator
+            if self._is_interrupted:
+                self._is_interrupted = False
+                machine.interrupted()
+            while (chunks := await self._connect()) is not None:
+                cause = None
+                try:
+                    async for chunk in chunks:
+                        for event in machine.receive(chunk):
+                            yield event
+                            if self._closed:
+                                return
+                        if not isinstance(machine.action, Read):
+                            return
+                except TRANSPORT_ERRORS as error:
+                    cause = error
+                if self._closed:
+                    return
                 machine.connection_ended(cause)
-        return None
+        finally:
+            try:
+                await self._interrupt()
+            finally:
+                if (iterator := self._iterator()) is not None:
+                    iterator.take_over(self._events())
 
     async def _connect(self) -> AsyncIterator[bytes] | None:
         """Return what to read from, or None when the stream has ended."""
@@ -206,7 +220,7 @@ class EventStream:
                         await self._open(wait)
             await self._disconnect()
         except BaseException:
-            await self.interrupted()
+            await self._interrupt()
             raise
         finally:
             self._is_connecting = False
@@ -248,10 +262,11 @@ class EventStream:
             response = reader.response()
         machine.opened(response)
 
-    async def interrupted(self) -> None:
-        """Close the connection after an exception; the next step continues from the cursor."""
-        self._is_disturbed = True
-        await self._disconnect()
+    async def _interrupt(self) -> None:
+        try:
+            await self._disconnect()
+        finally:
+            self._is_interrupted = True
 
     async def _disconnect(self) -> None:
         response, self._response = self._response, None
@@ -262,41 +277,3 @@ class EventStream:
     def _settle(self) -> None:
         self._lock = None
         self._driver.connected(self)
-
-
-class _EventIterator:
-    """One iteration over a stream; dropped, it closes the connection."""
-
-    def __init__(self, stream: EventStream, machine: StreamMachine | HistoryMachine) -> None:
-        self._stream = stream
-        self._next_event = machine.next_event
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> EventEnvelopeWithMetadata:
-        # The hot path of a stream: most events arrive together with others, and need no reading.
-        stream = self._stream
-        if stream._is_stepping:
-            raise RuntimeError("the event stream is already waiting for its next event")
-        stream._is_stepping = True
-        try:
-            event = None if stream._is_disturbed else self._next_event()
-            if event is None:
-                event = await stream._read_event()
-        except BaseException:
-            await stream.interrupted()
-            raise
-        finally:
-            stream._is_stepping = False
-        # A signal cannot interrupt what follows: there is no call.
-        if event is None:
-            raise StopAsyncIteration
-        return event
-
-    def __del__(self) -> None:
-        self._stream.drop()
-
-    async def aclose(self) -> None:
-        """Close the stream."""
-        await self._stream.aclose()

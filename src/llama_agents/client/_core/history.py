@@ -17,7 +17,7 @@ delegated to a `StreamMachine`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx
 
@@ -44,7 +44,6 @@ class HistoryMachine:
         self._quiet_period = quiet_period
         self._clock = clock
         self._latest = clock()  # when the last event arrived, or the connection was opened
-        self._arrived = self._latest  # when the last chunk arrived
         self._is_quiet = False
 
     @property
@@ -80,22 +79,16 @@ class HistoryMachine:
 
     def opened(self, response: httpx.Response) -> None:
         """Handle the headers of a response; raises as `StreamMachine.opened`."""
-        self._latest = self._arrived = self._clock()
+        self._latest = self._clock()
         self._stream.opened(response)
 
-    def receive(self, chunk: bytes) -> None:
-        """Handle a chunk of the body; `next_event` returns the events that it completes."""
-        self._arrived = self._clock()
-        self._stream.receive(chunk)
-
-    def next_event(self) -> EventEnvelopeWithMetadata | None:
-        """Return the next event to deliver, or None when more of the body has to be read."""
-        event = self._stream.next_event()
-        if event is not None:
-            self._latest = self._arrived
-        elif self._arrived - self._latest >= self._quiet_period:
+    def receive(self, chunk: bytes) -> Iterator[EventEnvelopeWithMetadata]:
+        """Handle a chunk of the body; yield the events that it completes."""
+        for event in self._stream.receive(chunk):
+            self._latest = self._clock()
+            yield event
+        if self._clock() - self._latest >= self._quiet_period:
             self._is_quiet = True
-        return event
 
     def connection_ended(self, cause: Exception | None) -> None:
         """Handle the end of a connection; raises as `StreamMachine.connection_ended`."""

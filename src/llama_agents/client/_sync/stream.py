@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
@@ -18,6 +19,7 @@ from .._core.wait import Wait
 from .._transport.concurrency import event_loop, lock, run_in_loop, sleep
 from .._transport.connection import close_response, shutdown_socket
 from .._transport.http2 import cancel_stream, is_shared
+from .._transport.iteration import EventIterator
 from ..errors import Cursor, WorkflowClientError
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from .driver import Driver
@@ -66,8 +68,8 @@ class SyncEventStream:
         self._chunks: Iterator[bytes] | None = None
         self._started = False
         self._closed = False
-        self._is_stepping = False
-        self._is_disturbed = False  # closed, or interrupted in a step
+        self._is_interrupted = False  # what was under way must be taken up again
+        self._iterator: Callable[[], Any] = lambda: None  # a weak reference
         self._is_connecting = False
         self._retry: Retry | None = None
         self._retry_at = 0.0  # when the delay of _retry has passed
@@ -98,8 +100,10 @@ class SyncEventStream:
         if self._closed:
             raise RuntimeError("the event stream has been closed")
         self._started = True
+        iterator = EventIterator(self._events(), self.close)
         # Not kept: when the loop drops it, the connection is closed, whoever holds the stream.
-        return _EventIterator(self, self._machine)
+        self._iterator = weakref.ref(iterator)
+        return iterator
 
     def __enter__(self) -> Self:
         if self._started or self._closed:
@@ -117,9 +121,11 @@ class SyncEventStream:
 
     def close(self) -> None:
         """End the stream and close its connection. The run itself keeps running."""
-        self._closed = self._is_disturbed = True
+        self._closed = True
         response = self._response
-        if response is not None and self._is_stepping and is_shared(response):
+        iterator = self._iterator()
+        is_read = iterator is not None and iterator.is_waiting
+        if response is not None and is_read and is_shared(response):
             # Whoever reads it closes it: httpcore would let that reader wait for ever.
             cancel_stream(response)
             return
@@ -156,29 +162,37 @@ class SyncEventStream:
                 self._machine.restart()
             self._settle()
 
-    def _read_event(self) -> EventEnvelopeWithMetadata | None:
-        """Return the next event that has to be waited for; None at the end of the stream."""
+    def _events(self) -> Generator[EventEnvelopeWithMetadata, None, None]:
+        """Yield the events, from where the last generator was interrupted."""
         machine = self._machine
-        if self._is_disturbed and not self._closed:
-            self._is_disturbed = False
-            machine.interrupted()
-        while (chunks := self._connect()) is not None:
-            cause = None
-            try:
-                for chunk in chunks:
-                    if self._closed:
-                        break
-                    machine.receive(chunk)
-                    event = machine.next_event()
-                    if event is not None:
-                        return event
-                    if not isinstance(machine.action, Read):
-                        break
-            except TRANSPORT_ERRORS as error:
-                cause = error
-            if not self._closed:
+        try:
+            if (iterator := self._iterator()) is not None:
+                iterator.loop = event_loop()
+            del iterator
+            if self._is_interrupted:
+                self._is_interrupted = False
+                machine.interrupted()
+            while (chunks := self._connect()) is not None:
+                cause = None
+                try:
+                    for chunk in chunks:
+                        for event in machine.receive(chunk):
+                            yield event
+                            if self._closed:
+                                return
+                        if not isinstance(machine.action, Read):
+                            return
+                except TRANSPORT_ERRORS as error:
+                    cause = error
+                if self._closed:
+                    return
                 machine.connection_ended(cause)
-        return None
+        finally:
+            try:
+                self._interrupt()
+            finally:
+                if (iterator := self._iterator()) is not None:
+                    iterator.take_over(self._events())
 
     def _connect(self) -> Iterator[bytes] | None:
         """Return what to read from, or None when the stream has ended."""
@@ -207,7 +221,7 @@ class SyncEventStream:
                         self._open(wait)
             self._disconnect()
         except BaseException:
-            self.interrupted()
+            self._interrupt()
             raise
         finally:
             self._is_connecting = False
@@ -249,10 +263,11 @@ class SyncEventStream:
             response = reader.response()
         machine.opened(response)
 
-    def interrupted(self) -> None:
-        """Close the connection after an exception; the next step continues from the cursor."""
-        self._is_disturbed = True
-        self._disconnect()
+    def _interrupt(self) -> None:
+        try:
+            self._disconnect()
+        finally:
+            self._is_interrupted = True
 
     def _disconnect(self) -> None:
         response, self._response = self._response, None
@@ -263,41 +278,3 @@ class SyncEventStream:
     def _settle(self) -> None:
         self._lock = None
         self._driver.connected(self)
-
-
-class _EventIterator:
-    """One iteration over a stream; dropped, it closes the connection."""
-
-    def __init__(self, stream: SyncEventStream, machine: StreamMachine | HistoryMachine) -> None:
-        self._stream = stream
-        self._next_event = machine.next_event
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> EventEnvelopeWithMetadata:
-        # The hot path of a stream: most events arrive together with others, and need no reading.
-        stream = self._stream
-        if stream._is_stepping:
-            raise RuntimeError("the event stream is already waiting for its next event")
-        stream._is_stepping = True
-        try:
-            event = None if stream._is_disturbed else self._next_event()
-            if event is None:
-                event = stream._read_event()
-        except BaseException:
-            stream.interrupted()
-            raise
-        finally:
-            stream._is_stepping = False
-        # A signal cannot interrupt what follows: there is no call.
-        if event is None:
-            raise StopIteration
-        return event
-
-    def __del__(self) -> None:
-        self._stream.drop()
-
-    def close(self) -> None:
-        """Close the stream."""
-        self._stream.close()
