@@ -54,7 +54,7 @@ class WorkflowRun:
         self._driver = driver
         self._run_id = run_id
         self._sequence: Cursor = sequence
-        self._stream: EventStream | None = None
+        self._reading: StreamMachine | None = None  # not the stream, which ends when it is dropped
         self._has_history = not is_new
 
     def __getstate__(self) -> dict[str, Any]:
@@ -83,10 +83,8 @@ class WorkflowRun:
             The stream. Nothing is sent before it is iterated or entered.
         """
         begin = self._position if after_sequence is None else after_sequence
-        self._stream = EventStream(
-            self._driver, self._machine(begin, include_internal_events, max_reconnect_attempts)
-        )
-        return self._stream
+        self._reading = self._machine(begin, include_internal_events, max_reconnect_attempts)
+        return EventStream(self._driver, self._reading)
 
     @overload
     async def result(
@@ -196,7 +194,7 @@ class WorkflowRun:
             position=position,
             replaying=self._has_history,
         )
-        self._stream, self._sequence = None, position
+        self._reading, self._sequence = None, position
         had_history, self._has_history = self._has_history, True  # until everything is answered
         if had_history:
             replay = HistoryMachine(
@@ -304,4 +302,4 @@ class WorkflowRun:
 
     @property
     def _position(self) -> Cursor:
-        return self._sequence if self._stream is None else self._stream.last_sequence
+        return self._sequence if self._reading is None else self._reading.cursor

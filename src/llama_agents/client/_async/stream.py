@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 import httpx
 
 from .._core.actions import Finished, Read, Retry
 from .._core.history import HistoryMachine
+from .._core.limits import HeadWithin
 from .._core.policy import TRANSPORT_ERRORS
 from .._core.stream import StreamMachine
+from .._core.wait import Wait
 from .._process import keep_forever, watch
-from .._transport.concurrency import asleep
+from .._transport.concurrency import aevent_loop, alock, arun_in_loop, asleep
 from .._transport.connection import aclose_response, shutdown_socket
-from ..errors import Cursor
+from .._transport.http2 import acancel_stream, is_shared
+from .._transport.iteration import AsyncEventIterator
+from ..errors import Cursor, WorkflowClientError
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from .driver import Driver
 
@@ -65,6 +70,18 @@ class EventStream:
         self._chunks: AsyncIterator[bytes] | None = None
         self._started = False
         self._closed = False
+        self._is_interrupted = False  # what was under way must be taken up again
+        self._iterator: Callable[[], Any] = lambda: None  # a weak reference
+        self._is_connecting = False
+        self._retry: Retry | None = None
+        self._retry_at = 0.0  # when the delay of _retry has passed
+        self.loop: Any = None  # the event loop of its connection
+        self._lock: Any = None  # while a request of the client may have to connect it
+        if machine.cursor == "now":
+            self.loop = aevent_loop()
+            if self.loop is not None:
+                self._lock = alock()
+                driver.expect(self)
         watch(self, after_fork=EventStream._let_go, at_exit=EventStream._let_go)
 
     def __reduce__(self) -> NoReturn:
@@ -72,6 +89,9 @@ class EventStream:
             "an event stream cannot be pickled or copied: create another one from the client, "
             "with this one's handler_id, and its last_sequence as after_sequence"
         )
+
+    def __del__(self) -> None:
+        self.drop()
 
     @property
     def handler_id(self) -> str:
@@ -89,8 +109,10 @@ class EventStream:
         if self._closed:
             raise RuntimeError("the event stream has been closed")
         self._started = True
+        iterator = AsyncEventIterator(self._events(), self.aclose)
         # Not kept: when the loop drops it, the connection is closed, whoever holds the stream.
-        return self._events()
+        self._iterator = weakref.ref(iterator)
+        return iterator
 
     async def __aenter__(self) -> Self:
         if self._started or self._closed:
@@ -109,25 +131,65 @@ class EventStream:
     async def aclose(self) -> None:
         """End the stream and close its connection. The run itself keeps running."""
         self._closed = True
+        response = self._response
+        iterator = self._iterator()
+        is_read = iterator is not None and iterator.is_waiting
+        if response is not None and is_read and is_shared(response):
+            # Whoever reads it closes it: httpcore would let that reader wait for ever.
+            await acancel_stream(response)
+            return
         try:
-            if self._response is not None:
-                shutdown_socket(self._response)
+            if response is not None:
+                shutdown_socket(response)
         finally:
             await self._disconnect()
 
-    async def _events(self) -> AsyncIterator[EventEnvelopeWithMetadata]:
+    def drop(self) -> None:
+        """Close the connection, where nothing can be awaited."""
+        if self._response is not None:
+            arun_in_loop(self.loop, self._disconnect)
+
+    async def connect_early(self, wait: Wait | None) -> None:
+        """Connect before a request of this client, whose events the stream must not miss.
+
+        Args:
+            wait: The wait that the request belongs to, which is not held up by retries.
+        """
+        lock = self._lock
+        if lock is None or (wait is not None and self._is_connecting):
+            return
+        async with lock:
+            if self._lock is None or self._is_connecting:  # a signal handler sends the request
+                return
+            try:
+                await self._establish(wait)
+                is_settled = not isinstance(self._machine.action, Retry)
+            except (WorkflowClientError, *TRANSPORT_ERRORS):
+                is_settled = False
+            if not is_settled:
+                assert isinstance(self._machine, StreamMachine)
+                self._machine.restart()
+            self._settle()
+
+    async def _events(self) -> AsyncGenerator[EventEnvelopeWithMetadata, None]:
+        """Yield the events, from where the last generator was interrupted."""
         machine = self._machine
         try:
-            while (response := await self._connect()) is not None:
+            if (iterator := self._iterator()) is not None:
+                iterator.loop = aevent_loop()
+            del iterator
+            if self._is_interrupted:
+                self._is_interrupted = False
+                machine.interrupted()
+            while (chunks := await self._connect()) is not None:
                 cause = None
                 try:
-                    chunks = self._chunks = response.aiter_bytes()
                     async for chunk in chunks:
                         for event in machine.receive(chunk):
                             yield event
                             if self._closed:
                                 return
-                        if self._response is not response:
+                        if self._chunks is not chunks:  # in a forked process
                             break
                         if not isinstance(machine.action, Read):
                             return
@@ -135,55 +197,79 @@ class EventStream:
                     cause = error
                 if self._closed:
                     return
-                if self._response is response:
+                if self._chunks is chunks:
                     machine.connection_ended(cause)
                 else:
                     machine.interrupted()
         finally:
-            await self._disconnect()
+            try:
+                await self._interrupt()
+            finally:
+                if (iterator := self._iterator()) is not None:
+                    iterator.take_over(self._events())
 
-    async def _connect(self) -> httpx.Response | None:
-        """Return a response to read from, or None when the stream has ended."""
+    async def _connect(self) -> AsyncIterator[bytes] | None:
+        """Return what to read from, or None when the stream has ended."""
+        lock = self._lock
+        if lock is None:
+            return await self._establish()
+        async with lock:
+            chunks = await self._establish()
+            self._settle()
+            return chunks
+
+    async def _establish(self, wait: Wait | None = None) -> AsyncIterator[bytes] | None:
+        self._is_connecting = True
         try:
             while not self._closed:
                 match self._machine.action:
                     case Read():
-                        if self._response is not None:
-                            return self._response
+                        if self._chunks is not None:
+                            return self._chunks
                         self._machine.interrupted()
                     case Finished():
                         break
-                    case Retry(delay):
+                    case Retry() as retry:
                         await self._disconnect()
-                        await self._sleep(delay)
-                        await self._open()
+                        if wait is not None and retry.delay:
+                            return None
+                        await self._sleep(retry)
+                        await self._open(wait)
             await self._disconnect()
         except BaseException:
-            await self._disconnect()
+            await self._interrupt()
             raise
+        finally:
+            self._is_connecting = False
         return None
 
-    async def _sleep(self, seconds: float) -> None:
-        while seconds > 0 and not self._closed:
-            await asleep(min(seconds, CLOSE_POLL_INTERVAL))
-            seconds -= CLOSE_POLL_INTERVAL
+    async def _sleep(self, retry: Retry) -> None:
+        clock = self._driver.time.clock
+        if retry is not self._retry:
+            # Kept when interrupted: steps with a short timeout would never get past a long delay.
+            self._retry, self._retry_at = retry, clock() + retry.delay
+        while not self._closed and (remaining := self._retry_at - clock()) > 0:
+            await asleep(min(remaining, CLOSE_POLL_INTERVAL))
 
-    async def _open(self) -> None:
+    async def _open(self, wait: Wait | None) -> None:
         """Open the next connection, and report its response to the machine."""
         machine = self._machine
         if self._closed:
             return
         try:
-            response = await self._driver.open(machine.request(), machine)
+            limits = machine if wait is None else HeadWithin(machine, wait)
+            response = await self._driver.open(machine.request(), limits)
         except TRANSPORT_ERRORS as error:
             machine.connection_ended(error)
             return
+        self.loop = aevent_loop()
         self._response = response
+        chunks = self._chunks = response.aiter_bytes()
         reader = machine.error_body_reader(response)
         if reader is not None:
             # A status without its whole body still tells what to do.
             with suppress(*TRANSPORT_ERRORS):
-                async for chunk in response.aiter_bytes():
+                async for chunk in chunks:
                     if reader.receive(chunk):
                         break
             response = reader.response()
@@ -194,8 +280,24 @@ class EventStream:
         if self._response is not None:
             keep_forever((self._response, self._chunks))
             self._response = self._chunks = None
+        if (iterator := self._iterator()) is not None:
+            iterator.let_go()
+        self._is_connecting = False
+        if self._lock is not None:
+            self._lock = alock()
+
+    async def _interrupt(self) -> None:
+        try:
+            await self._disconnect()
+        finally:
+            self._is_interrupted = True
 
     async def _disconnect(self) -> None:
         response, self._response = self._response, None
+        chunks, self._chunks = self._chunks, None
         if response is not None:
-            await aclose_response(response)
+            await aclose_response(response, chunks)
+
+    def _settle(self) -> None:
+        self._lock = None
+        self._driver.connected(self)

@@ -26,7 +26,7 @@ import httpx
 from ..errors import status_error
 from .actions import Finished, Retry, TimeSource
 from .endpoints import Operation
-from .limits import Limits
+from .limits import Limiting, Limits
 from .logs import CALLS
 from .policy import (
     CALL_RETRIES,
@@ -38,14 +38,6 @@ from .policy import (
 )
 
 T = TypeVar("T")
-
-
-class Limiting(Protocol):
-    """A machine that has a say in how long its next request may take."""
-
-    def limits(self, operation: Limits) -> Limits:
-        """Return the limits of the next request, given those of its operation."""
-        ...
 
 
 class Exchange(Limiting, Protocol[T]):

@@ -92,10 +92,6 @@ class HistoryMachine:
         if self._clock() - self._latest >= self._quiet_period:
             self._is_quiet = True
 
-    def interrupted(self) -> None:
-        """Handle the loss of the connection by a fork; raises as `StreamMachine.interrupted`."""
-        self._stream.interrupted()
-
     def connection_ended(self, cause: Exception | None) -> None:
         """Handle the end of a connection; raises as `StreamMachine.connection_ended`."""
         if self._is_quiet:
@@ -105,3 +101,7 @@ class HistoryMachine:
             self._is_quiet = True
         else:
             self._stream.connection_ended(cause)
+
+    def interrupted(self) -> None:
+        """Handle an exception from outside; raises as `StreamMachine.interrupted`."""
+        self._stream.interrupted()

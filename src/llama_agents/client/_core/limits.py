@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import attrs
 import httpx
@@ -45,6 +45,27 @@ class Limits:
         return attrs.evolve(
             self, timeout=httpx.Timeout(**phases), head=min(self.head, seconds), whole=seconds
         )
+
+
+class Limiting(Protocol):
+    """A machine that has a say in how long its next request may take."""
+
+    def limits(self, operation: Limits) -> Limits:
+        """Return the limits of the next request, given those of its operation."""
+        ...
+
+
+@attrs.frozen
+class HeadWithin:
+    """Limits the heads of a machine's responses by another machine, but not their bodies."""
+
+    _machine: Limiting
+    _other: Limiting
+
+    def limits(self, operation: Limits) -> Limits:
+        """Return the limits of the next request, given those of its operation."""
+        limits = self._machine.limits(operation)
+        return attrs.evolve(limits, head=min(limits.head, self._other.limits(operation).head))
 
 
 def limits_of(kind: Kind, chosen: httpx.Timeout | None) -> Limits:

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import random
 import time
-from typing import Any, Final, TypeVar
+import weakref
+from typing import Any, Final, Protocol, TypeVar
 
 import httpx
 
 from .._core import endpoints
 from .._core.actions import Finished, Listen, Poll, Retry, Sleep, TimeSource
-from .._core.call import Call, Exchange, Limiting
+from .._core.call import Call, Exchange
 from .._core.endpoints import Operation
-from .._core.limits import limits_of
+from .._core.limits import Limiting, limits_of
 from .._core.logs import log_response
 from .._core.payloads import StartPayload
 from .._core.policy import (
@@ -28,7 +29,7 @@ from .._core.start import Start
 from .._core.wait import Wait
 from .._lazy_types import Context
 from .._transport.clients import Clients
-from .._transport.concurrency import sleep
+from .._transport.concurrency import event_loop, sleep
 from .._transport.connection import (
     close_response,
     limit_decompression,
@@ -49,6 +50,25 @@ def _random() -> float:
 SYSTEM_TIME: Final = TimeSource(time.monotonic, time.time, _random)
 
 
+class EarlyStream(Protocol):
+    """A stream at "now" that has not been connected yet.
+
+    Attributes:
+        loop: The event loop in which it was created.
+    """
+
+    loop: Any
+
+    @property
+    def handler_id(self) -> str:
+        """ID of the run."""
+        ...
+
+    def connect_early(self, wait: Wait | None) -> None:
+        """Connect it, before a request that may be part of a wait."""
+        ...
+
+
 class Driver:
     """Sends, exchanges, waits and listens for the client, its runs, streams and batches.
 
@@ -67,9 +87,31 @@ class Driver:
         self.clients = clients
         self.sizes = sizes
         self.time = SYSTEM_TIME
+        self._early: dict[int, weakref.ref[EarlyStream]] = {}
+
+    def expect(self, stream: EarlyStream) -> None:
+        """Connect a stream before anything is asked of its run."""
+        early, key = self._early, id(stream)
+        early[key] = weakref.ref(stream, lambda _: early.pop(key, None))
+
+    def connected(self, stream: EarlyStream) -> None:
+        """Forget a stream that has been connected."""
+        self._early.pop(id(stream), None)
+
+    def _connect_early(self, operation: Operation[Any], wait: Wait | None = None) -> None:
+        if not self._early:
+            return
+        loop = event_loop()
+        for reference in [*self._early.values()]:
+            stream = reference()
+            if stream is None or stream.handler_id != operation.handler_id:
+                continue
+            if stream.loop is loop:  # in another its connection would be of no use
+                stream.connect_early(wait)
 
     def send(self, operation: Operation[T]) -> T:
         """Send an operation, with retries where that is safe; return its result."""
+        self._connect_early(operation)
         call: Exchange[T] = Call(operation, self.time)
         return self.exchange(call)
 
@@ -135,6 +177,7 @@ class Driver:
 
     def wait(self, wait: Wait) -> HandlerData:
         """Wait until a run has ended; return it."""
+        self._connect_early(wait.poll_operation, wait)
         action: Poll | Listen | Sleep | Finished[HandlerData] = Poll()
         while True:
             match action:
@@ -161,14 +204,15 @@ class Driver:
         cause = None
         try:
             response = self.open(wait.listen(), wait)
+            chunks = response.iter_bytes()
             try:
                 if wait.opened(response):
-                    for chunk in response.iter_bytes():
+                    for chunk in chunks:
                         action = wait.receive(chunk)
                         if action is not None:
                             return action
             finally:
-                close_response(response)
+                close_response(response, chunks)
         except TRANSPORT_ERRORS as error:
             cause = error
         return wait.stream_ended(cause)

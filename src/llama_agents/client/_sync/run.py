@@ -55,7 +55,7 @@ class SyncWorkflowRun:
         self._driver = driver
         self._run_id = run_id
         self._sequence: Cursor = sequence
-        self._stream: SyncEventStream | None = None
+        self._reading: StreamMachine | None = None  # not the stream, which ends when it is dropped
         self._has_history = not is_new
 
     def __getstate__(self) -> dict[str, Any]:
@@ -84,10 +84,8 @@ class SyncWorkflowRun:
             The stream. Nothing is sent before it is iterated or entered.
         """
         begin = self._position if after_sequence is None else after_sequence
-        self._stream = SyncEventStream(
-            self._driver, self._machine(begin, include_internal_events, max_reconnect_attempts)
-        )
-        return self._stream
+        self._reading = self._machine(begin, include_internal_events, max_reconnect_attempts)
+        return SyncEventStream(self._driver, self._reading)
 
     @overload
     def result(
@@ -197,7 +195,7 @@ class SyncWorkflowRun:
             position=position,
             replaying=self._has_history,
         )
-        self._stream, self._sequence = None, position
+        self._reading, self._sequence = None, position
         had_history, self._has_history = self._has_history, True  # until everything is answered
         if had_history:
             replay = HistoryMachine(
@@ -301,4 +299,4 @@ class SyncWorkflowRun:
 
     @property
     def _position(self) -> Cursor:
-        return self._sequence if self._stream is None else self._stream.last_sequence
+        return self._sequence if self._reading is None else self._reading.cursor

@@ -3,21 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 import httpx
 
 from .._core.actions import Finished, Read, Retry
 from .._core.history import HistoryMachine
+from .._core.limits import HeadWithin
 from .._core.policy import TRANSPORT_ERRORS
 from .._core.stream import StreamMachine
+from .._core.wait import Wait
 from .._process import keep_forever, watch
-from .._transport.concurrency import sleep
+from .._transport.concurrency import event_loop, lock, run_in_loop, sleep
 from .._transport.connection import close_response, shutdown_socket
-from ..errors import Cursor
+from .._transport.http2 import cancel_stream, is_shared
+from .._transport.iteration import EventIterator
+from ..errors import Cursor, WorkflowClientError
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from .driver import Driver
 
@@ -66,6 +71,18 @@ class SyncEventStream:
         self._chunks: Iterator[bytes] | None = None
         self._started = False
         self._closed = False
+        self._is_interrupted = False  # what was under way must be taken up again
+        self._iterator: Callable[[], Any] = lambda: None  # a weak reference
+        self._is_connecting = False
+        self._retry: Retry | None = None
+        self._retry_at = 0.0  # when the delay of _retry has passed
+        self.loop: Any = None  # the event loop of its connection
+        self._lock: Any = None  # while a request of the client may have to connect it
+        if machine.cursor == "now":
+            self.loop = event_loop()
+            if self.loop is not None:
+                self._lock = lock()
+                driver.expect(self)
         watch(self, after_fork=SyncEventStream._let_go, at_exit=SyncEventStream._let_go)
 
     def __reduce__(self) -> NoReturn:
@@ -73,6 +90,9 @@ class SyncEventStream:
             "an event stream cannot be pickled or copied: create another one from the client, "
             "with this one's handler_id, and its last_sequence as after_sequence"
         )
+
+    def __del__(self) -> None:
+        self.drop()
 
     @property
     def handler_id(self) -> str:
@@ -90,8 +110,10 @@ class SyncEventStream:
         if self._closed:
             raise RuntimeError("the event stream has been closed")
         self._started = True
+        iterator = EventIterator(self._events(), self.close)
         # Not kept: when the loop drops it, the connection is closed, whoever holds the stream.
-        return self._events()
+        self._iterator = weakref.ref(iterator)
+        return iterator
 
     def __enter__(self) -> Self:
         if self._started or self._closed:
@@ -110,25 +132,65 @@ class SyncEventStream:
     def close(self) -> None:
         """End the stream and close its connection. The run itself keeps running."""
         self._closed = True
+        response = self._response
+        iterator = self._iterator()
+        is_read = iterator is not None and iterator.is_waiting
+        if response is not None and is_read and is_shared(response):
+            # Whoever reads it closes it: httpcore would let that reader wait for ever.
+            cancel_stream(response)
+            return
         try:
-            if self._response is not None:
-                shutdown_socket(self._response)
+            if response is not None:
+                shutdown_socket(response)
         finally:
             self._disconnect()
 
-    def _events(self) -> Iterator[EventEnvelopeWithMetadata]:
+    def drop(self) -> None:
+        """Close the connection, where nothing can be awaited."""
+        if self._response is not None:
+            run_in_loop(self.loop, self._disconnect)
+
+    def connect_early(self, wait: Wait | None) -> None:
+        """Connect before a request of this client, whose events the stream must not miss.
+
+        Args:
+            wait: The wait that the request belongs to, which is not held up by retries.
+        """
+        lock = self._lock
+        if lock is None or (wait is not None and self._is_connecting):
+            return
+        with lock:
+            if self._lock is None or self._is_connecting:  # a signal handler sends the request
+                return
+            try:
+                self._establish(wait)
+                is_settled = not isinstance(self._machine.action, Retry)
+            except (WorkflowClientError, *TRANSPORT_ERRORS):
+                is_settled = False
+            if not is_settled:
+                assert isinstance(self._machine, StreamMachine)
+                self._machine.restart()
+            self._settle()
+
+    def _events(self) -> Generator[EventEnvelopeWithMetadata, None, None]:
+        """Yield the events, from where the last generator was interrupted."""
         machine = self._machine
         try:
-            while (response := self._connect()) is not None:
+            if (iterator := self._iterator()) is not None:
+                iterator.loop = event_loop()
+            del iterator
+            if self._is_interrupted:
+                self._is_interrupted = False
+                machine.interrupted()
+            while (chunks := self._connect()) is not None:
                 cause = None
                 try:
-                    chunks = self._chunks = response.iter_bytes()
                     for chunk in chunks:
                         for event in machine.receive(chunk):
                             yield event
                             if self._closed:
                                 return
-                        if self._response is not response:
+                        if self._chunks is not chunks:  # in a forked process
                             break
                         if not isinstance(machine.action, Read):
                             return
@@ -136,55 +198,79 @@ class SyncEventStream:
                     cause = error
                 if self._closed:
                     return
-                if self._response is response:
+                if self._chunks is chunks:
                     machine.connection_ended(cause)
                 else:
                     machine.interrupted()
         finally:
-            self._disconnect()
+            try:
+                self._interrupt()
+            finally:
+                if (iterator := self._iterator()) is not None:
+                    iterator.take_over(self._events())
 
-    def _connect(self) -> httpx.Response | None:
-        """Return a response to read from, or None when the stream has ended."""
+    def _connect(self) -> Iterator[bytes] | None:
+        """Return what to read from, or None when the stream has ended."""
+        lock = self._lock
+        if lock is None:
+            return self._establish()
+        with lock:
+            chunks = self._establish()
+            self._settle()
+            return chunks
+
+    def _establish(self, wait: Wait | None = None) -> Iterator[bytes] | None:
+        self._is_connecting = True
         try:
             while not self._closed:
                 match self._machine.action:
                     case Read():
-                        if self._response is not None:
-                            return self._response
+                        if self._chunks is not None:
+                            return self._chunks
                         self._machine.interrupted()
                     case Finished():
                         break
-                    case Retry(delay):
+                    case Retry() as retry:
                         self._disconnect()
-                        self._sleep(delay)
-                        self._open()
+                        if wait is not None and retry.delay:
+                            return None
+                        self._sleep(retry)
+                        self._open(wait)
             self._disconnect()
         except BaseException:
-            self._disconnect()
+            self._interrupt()
             raise
+        finally:
+            self._is_connecting = False
         return None
 
-    def _sleep(self, seconds: float) -> None:
-        while seconds > 0 and not self._closed:
-            sleep(min(seconds, CLOSE_POLL_INTERVAL))
-            seconds -= CLOSE_POLL_INTERVAL
+    def _sleep(self, retry: Retry) -> None:
+        clock = self._driver.time.clock
+        if retry is not self._retry:
+            # Kept when interrupted: steps with a short timeout would never get past a long delay.
+            self._retry, self._retry_at = retry, clock() + retry.delay
+        while not self._closed and (remaining := self._retry_at - clock()) > 0:
+            sleep(min(remaining, CLOSE_POLL_INTERVAL))
 
-    def _open(self) -> None:
+    def _open(self, wait: Wait | None) -> None:
         """Open the next connection, and report its response to the machine."""
         machine = self._machine
         if self._closed:
             return
         try:
-            response = self._driver.open(machine.request(), machine)
+            limits = machine if wait is None else HeadWithin(machine, wait)
+            response = self._driver.open(machine.request(), limits)
         except TRANSPORT_ERRORS as error:
             machine.connection_ended(error)
             return
+        self.loop = event_loop()
         self._response = response
+        chunks = self._chunks = response.iter_bytes()
         reader = machine.error_body_reader(response)
         if reader is not None:
             # A status without its whole body still tells what to do.
             with suppress(*TRANSPORT_ERRORS):
-                for chunk in response.iter_bytes():
+                for chunk in chunks:
                     if reader.receive(chunk):
                         break
             response = reader.response()
@@ -195,8 +281,24 @@ class SyncEventStream:
         if self._response is not None:
             keep_forever((self._response, self._chunks))
             self._response = self._chunks = None
+        if (iterator := self._iterator()) is not None:
+            iterator.let_go()
+        self._is_connecting = False
+        if self._lock is not None:
+            self._lock = lock()
+
+    def _interrupt(self) -> None:
+        try:
+            self._disconnect()
+        finally:
+            self._is_interrupted = True
 
     def _disconnect(self) -> None:
         response, self._response = self._response, None
+        chunks, self._chunks = self._chunks, None
         if response is not None:
-            close_response(response)
+            close_response(response, chunks)
+
+    def _settle(self) -> None:
+        self._lock = None
+        self._driver.connected(self)

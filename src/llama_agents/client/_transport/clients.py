@@ -18,7 +18,7 @@ import httpx
 
 from .._headers import checked_headers
 from .._process import keep_forever, no_fork, watch
-from .concurrency import asleep, current_loop
+from .concurrency import arun_in_loop, asleep, current_loop
 from .environment import check_environment
 from .pool import renew_pools
 
@@ -174,6 +174,11 @@ class AsyncClients:
     def chosen_timeout(self) -> httpx.Timeout | None:
         """The timeouts that the caller chose, or None."""
         return _chosen_timeout(self._external, self._settings)
+
+    def __del__(self) -> None:
+        # To leave it to the garbage collector would be a ResourceWarning on trio.
+        for loop, owned in self._owned.items():
+            arun_in_loop(loop, owned.finalizer.aclose)
 
     async def get(self) -> httpx.AsyncClient:
         """Return the client of the running event loop.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import threading
 import warnings
 from collections.abc import (
     AsyncGenerator,
@@ -19,7 +20,7 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from time import sleep
 from typing import Any, Final, TypeVar
 
@@ -28,15 +29,22 @@ from .._process import keep_forever
 __all__ = [
     "acall",
     "aclose_at_exit",
+    "aevent_loop",
+    "aexhaust",
     "afor_each",
     "aiterate",
+    "alock",
+    "arun_in_loop",
     "arun_shielded",
     "asleep",
     "call",
     "close_at_exit",
     "current_loop",
+    "event_loop",
     "for_each",
     "iterate",
+    "lock",
+    "run_in_loop",
     "run_shielded",
     "shielded",
     "sleep",
@@ -45,6 +53,7 @@ __all__ = [
 T = TypeVar("T")
 
 MAX_CONCURRENCY: Final = 32  # calls of `afor_each` under way
+MAX_BUFFERED: Final = 100_000  # items that a generator has without waiting
 
 
 async def asleep(seconds: float) -> None:
@@ -66,6 +75,68 @@ def current_loop() -> Any:
     from anyio.lowlevel import current_token
 
     return current_token().native_token
+
+
+def aevent_loop() -> Any:
+    """Return the running event loop, or None."""
+    try:
+        return current_loop()
+    except RuntimeError:
+        return None
+
+
+def event_loop() -> Any:
+    """Return the same for all threads, which share everything."""
+    return threading
+
+
+def arun_in_loop(loop: Any, function: Callable[[], Awaitable[object]]) -> None:
+    """Have an event loop call a cleanup function soon; from any thread, or a destructor."""
+
+    async def run() -> None:
+        with suppress(Exception):
+            await function()
+
+    with suppress(RuntimeError):  # the loop has been closed, and everything with it
+        if hasattr(loop, "run_sync_soon"):
+            from trio.lowlevel import spawn_system_task
+
+            loop.run_sync_soon(spawn_system_task, run)
+        else:
+            loop.call_soon_threadsafe(lambda: loop.create_task(run()))
+
+
+def run_in_loop(loop: Any, function: Callable[[], object]) -> None:
+    """Call a cleanup function at once."""
+    with suppress(Exception):
+        function()
+
+
+def alock() -> Any:
+    """Return a lock for the tasks of an event loop."""
+    import anyio
+
+    return anyio.Lock()
+
+
+def lock() -> Any:
+    """Return a lock for threads, which a signal handler may enter again."""
+    return threading.RLock()
+
+
+async def aexhaust(source: Any) -> None:
+    """Let an async generator, and those that it iterates over, run to their ends without waiting.
+
+    To close it would only drop those inside, and then trio issues a ResourceWarning for each.
+    """
+    import anyio
+
+    if source.ag_running:  # a task waits in it, and will see its end
+        return
+    with anyio.CancelScope(shield=True) as scope, suppress(Exception):
+        scope.cancel()
+        for _ in range(MAX_BUFFERED):
+            await anext(source)
 
 
 async def arun_shielded(function: Callable[[], Awaitable[None]], timeout: float) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import attrs
 import httpx
 
+from .concurrency import aexhaust
 from .deadline import MESSAGE, AsyncDeadlineStream, DeadlineStream, Until, now, obey_deadlines
 from .failures import raise_true_cause
 from .pool import Usage
@@ -66,28 +67,40 @@ async def _asend(client: httpx.AsyncClient, request: httpx.Request, usage: Usage
 async def aread(response: httpx.Response, reader: BodyReader) -> None:
     """Read the body of a response."""
     stream = response.stream
+    chunks = response.aiter_bytes()
     try:
         if isinstance(stream, AsyncDeadlineStream):
             response.stream = stream.stream
             # A scope for each chunk costs more.
-            await stream.within_deadline(_afeed(response, reader))
+            await stream.within_deadline(_afeed(chunks, reader))
         else:
-            await _afeed(response, reader)
+            await _afeed(chunks, reader)
     except BaseException:
-        await aclose_response(response)
+        await aclose_response(response, chunks)
         raise
 
 
-async def _afeed(response: httpx.Response, reader: BodyReader) -> BodyReader:
+async def _afeed(chunks: AsyncIterator[bytes], reader: BodyReader) -> BodyReader:
     reader.begin()
-    async for chunk in response.aiter_bytes():
+    async for chunk in chunks:
         reader.receive(chunk)
     return reader
 
 
-async def aclose_response(response: httpx.Response) -> None:
-    """Close a response, whatever is left of its body."""
-    await response.aclose()
+async def aclose_response(
+    response: httpx.Response, chunks: AsyncIterator[bytes] | None = None
+) -> None:
+    """Close a response, whatever is left of its body.
+
+    Args:
+        response: The response.
+        chunks: What its body has been read with.
+    """
+    try:
+        if chunks is not None:
+            await aexhaust(chunks)
+    finally:
+        await response.aclose()
 
 
 class _AsyncBody(httpx.AsyncByteStream):
@@ -178,7 +191,7 @@ def read(response: httpx.Response, reader: BodyReader) -> None:
         raise
 
 
-def close_response(response: httpx.Response) -> None:
+def close_response(response: httpx.Response, chunks: Iterator[bytes] | None = None) -> None:
     """Close a response, whatever is left of its body."""
     stream: Any = response.stream
     try:
