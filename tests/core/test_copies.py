@@ -43,7 +43,7 @@ def test_copied_client_has_the_settings_and_connections_of_its_own(
             client.is_healthy()
         with copied(client) as other:
             other.is_healthy()
-            assert other._driver.clients.get().timeout == httpx.Timeout(7)
+            assert other._driver.clients.chosen_timeout == httpx.Timeout(7)
         assert len(script.requests) == 1 + used
         assert "x-of: the original" in script.requests[-1]
         assert "Authorization: Basic dTpw" in script.requests[-1]

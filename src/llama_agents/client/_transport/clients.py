@@ -98,7 +98,8 @@ def resolve_settings(
             given["headers"] = checked_headers(given["headers"])
         _check_auth(given["auth"])
         url = _usable(base_url)
-        check_environment(url)
+        with no_fork:  # it imports what clients need
+            check_environment(url)
         return Settings(url, **given)
     if not isinstance(httpx_client, client_class):
         cls = type(httpx_client)
