@@ -39,7 +39,7 @@ async def aread(
     try:
         await response.aread()
     except BaseException:
-        await response.aclose()
+        await aclose_response(response)
         raise
 
 
@@ -71,7 +71,7 @@ class _AsyncBody(httpx.AsyncByteStream):
         except StopAsyncIteration:
             raise
         except BaseException as error:
-            await self._release(error)
+            await self._abandon(error)
             raise_true_cause(error)
 
     async def aclose(self) -> None:
@@ -80,15 +80,20 @@ class _AsyncBody(httpx.AsyncByteStream):
             await self._stream.aclose()
         except BaseException as error:
             self._closing -= 1
-            await self._release(error)
+            await self._abandon(error)
             with suppress(httpx.TransportError):  # what was to be closed is broken
                 raise_true_cause(error)
         else:
             self._closing -= 1
 
-    async def _release(self, error: BaseException) -> None:
+    async def _abandon(self, error: BaseException) -> None:
         # While another task is closing the response, the pool's entry is that task's to remove.
-        if not self._closing:
+        if self._closing:
+            return
+        try:
+            with suppress(Exception):
+                await self._stream.aclose()  # or httpcore removes the entry again later
+        finally:
             await self._usage.arelease(error)
 
 
@@ -112,13 +117,17 @@ def read(response: httpx.Response, deadline_passed: Callable[[], bool] | None = 
     try:
         response.read()
     except BaseException:
-        response.close()
+        close_response(response)
         raise
 
 
 def close_response(response: httpx.Response) -> None:
     """Close a response, whatever is left of its body."""
-    response.close()
+    stream: Any = response.stream
+    try:
+        response.close()
+    finally:
+        stream.close()  # httpx does not, if a signal interrupted it when it was about to
 
 
 class _Body(httpx.SyncByteStream):
@@ -129,6 +138,7 @@ class _Body(httpx.SyncByteStream):
         self._usage = usage
         self._chunks: Iterator[bytes] = iter(())
         self._closing = 0  # calls of `close` under way
+        self._closed = False
 
     def __iter__(self) -> Self:
         self._chunks = iter(self._stream)
@@ -140,24 +150,32 @@ class _Body(httpx.SyncByteStream):
         except StopIteration:
             raise
         except BaseException as error:
-            self._release(error)
+            self._abandon(error)
             raise_true_cause(error)
 
     def close(self) -> None:
+        if self._closed:
+            return
         self._closing += 1
         try:
             self._stream.close()
         except BaseException as error:
             self._closing -= 1
-            self._release(error)
+            self._abandon(error)
             with suppress(httpx.TransportError):  # what was to be closed is broken
                 raise_true_cause(error)
         else:
             self._closing -= 1
+            self._closed = True
 
-    def _release(self, error: BaseException) -> None:
+    def _abandon(self, error: BaseException) -> None:
         # While another thread is closing the response, the pool's entry is that thread's to remove.
-        if not self._closing:
+        if self._closing:
+            return
+        try:
+            with suppress(Exception):
+                self._stream.close()  # or httpcore removes the entry again later
+        finally:
             self._usage.release(error)
 
 
