@@ -105,7 +105,7 @@ class Usage:
             for connection in lost:
                 pool._connections.remove(connection)
             # Other requests may be waiting for what has become free.
-            return lost + pool._assign_requests_to_connections()
+            return [*lost, *pool._assign_requests_to_connections()]
 
 
 async def _aclose_all(connections: list[Any]) -> None:
