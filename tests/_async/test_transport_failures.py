@@ -119,15 +119,28 @@ async def test_event_is_sent_again_only_if_client_and_transport_are_httpx_own() 
     assert len(await refused_events(url, OwnClient)) == 1
 
 
+async def test_event_is_not_sent_again_if_it_was_redirected_to_a_dead_end() -> None:
+    with scripted([Turn()]) as dead_end:
+        pass
+    moved = response("307 Temporary Redirect", Location=dead_end.url)
+    with scripted([Turn(moved)]) as script:
+        async with httpx.AsyncClient(base_url=script.url, follow_redirects=True) as inner:
+            with pytest.raises(httpx.ConnectError):
+                await WorkflowClient(httpx_client=inner).send_event("h1", {"type": "X"})
+    assert len(script.requests) == 1
+
+
 async def test_exception_of_an_event_hook_is_not_a_transport_failure() -> None:
     error = ConnectionResetError("the token service")
+    requests = []
 
     async def fail(request: httpx.Request) -> None:
+        requests.append(request)
         raise error
 
-    with scripted([Turn(WORKFLOWS)]) as script:
-        async with httpx.AsyncClient(base_url=script.url, event_hooks={"request": [fail]}) as inner:
-            with pytest.raises(ConnectionResetError) as caught:
-                await WorkflowClient(httpx_client=inner).list_workflows()
+    hooks = {"request": [fail]}
+    async with httpx.AsyncClient(base_url="http://test", event_hooks=hooks) as inner:
+        with pytest.raises(ConnectionResetError) as caught:
+            await WorkflowClient(httpx_client=inner).list_workflows()
     assert caught.value is error
-    assert script.requests == []
+    assert len(requests) == 1

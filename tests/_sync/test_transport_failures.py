@@ -118,15 +118,28 @@ def test_event_is_sent_again_only_if_client_and_transport_are_httpx_own() -> Non
     assert len(refused_events(url, OwnClient)) == 1
 
 
+def test_event_is_not_sent_again_if_it_was_redirected_to_a_dead_end() -> None:
+    with scripted([Turn()]) as dead_end:
+        pass
+    moved = response("307 Temporary Redirect", Location=dead_end.url)
+    with scripted([Turn(moved)]) as script:
+        with httpx.Client(base_url=script.url, follow_redirects=True) as inner:
+            with pytest.raises(httpx.ConnectError):
+                SyncWorkflowClient(httpx_client=inner).send_event("h1", {"type": "X"})
+    assert len(script.requests) == 1
+
+
 def test_exception_of_an_event_hook_is_not_a_transport_failure() -> None:
     error = ConnectionResetError("the token service")
+    requests = []
 
     def fail(request: httpx.Request) -> None:
+        requests.append(request)
         raise error
 
-    with scripted([Turn(WORKFLOWS)]) as script:
-        with httpx.Client(base_url=script.url, event_hooks={"request": [fail]}) as inner:
-            with pytest.raises(ConnectionResetError) as caught:
-                SyncWorkflowClient(httpx_client=inner).list_workflows()
+    hooks = {"request": [fail]}
+    with httpx.Client(base_url="http://test", event_hooks=hooks) as inner:
+        with pytest.raises(ConnectionResetError) as caught:
+            SyncWorkflowClient(httpx_client=inner).list_workflows()
     assert caught.value is error
-    assert script.requests == []
+    assert len(requests) == 1

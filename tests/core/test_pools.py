@@ -135,32 +135,31 @@ async def storm(
         await wait_until_async(lambda: open_sockets() <= idle)
 
 
-CALLS = [list_workflows, read_stream, close_stream]
+LOOPS: dict[str, dict[str, Any]] = {
+    "asyncio": {"backend": "asyncio"},
+    "uvloop": {"backend": "asyncio", "backend_options": {"use_uvloop": True}},
+    "trio": {"backend": "trio"},
+}
 
 
-@pytest.mark.anyio
-@pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("network", ["tcp", "unix", "tls"])
-async def test_calls_cancelled_at_any_step_leave_the_pool_empty(
-    call: Callable[[WorkflowClient], Awaitable[None]], network: Network, tmp_path: Path
-) -> None:
-    await storm(call, network, "scope", tmp_path)
-
-
-@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", [list_workflows, read_stream, close_stream])
 @pytest.mark.parametrize(
-    ("network", "cancel"), [("tcp", "task"), ("tcp", "twice"), ("tls", "task"), ("unix", "task")]
+    ("loop", "cancel", "network"),
+    [
+        *itertools.product(["asyncio", "uvloop"], ["task"], ["tcp", "unix", "tls"]),
+        *itertools.product(["trio"], ["scope"], ["tcp", "unix", "tls"]),
+        ("asyncio", "twice", "tcp"),
+        ("asyncio", "scope", "tcp"),
+    ],
 )
-def test_tasks_cancelled_at_any_step_leave_the_pool_empty(
+def test_calls_cancelled_at_any_step_leave_the_pool_empty(
     loop: str,
-    call: Callable[[WorkflowClient], Awaitable[None]],
-    network: Network,
     cancel: Cancel,
+    network: Network,
+    call: Callable[[WorkflowClient], Awaitable[None]],
     tmp_path: Path,
 ) -> None:
-    options = {"use_uvloop": loop == "uvloop"}
-    anyio.run(storm, call, network, cancel, tmp_path, backend_options=options)
+    anyio.run(storm, call, network, cancel, tmp_path, **LOOPS[loop])
 
 
 @pytest.mark.anyio
@@ -183,27 +182,29 @@ async def test_pool_of_a_transport_inside_another_is_left_empty(tmp_path: Path) 
         await pool.aclose()
 
 
-@pytest.mark.anyio
-async def test_connections_that_were_being_closed_are_closed(tmp_path: Path) -> None:
+def test_connections_that_were_being_closed_are_closed(tmp_path: Path) -> None:
     """A pool closes what has expired before it sends, one after the other."""
-    async with serving("tcp", tmp_path) as settings:
-        limits = httpx.Limits(max_connections=None, keepalive_expiry=60)
-        settings["transport"] = httpx.AsyncHTTPTransport(limits=limits)
-        async with httpx.AsyncClient(**settings) as inner:
+
+    async def expire_and_cancel() -> None:
+        async with serving("tcp", tmp_path) as settings:
+            limits = httpx.Limits(max_connections=None, keepalive_expiry=60)
+            settings["transport"] = httpx.AsyncHTTPTransport(limits=limits)
             pool = settings["transport"]._pool
-            for steps in range(12):
-                idle = open_sockets()
-                async with anyio.create_task_group() as group:
-                    for _ in range(10):
-                        group.start_soon(inner.get, "/workflows")
-                assert len(pool.connections) > 1
-                for connection in pool.connections:
-                    connection._connection._expire_at = 0
-                await cancelled_calls(
-                    list_workflows, WorkflowClient(httpx_client=inner), steps, "scope"
-                )
-                await pool.aclose()
-                await wait_until_async(lambda: open_sockets() <= idle)  # noqa: B023
+            async with httpx.AsyncClient(**settings) as inner:
+                client = WorkflowClient(httpx_client=inner)
+                for steps in range(12):
+                    idle = open_sockets()
+                    async with anyio.create_task_group() as group:
+                        for _ in range(10):
+                            group.start_soon(inner.get, "/workflows")
+                    assert len(pool.connections) > 2
+                    for connection in pool.connections:
+                        connection._connection._expire_at = 0
+                    await cancelled_calls(list_workflows, client, steps, "task")
+                    await pool.aclose()
+                    await wait_until_async(lambda: open_sockets() <= idle)  # noqa: B023
+
+    anyio.run(expire_and_cancel)
 
 
 class InterruptError(Exception):

@@ -46,6 +46,8 @@ def at_exit(test: str) -> str:
     return f"tests/core/test_exit.py::{test}"
 
 
+CANCELLED: Final = "tests/core/test_pools.py::test_calls_cancelled_at_any_step_leave_the_pool_empty"
+
 DEFECTS: Final[Mapping[str, Defect]] = {
     # ---------------------------------------------------------------- reading the stream
     "only CR, LF and CRLF end a line": Defect(
@@ -325,8 +327,69 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/core/test_closing.py::test_closing_from_another_thread_ends_the_loop_at_once",
     ),
     "a task cancelled at any moment leaves no socket": Defect(
-        drop("_asend", "_aclose_streams"),
+        returns("Usage._leftovers", "[]"),
         "tests/faults/test_ending_early.py::test_cancelled_task_leaves_no_socket_in_use",
+    ),
+    "a cancelled call leaves no entry in the pool": Defect(
+        returns("Usage._sweep", "[]"),
+        f"{CANCELLED}[asyncio-task-tcp-list_workflows]",
+    ),
+    "a call that is cancelled again leaves no entry in the pool": Defect(
+        drop("Usage._sweep", r"_requests\.remove"),
+        f"{CANCELLED}[asyncio-twice-tcp-list_workflows]",
+    ),
+    "a connection that is cancelled while it is set up is closed": Defect(
+        drop("Usage.connected", r"_opened\.append"),
+        f"{CANCELLED}[asyncio-task-tls-list_workflows]",
+    ),
+    "connections that a cancelled call was closing are closed": Defect(
+        replace("_interrupted", "'_close_connections'", "''"),
+        "tests/core/test_pools.py::test_connections_that_were_being_closed_are_closed",
+    ),
+    "the pool of a transport inside another is known": Defect(
+        drop("_pools", r"attributes\.values"),
+        "tests/core/test_pools.py::test_pool_of_a_transport_inside_another_is_left_empty",
+    ),
+    "a signal between two chunks leaves no entry in the pool": Defect(
+        drop("_Body._abandon", r"_stream\.close"),
+        "tests/core/test_pools.py::test_call_interrupted_at_any_line_leaves_the_pool_empty",
+    ),
+    "a signal before a response is closed leaves no entry in the pool": Defect(
+        drop("connection.close_response", r"stream\.close"),
+        "tests/core/test_pools.py::test_call_interrupted_at_any_line_leaves_the_pool_empty",
+    ),
+    # ---------------------------------------------------------------- transport failures
+    "what the libraries below httpx raise is a transport failure": Defect(
+        returns("_unmapped_failure", "None"),
+        "tests/_async/test_transport_failures.py::test_tls_error_is_a_transport_error_with_its_request",
+    ),
+    "the exception of a signal handler is the caller's": Defect(
+        returns("raised_by_caller", "None"),
+        "tests/core/test_interrupts.py::test_exception_of_signal_handler_passes_through_call",
+    ),
+    "the exception of a signal handler is not lost while sending": Defect(
+        drop("_Stream.write", "raise_own_cause"),
+        "tests/core/test_interrupts.py::test_exception_of_signal_handler_passes_through_write",
+    ),
+    "an exception of an event hook is the caller's": Defect(
+        replace("TRANSPORT_ERRORS", r"httpx\.DecodingError", r"\g<0>, ConnectionError"),
+        "tests/_{variant}/test_transport_failures.py::test_exception_of_an_event_hook_is_not_a_transport_failure",
+    ),
+    "a CONNECT that a proxy rejects was not the start": Defect(
+        replace("_NOT_SENT_ERRORS", r", httpx\.ProxyError", ""),
+        "tests/_{variant}/test_transport_failures.py::test_connect_that_a_proxy_rejects_is_no_lost_start",
+    ),
+    "only httpx's own transports say that nothing was sent": Defect(
+        returns("_is_exact", "True"),
+        "tests/_{variant}/test_transport_failures.py::test_event_is_not_sent_again_if_the_transport_may_be_inexact",
+    ),
+    "only httpx's own clients say that nothing was sent": Defect(
+        replace("_is_exact", r" and type\(client\).*", ""),
+        "tests/_{variant}/test_transport_failures.py::test_event_is_sent_again_only_if_client_and_transport_are_httpx_own",
+    ),
+    "a redirect that fails does not say that nothing was sent": Defect(
+        replace("mark_not_sent", r" and getattr\(.*(?=:)", ""),
+        "tests/_{variant}/test_transport_failures.py::test_event_is_not_sent_again_if_it_was_redirected_to_a_dead_end",
     ),
     "a stream never iterated does no I/O": Defect(
         prepend(

@@ -134,8 +134,7 @@ class Usage:
             for connection in lost:
                 pool._connections.remove(connection)
             # Other requests may be waiting for what has become free.
-            expired: list[Any] = pool._assign_requests_to_connections()
-            return lost + expired
+            return [*lost, *pool._assign_requests_to_connections()]
 
 
 async def _aclose_all(connections: list[Any]) -> None:
