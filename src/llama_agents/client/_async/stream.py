@@ -20,7 +20,7 @@ from .._process import keep_forever, watch
 from .._transport.concurrency import aevent_loop, alock, arun_in_loop, asleep
 from .._transport.connection import aclose_response, shutdown_socket
 from .._transport.http2 import acancel_stream, is_shared
-from .._transport.iteration import AsyncEventIterator
+from .._transport.iteration import AsyncEventIterator, is_running
 from ..errors import Cursor, WorkflowClientError
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from .driver import Driver
@@ -71,7 +71,9 @@ class EventStream:
         self._started = False
         self._closed = False
         self._is_interrupted = False  # what was under way must be taken up again
-        self._iterator: Callable[[], Any] = lambda: None  # a weak reference
+        # Weak references: when the loop drops the iterator, the connection is closed.
+        self._iterator: Callable[[], Any] = lambda: None
+        self._generator: Callable[[], Any] | None = None
         self._is_connecting = False
         self._retry: Retry | None = None
         self._retry_at = 0.0  # when the delay of _retry has passed
@@ -109,8 +111,7 @@ class EventStream:
         if self._closed:
             raise RuntimeError("the event stream has been closed")
         self._started = True
-        iterator = AsyncEventIterator(self._events(), self.aclose)
-        # Not kept: when the loop drops it, the connection is closed, whoever holds the stream.
+        iterator = AsyncEventIterator(self._next_generator, self.aclose)
         self._iterator = weakref.ref(iterator)
         return iterator
 
@@ -132,9 +133,8 @@ class EventStream:
         """End the stream and close its connection. The run itself keeps running."""
         self._closed = True
         response = self._response
-        iterator = self._iterator()
-        is_read = iterator is not None and iterator.is_waiting
-        if response is not None and is_read and is_shared(response):
+        generator = None if self._generator is None else self._generator()
+        if response is not None and is_shared(response) and is_running(generator):
             # Whoever reads it closes it: httpcore would let that reader wait for ever.
             await acancel_stream(response)
             return
@@ -171,6 +171,15 @@ class EventStream:
                 self._machine.restart()
             self._settle()
 
+    def _next_generator(self) -> AsyncGenerator[EventEnvelopeWithMetadata, None] | None:
+        """Return what continues where the last generator was interrupted; None at the end."""
+        is_over = self._closed or isinstance(self._machine.action, Finished)
+        if is_over and self._generator is not None:
+            return None
+        generator = self._events()
+        self._generator = weakref.ref(generator)
+        return generator
+
     async def _events(self) -> AsyncGenerator[EventEnvelopeWithMetadata, None]:
         """Yield the events, from where the last generator was interrupted."""
         machine = self._machine
@@ -202,11 +211,10 @@ class EventStream:
                 else:
                     machine.interrupted()
         finally:
-            try:
-                await self._interrupt()
-            finally:
-                if (iterator := self._iterator()) is not None:
-                    iterator.take_over(self._events())
+            self._is_interrupted = True  # first: another interrupt may end the rest
+            if (iterator := self._iterator()) is not None:
+                iterator.take_over()
+            await self._disconnect()
 
     async def _connect(self) -> AsyncIterator[bytes] | None:
         """Return what to read from, or None when the stream has ended."""
@@ -237,7 +245,8 @@ class EventStream:
                         await self._open(wait)
             await self._disconnect()
         except BaseException:
-            await self._interrupt()
+            self._is_interrupted = True
+            await self._disconnect()
             raise
         finally:
             self._is_connecting = False
@@ -285,12 +294,6 @@ class EventStream:
         self._is_connecting = False
         if self._lock is not None:
             self._lock = alock()
-
-    async def _interrupt(self) -> None:
-        try:
-            await self._disconnect()
-        finally:
-            self._is_interrupted = True
 
     async def _disconnect(self) -> None:
         response, self._response = self._response, None

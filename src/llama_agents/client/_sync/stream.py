@@ -21,7 +21,7 @@ from .._process import keep_forever, watch
 from .._transport.concurrency import event_loop, lock, run_in_loop, sleep
 from .._transport.connection import close_response, shutdown_socket
 from .._transport.http2 import cancel_stream, is_shared
-from .._transport.iteration import EventIterator
+from .._transport.iteration import EventIterator, is_running
 from ..errors import Cursor, WorkflowClientError
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from .driver import Driver
@@ -72,7 +72,9 @@ class SyncEventStream:
         self._started = False
         self._closed = False
         self._is_interrupted = False  # what was under way must be taken up again
-        self._iterator: Callable[[], Any] = lambda: None  # a weak reference
+        # Weak references: when the loop drops the iterator, the connection is closed.
+        self._iterator: Callable[[], Any] = lambda: None
+        self._generator: Callable[[], Any] | None = None
         self._is_connecting = False
         self._retry: Retry | None = None
         self._retry_at = 0.0  # when the delay of _retry has passed
@@ -110,8 +112,7 @@ class SyncEventStream:
         if self._closed:
             raise RuntimeError("the event stream has been closed")
         self._started = True
-        iterator = EventIterator(self._events(), self.close)
-        # Not kept: when the loop drops it, the connection is closed, whoever holds the stream.
+        iterator = EventIterator(self._next_generator, self.close)
         self._iterator = weakref.ref(iterator)
         return iterator
 
@@ -133,9 +134,8 @@ class SyncEventStream:
         """End the stream and close its connection. The run itself keeps running."""
         self._closed = True
         response = self._response
-        iterator = self._iterator()
-        is_read = iterator is not None and iterator.is_waiting
-        if response is not None and is_read and is_shared(response):
+        generator = None if self._generator is None else self._generator()
+        if response is not None and is_shared(response) and is_running(generator):
             # Whoever reads it closes it: httpcore would let that reader wait for ever.
             cancel_stream(response)
             return
@@ -172,6 +172,15 @@ class SyncEventStream:
                 self._machine.restart()
             self._settle()
 
+    def _next_generator(self) -> Generator[EventEnvelopeWithMetadata, None, None] | None:
+        """Return what continues where the last generator was interrupted; None at the end."""
+        is_over = self._closed or isinstance(self._machine.action, Finished)
+        if is_over and self._generator is not None:
+            return None
+        generator = self._events()
+        self._generator = weakref.ref(generator)
+        return generator
+
     def _events(self) -> Generator[EventEnvelopeWithMetadata, None, None]:
         """Yield the events, from where the last generator was interrupted."""
         machine = self._machine
@@ -203,11 +212,10 @@ class SyncEventStream:
                 else:
                     machine.interrupted()
         finally:
-            try:
-                self._interrupt()
-            finally:
-                if (iterator := self._iterator()) is not None:
-                    iterator.take_over(self._events())
+            self._is_interrupted = True  # first: another interrupt may end the rest
+            if (iterator := self._iterator()) is not None:
+                iterator.take_over()
+            self._disconnect()
 
     def _connect(self) -> Iterator[bytes] | None:
         """Return what to read from, or None when the stream has ended."""
@@ -238,7 +246,8 @@ class SyncEventStream:
                         self._open(wait)
             self._disconnect()
         except BaseException:
-            self._interrupt()
+            self._is_interrupted = True
+            self._disconnect()
             raise
         finally:
             self._is_connecting = False
@@ -286,12 +295,6 @@ class SyncEventStream:
         self._is_connecting = False
         if self._lock is not None:
             self._lock = lock()
-
-    def _interrupt(self) -> None:
-        try:
-            self._disconnect()
-        finally:
-            self._is_interrupted = True
 
     def _disconnect(self) -> None:
         response, self._response = self._response, None
