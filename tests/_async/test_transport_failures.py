@@ -43,6 +43,26 @@ async def test_tls_error_is_a_transport_error_with_its_request() -> None:
     assert caught.value.request.url.path == "/workflows"
 
 
+async def test_what_a_server_gets_wrong_in_http2_is_not_the_request() -> None:
+    """httpcore reports it as if the request were at fault."""
+    settings, headers = b"\0\0\0\4\0\0\0\0\0", b"\0\0\1\1\5\0\0\0\1\xff"
+    with scripted([Turn(settings + headers, then="hold")]) as script:
+        async with httpx.AsyncClient(base_url=script.url, http1=False, http2=True) as inner:
+            with pytest.raises(httpx.RemoteProtocolError):
+                await WorkflowClient(httpx_client=inner).list_workflows()
+    assert len(script.requests) == 3
+
+
+async def test_header_that_http2_cannot_send_is_an_error_of_the_request() -> None:
+    with scripted([Turn(then="hold")]) as script:
+        async with httpx.AsyncClient(
+            base_url=script.url, http1=False, http2=True, headers={"te": "gzip"}
+        ) as inner:
+            with pytest.raises(httpx.LocalProtocolError):
+                await WorkflowClient(httpx_client=inner).list_workflows()
+    assert len(script.requests) == 1
+
+
 async def test_connect_that_a_proxy_rejects_is_no_lost_start() -> None:
     with scripted([Turn(response("403 Forbidden"))]) as script:
         async with httpx.AsyncClient(proxy=script.url, base_url="https://server") as inner:

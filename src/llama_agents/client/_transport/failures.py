@@ -40,16 +40,14 @@ def was_not_sent(error: Exception) -> bool:
     """Return whether a failure proves that the server has not seen the request."""
     request = None
     with suppress(AttributeError, RuntimeError):  # it has no request
+        # That of a redirect, for example, is another: its error says nothing about ours.
         request = error.request  # type: ignore[attr-defined]
     return request is not None and _NOT_SENT in request.extensions
 
 
 def mark_not_sent(request: httpx.Request, error: BaseException) -> None:
-    """Record that a request was not sent, if the error of an exact transport says so.
-
-    The error of another request, such as that of a redirect, says nothing about this one.
-    """
-    if isinstance(error, _NOT_SENT_ERRORS) and getattr(error, "_request", None) is request:
+    """Record that a request was not sent, if the error of an exact transport says so."""
+    if isinstance(error, _NOT_SENT_ERRORS):
         request.extensions[_NOT_SENT] = True
 
 
@@ -80,12 +78,9 @@ def raise_own_cause(error: BaseException) -> None:
 
 def raised_by_caller(error: BaseException) -> BaseException | None:
     """Return the exception of a signal handler that ``error`` is, or was made from."""
-    cause: object = error
-    while isinstance(cause, BaseException):
+    for cause in _causes(error):
         if any(_is_signal_handler(frame) for frame in _frames(cause)):
             return cause
-        # httpcore's errors lose their cause, but keep what they were made from as an argument.
-        cause = cause.__cause__ or next(iter(cause.args), None)
     return None
 
 
@@ -102,6 +97,8 @@ def _unmapped_failure(
     error: BaseException, request: httpx.Request | None
 ) -> httpx.TransportError | None:
     """Return what httpx should have raised, if a library below it raised ``error`` through it."""
+    if _is_wrongly_local(error):
+        return httpx.RemoteProtocolError(str(error), request=request)
     library = type(error).__module__.partition(".")[0]
     is_library_error = isinstance(error, (OSError, EOFError)) or library in _LIBRARIES
     if not isinstance(error, Exception) or not is_library_error or raised_by_caller(error):
@@ -120,9 +117,28 @@ def _unmapped_failure(
     return failure
 
 
+def _is_wrongly_local(error: BaseException) -> bool:
+    """Return whether h2 rejected what the server sent: httpcore does not tell that apart."""
+    if isinstance(error, httpx.LocalProtocolError):
+        for cause in _causes(error):
+            modules = [str(frame.f_globals.get("__name__")) for frame in _frames(cause)]
+            if modules and modules[-1].startswith(("h2.", "hpack.")):
+                return modules[-1] != "h2.utilities"  # where headers are checked
+    return False
+
+
 def is_httpcore(frame: FrameType) -> bool:
     """Return whether a frame belongs to httpcore."""
     return str(frame.f_globals.get("__name__")).startswith("httpcore.")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and what it was made from."""
+    cause: object = error
+    while isinstance(cause, BaseException):
+        yield cause
+        # httpcore's errors lose their cause, but keep what they were made from as an argument.
+        cause = cause.__cause__ or next(iter(cause.args), None)
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:
