@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 from llama_agents.client import EventEnvelopeWithMetadata
 from llama_agents.client.testing import record, replay
-from llama_agents.client.testing._recording import load, open_writer
+from llama_agents.client.testing._recording import Writer, load
 from workflows.events import StopEvent
 
 from ..support.workflows import Tick
@@ -35,9 +35,10 @@ def test_hand_written_recording_needs_required_fields_only(tmp_path: Path) -> No
 def test_written_events_are_loaded_unchanged(tmp_path: Path) -> None:
     path, file = tmp_path / "run.jsonl", io.StringIO()
     for target in (path, file):
-        with open_writer(target, "h1") as write:
-            write(2, ENVELOPE)
-            write(2, ENVELOPE)  # a store may repeat a number
+        writer = Writer(target)
+        writer.begin("h1")
+        writer.write(2, ENVELOPE)
+        writer.write(2, ENVELOPE)  # a store may repeat a number
     assert file.getvalue() == path.read_text()  # and the open file is still open
     recording = load(path)
     assert [(event.sequence, event.event) for event in recording.events] == [(2, ENVELOPE)] * 2

@@ -191,14 +191,20 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     return function(*arguments)
 
 
-async def aiterate(source: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+def aiterate(source: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
     """Iterate over an iterable of either kind."""
-    if isinstance(source, AsyncIterable):
-        async for item in source:
-            yield item
-    else:
-        for item in source:
-            yield item
+    return aiter(source) if isinstance(source, AsyncIterable) else _AsyncItems(iter(source))
+
+
+class _AsyncItems(AsyncIterator[T]):
+    # Not a generator: trio issues a ResourceWarning for one that is not iterated to its end.
+    def __init__(self, items: Iterator[T]) -> None:
+        self._items = items
+
+    async def __anext__(self) -> T:
+        for item in self._items:
+            return item
+        raise StopAsyncIteration
 
 
 def iterate(source: Iterable[T]) -> Iterator[T]:

@@ -89,8 +89,10 @@ class EventIterator(Generic[T]):
         self, generator: Callable[[], Generator[T, None, None] | None], close: Callable[[], None]
     ) -> None:
         self.close = close
-        # The chain goes on to the next generator by itself, whatever has ended the last one.
-        events = chain.from_iterable(iter(generator, None))
+        # The chain goes on to the next generator by itself, whatever has ended the last one. The
+        # first is there from the start: a signal in the first step could interrupt its creation.
+        generators = chain([generator() or ()], iter(generator, None))
+        events = chain.from_iterable(generators)
         self.__next__ = events.__next__  # type: ignore[method-assign]  # in a slot
 
     def __iter__(self) -> Self:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from typing import overload
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Self, overload
 
 from ..client import EventStream, SyncEventStream
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
-from ._recording import File, open_writer
+from ._recording import File, Writer
 
 
 @overload
@@ -46,29 +46,68 @@ def record(
         OSError: While iterating, if the file cannot be opened or written.
     """
     if isinstance(stream, EventStream):
-        return _record_async(stream, file)
+        return _AsyncRecorder(stream, file)
     if isinstance(stream, SyncEventStream):
-        return _record_sync(stream, file)
+        return _Recorder(stream, file)
     raise TypeError(f"not an event stream: {stream!r}")
 
 
-async def _record_async(
-    stream: EventStream, file: File
-) -> AsyncIterator[EventEnvelopeWithMetadata]:
-    try:
-        with open_writer(file, stream.handler_id) as write:
-            async for event in stream:
-                write(stream.last_sequence, event)
-                yield event
-    finally:
-        await stream.aclose()
+# Not generators: one that is interrupted in a step, by a timeout or a signal, would be over.
 
 
-def _record_sync(stream: SyncEventStream, file: File) -> Iterator[EventEnvelopeWithMetadata]:
-    try:
-        with open_writer(file, stream.handler_id) as write:
-            for event in stream:
-                write(stream.last_sequence, event)
-                yield event
-    finally:
-        stream.close()
+class _AsyncRecorder:
+    def __init__(self, stream: EventStream, file: File) -> None:
+        self._stream = stream
+        self._writer = Writer(file)
+        self._events: AsyncIterator[EventEnvelopeWithMetadata] | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> EventEnvelopeWithMetadata:
+        if self._events is None:
+            await self._write(self._writer.begin, self._stream.handler_id)
+            self._events = aiter(self._stream)
+        event = await anext(self._events)
+        await self._write(self._writer.write, self._stream.last_sequence, event)
+        return event
+
+    async def _write(self, write: Callable[..., None], *arguments: object) -> None:
+        try:
+            write(*arguments)
+        except (OSError, ValueError):
+            await self._stream.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Close the stream."""
+        await self._stream.aclose()
+
+
+class _Recorder:
+    def __init__(self, stream: SyncEventStream, file: File) -> None:
+        self._stream = stream
+        self._writer = Writer(file)
+        self._events: Iterator[EventEnvelopeWithMetadata] | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> EventEnvelopeWithMetadata:
+        if self._events is None:
+            self._write(self._writer.begin, self._stream.handler_id)
+            self._events = iter(self._stream)
+        event = next(self._events)
+        self._write(self._writer.write, self._stream.last_sequence, event)
+        return event
+
+    def _write(self, write: Callable[..., None], *arguments: object) -> None:
+        try:
+            write(*arguments)
+        except (OSError, ValueError):
+            self._stream.close()
+            raise
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._stream.close()

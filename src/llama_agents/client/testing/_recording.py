@@ -10,8 +10,7 @@ An event is an envelope as the server sends it; ``types`` and ``qualified_name``
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, TextIO, TypeVar
 
 import attrs
@@ -25,7 +24,6 @@ DEFAULT_HANDLER_ID: Final = "replayed"  # of a recording that is built from even
 
 File = str | os.PathLike[str] | TextIO
 Source = File | Sequence[Event | EventEnvelopeWithMetadata]
-Writer = Callable[[int | Literal["now"], EventEnvelopeWithMetadata], None]
 
 
 class _Header(BaseModel):
@@ -67,36 +65,40 @@ class Recording:
         return None
 
 
-@contextmanager
-def open_writer(file: File, handler_id: str) -> Iterator[Writer]:
-    """Write a recording, flushing every line.
+class Writer:
+    """Writes a recording, line by line, so that what was written last is in the file.
+
+    The file is not kept open: nobody may be there to close it.
 
     Args:
         file: A path, which is overwritten, or an open text file, which is left open.
-        handler_id: ID of the run.
-
-    Yields:
-        A function that writes an event with its sequence number. It raises ValueError for an event
-        without one.
     """
-    with ExitStack() as stack:
-        output: TextIO
-        if isinstance(file, (str, os.PathLike)):
-            output = stack.enter_context(open(file, "w", encoding="utf-8", newline="\n"))
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+
+    def begin(self, handler_id: str) -> None:
+        """Write the header."""
+        self._write("w", _Header(recording=FORMAT_VERSION, handler_id=handler_id))
+
+    def write(self, sequence: int | Literal["now"], event: EventEnvelopeWithMetadata) -> None:
+        """Write an event.
+
+        Raises:
+            ValueError: It has no sequence number.
+        """
+        if sequence == "now":
+            raise ValueError(f"cannot record {event.type}: the event has no sequence number")
+        self._write("a", RecordedEvent(sequence=sequence, event=event))
+
+    def _write(self, mode: Literal["w", "a"], line: BaseModel) -> None:
+        text = line.model_dump_json() + "\n"
+        if isinstance(self._file, (str, os.PathLike)):
+            with open(self._file, mode, encoding="utf-8", newline="\n") as output:
+                output.write(text)
         else:
-            output = file
-
-        def write_line(line: BaseModel) -> None:
-            output.write(line.model_dump_json() + "\n")
-            output.flush()
-
-        def write(sequence: int | Literal["now"], event: EventEnvelopeWithMetadata) -> None:
-            if sequence == "now":
-                raise ValueError(f"cannot record {event.type}: the event has no sequence number")
-            write_line(RecordedEvent(sequence=sequence, event=event))
-
-        write_line(_Header(recording=FORMAT_VERSION, handler_id=handler_id))
-        yield write
+            self._file.write(text)
+            self._file.flush()
 
 
 def load(source: Source) -> Recording:
