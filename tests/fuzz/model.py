@@ -23,7 +23,7 @@ MAX_RETRY_AFTER: Final = 300.0
 
 def _raised(cls: type[Exception]) -> Iterator[type[Exception]]:
     """Yield the subclasses that are raised."""
-    below = [kind for kind in cls.__subclasses__() if kind.__module__ in ("httpx", "builtins")]
+    below = [kind for kind in cls.__subclasses__() if kind.__module__ == "httpx"]
     if not below:
         yield cls
     for kind in below:

@@ -39,7 +39,7 @@ from .model import (
     response,
 )
 
-IN_A_BODY = [httpx.ReadError, httpx.RemoteProtocolError, httpx.DecodingError, ConnectionResetError]
+IN_A_BODY = [httpx.ReadError, httpx.RemoteProtocolError, httpx.DecodingError]
 NO_EVENTS = [b": hi\n\n", b"\n\n", b"event: x\n\n", b"data\n\n", b"id: x\n\n", b"id: \xc2\xb2\n\n"]
 NONSENSE = [b"{", b"[]", b"{}", b"[" * 9999, b"\xff", b'{"value":1,"type":""}']
 # What is not an event, and what it means.
