@@ -157,10 +157,12 @@ async def test_batch_does_not_rerun_known_items(server_url: str) -> None:
     prefix = new_handler_id()
     starts = [{"n": n} for n in range(5)]
     async with WorkflowClient(base_url=server_url) as client:
+        results = client.map_workflow("count", starts, limit=1, key=naming(prefix))
         with pytest.raises(KeyboardInterrupt):
-            async for result in client.map_workflow("count", starts, limit=1, key=naming(prefix)):
+            async for result in results:
                 if result.index == 2:
                     raise KeyboardInterrupt
+        await results.aclose()
         before = {h.handler_id: h for h in (await client.get_handlers()).handlers}
         known = {name for name in before if name.startswith(prefix)}
         assert 3 <= len(known) < 5

@@ -154,10 +154,12 @@ def test_batch_does_not_rerun_known_items(server_url: str) -> None:
     prefix = new_handler_id()
     starts = [{"n": n} for n in range(5)]
     with SyncWorkflowClient(base_url=server_url) as client:
+        results = client.map_workflow("count", starts, limit=1, key=naming(prefix))
         with pytest.raises(KeyboardInterrupt):
-            for result in client.map_workflow("count", starts, limit=1, key=naming(prefix)):
+            for result in results:
                 if result.index == 2:
                     raise KeyboardInterrupt
+        results.close()
         before = {h.handler_id: h for h in (client.get_handlers()).handlers}
         known = {name for name in before if name.startswith(prefix)}
         assert 3 <= len(known) < 5
