@@ -16,7 +16,7 @@ from llama_agents.client._transport import clients
 from ..faults.sources import black_hole
 from ..support.scripted import END, HEAD, Turn, chunk, frame, response, scripted
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(20)]
+pytestmark = pytest.mark.anyio
 
 RUNNING = response(
     "202 Accepted",

@@ -17,8 +17,6 @@ from llama_agents.client._transport import clients
 from ..faults.sources import black_hole
 from ..support.scripted import END, HEAD, Turn, chunk, frame, response, scripted
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(20)]
-
 RUNNING = response(
     "202 Accepted",
     b'{"handler_id": "h1", "workflow_name": "w", "status": "running", "run_id": null,'

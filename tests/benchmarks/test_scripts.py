@@ -24,7 +24,7 @@ SCRIPTS: Final = {
     "streams --streams 100": "seconds bytes",
     "wait --repeat 1": "late",
     "runs --runs 3": "blocked seconds",
-    "memory --events 1000": "highest over_time",
+    "memory --events 20000": "highest over_time",
     "listing --handlers 10 --repeat 1": "seconds collector_off",
 }
 

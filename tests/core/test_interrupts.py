@@ -23,7 +23,7 @@ from ..support.tls import certificates
 
 BIG = {"type": "X", "value": {"text": "x" * 20_000_000}}  # more than the sockets buffer
 BODY = response("200 OK", b'{"workflows": []}')
-UNAVAILABLE = response("503 Service Unavailable", Retry_After="60")
+UNAVAILABLE = response("503 Service Unavailable", Retry_After="30")
 
 
 STREAMS: dict[str, tuple[Any, dict[str, str]]] = {

@@ -258,6 +258,7 @@ class StreamMachine:
         if self._decoder.event_too_large:
             assert self._response is not None
             assert self._max_event_size is not None
+            self.action = _FINISHED
             raise ResponseTooLargeError(
                 self._response,
                 self._max_event_size,

@@ -233,12 +233,16 @@ class Driver:
             if is_header_error(error):
                 raise httpx.LocalProtocolError("a header cannot be encoded") from None
             raise
-        redirect = redirect_to_get(response)
-        if redirect is not None:
+        try:
+            redirect = redirect_to_get(response)
+            if redirect is not None:
+                close_response(response)
+                response = redirect
+            limit_decompression(response)
+            log_response(operation.name, operation.handler_id, response.status_code)
+        except BaseException:  # such as a signal handler's
             close_response(response)
-            response = redirect
-        limit_decompression(response)
-        log_response(operation.name, operation.handler_id, response.status_code)
+            raise
         return response
 
     def _request(self, operation: Operation[Any], machine: Limiting) -> httpx.Response:

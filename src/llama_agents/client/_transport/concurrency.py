@@ -99,7 +99,7 @@ def arun_in_loop(loop: Any, function: Callable[[], Awaitable[object]]) -> None:
 
     with suppress(RuntimeError):  # the loop has been closed, and everything with it
         if hasattr(loop, "run_sync_soon"):
-            from trio.lowlevel import spawn_system_task
+            spawn_system_task = sys.modules["trio"].lowlevel.spawn_system_task  # it is running
 
             loop.run_sync_soon(spawn_system_task, run)
         else:

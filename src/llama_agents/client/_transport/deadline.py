@@ -171,8 +171,6 @@ class _Backend:
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, **options: Any
     ) -> _Stream:
-        import httpcore
-
         usage = _thread.context.usage
         if usage is not None:
             usage.connecting()
@@ -183,7 +181,7 @@ class _Backend:
             share = _shorten(timeout, httpx.ConnectTimeout, parts)
             try:
                 stream = self._backend.connect_tcp(addresses[-parts], port, share, **options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            except Exception as error:
                 raise_own_cause(error)
                 if parts == 1:
                     raise
@@ -197,7 +195,11 @@ class _Backend:
         if (usage := _thread.context.usage) is not None:
             usage.connecting()
         share = _shorten(timeout, httpx.ConnectTimeout)
-        return _opened(self._backend.connect_unix_socket(path, share, **options))
+        try:
+            return _opened(self._backend.connect_unix_socket(path, share, **options))
+        except Exception as error:
+            raise_own_cause(error)  # httpcore may try again
+            raise
 
     def sleep(self, seconds: float) -> None:
         self._backend.sleep(_shorten(seconds, httpx.ConnectTimeout))
@@ -246,7 +248,11 @@ class _Stream:
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> _Stream:
         share = _shorten(timeout, httpx.ConnectTimeout)
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, share))
+        try:
+            return _Stream(self._stream.start_tls(ssl_context, server_hostname, share))
+        except Exception as error:
+            raise_own_cause(error)  # httpcore may try again
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
