@@ -16,7 +16,7 @@ from typing import Any, Final
 import attrs
 import httpx
 
-from .concurrency import aexhaust, shielded
+from .concurrency import aexhaust, aiterate, shielded
 
 DEADLINE_PASSED: Final = "The response was still arriving at the deadline"
 
@@ -32,11 +32,18 @@ async def asend(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Resp
             opened_streams.clear()  # other requests share that connection
 
     request.extensions["trace"] = trace
+    request.stream = _AsyncContent(request.content)
     try:
         return await client.send(request, stream=True)
     except BaseException:
         await _aclose_streams(opened_streams)
         raise
+
+
+class _AsyncContent(httpx.ByteStream):
+    # httpx's own is a generator, for which trio issues a ResourceWarning if sending is cancelled.
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiterate([*self])
 
 
 async def aread(
