@@ -8,8 +8,16 @@ import time
 import anyio
 import httpx
 import pytest
-from llama_agents.client import StreamNotFoundError, SyncWorkflowClient, WorkflowClient
+from llama_agents.client import (
+    EventStream,
+    StreamNotFoundError,
+    SyncEventStream,
+    SyncWorkflowClient,
+    WorkflowClient,
+)
 
+from ..support.http2 import http2_server
+from ..support.interruption import waits_for_network
 from ..support.scripted import HEAD, Turn, chunk, frame, response, scripted, stream
 from ..support.server import wait_until, wait_until_async
 
@@ -168,3 +176,55 @@ def test_closing_works_on_uvloop() -> None:
 
     with scripted([HELD]) as script:
         anyio.run(main, backend_options={"use_uvloop": True})
+
+
+@pytest.mark.anyio
+async def test_closing_from_another_task_ends_only_its_loop_on_http2() -> None:
+    seen: dict[str, list[str]] = {"h1": [], "h2": []}
+
+    async def read(events: EventStream) -> None:
+        async for event in events:
+            seen[events.handler_id].append(event.type)
+
+    with http2_server() as server:
+        inner = httpx.AsyncClient(base_url=server.url, http1=False, http2=True)
+        async with inner, anyio.create_task_group() as group:
+            client = WorkflowClient(httpx_client=inner)
+            closed, other = (client.get_workflow_events(name) for name in seen)
+            for events in (closed, other):
+                group.start_soon(read, events)
+                await wait_until_async(lambda: seen[events.handler_id])  # noqa: B023
+            await closed.aclose()
+            await wait_until_async(lambda: server.reset)
+            server.send(*server.open, frame(2, "StopEvent"))
+    assert (server.connections, server.reset) == (1, [1])
+    assert seen == {"h1": ["Tick"], "h2": ["Tick", "StopEvent"]}
+
+
+def test_closing_from_another_thread_ends_only_its_loop_on_http2() -> None:
+    seen: dict[str, list[str]] = {"h1": [], "h2": []}
+
+    def read(events: SyncEventStream) -> None:
+        for event in events:
+            seen[events.handler_id].append(event.type)
+
+    with (
+        http2_server() as server,
+        httpx.Client(base_url=server.url, http1=False, http2=True) as inner,
+    ):
+        client = SyncWorkflowClient(httpx_client=inner)
+        streams = [client.get_workflow_events(name) for name in seen]
+        readers = [threading.Thread(target=read, args=(events,)) for events in streams]
+        for events, reader in zip(streams, readers, strict=True):
+            reader.start()
+            wait_until(lambda: seen[events.handler_id])  # noqa: B023
+        wait_until(lambda: all(map(waits_for_network, readers)))
+        streams[0].close()
+        readers[0].join(5)
+        assert not readers[0].is_alive()
+        wait_until(lambda: server.reset)
+        server.send(*server.open, frame(2, "StopEvent"))
+        readers[1].join(5)
+        assert not readers[1].is_alive()
+    assert (server.connections, server.reset) == (1, [1])
+    assert seen == {"h1": ["Tick"], "h2": ["Tick", "StopEvent"]}

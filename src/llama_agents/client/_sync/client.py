@@ -409,7 +409,7 @@ class SyncWorkflowClient:
         that is rejected become results with an ``error``. An error that affects the whole batch
         (unknown workflow, no access, server down) is raised.
 
-        Stopping early, by an exception in the loop or by ``break`` under ``contextlib.aclosing``,
+        Stopping early, by an exception in the loop or by ``break`` under ``contextlib.closing``,
         cancels the runs that were started here and are still running.
 
         Example:

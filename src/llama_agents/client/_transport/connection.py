@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import attrs
 import httpx
 
-from .concurrency import aexhaust
+from .concurrency import aexhaust, aiterate
 from .deadline import MESSAGE, AsyncDeadlineStream, DeadlineStream, Until, now, obey_deadlines
 from .failures import raise_true_cause
 from .pool import Usage
@@ -40,6 +40,7 @@ async def asend(
     response = None
     usage = Usage(client, request)
     request.extensions["trace"] = usage.atrace
+    request.stream = _AsyncContent(request.content)
     started = anyio.current_time()
     with anyio.CancelScope(deadline=started + min(head, whole)):
         response = await _asend(client, request, usage)
@@ -85,6 +86,12 @@ async def _afeed(chunks: AsyncIterator[bytes], reader: BodyReader) -> BodyReader
     async for chunk in chunks:
         reader.receive(chunk)
     return reader
+
+
+class _AsyncContent(httpx.ByteStream):
+    # httpx's own is a generator, for which trio issues a ResourceWarning if sending is cancelled.
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiterate([*self])
 
 
 async def aclose_response(
