@@ -37,13 +37,17 @@ def test_copied_client_has_the_settings_and_connections_of_its_own(
     settings: Any = {"headers": {"x-of": "the original"}, "auth": ("u", "p"), "timeout": 7.0}
     with (
         scripted([Turn(HEALTHY, then="hold")]) as script,
-        SyncWorkflowClient(base_url=script.url, **settings) as client,
+        SyncWorkflowClient(base_url=script.url, max_event_size=9, **settings) as client,
     ):
+        waiting = client.get_workflow_events("h1", after_sequence="now")
         if used:
             client.is_healthy()
         with copied(client) as other:
             other.is_healthy()
             assert other._driver.clients.chosen_timeout == httpx.Timeout(7)
+            assert other._driver.sizes.event == 9
+            assert not other._driver._early  # the stream is the original's
+        waiting.close()
         assert len(script.requests) == 1 + used
         assert "x-of: the original" in script.requests[-1]
         assert "Authorization: Basic dTpw" in script.requests[-1]
@@ -70,6 +74,7 @@ async def test_copied_run_continues_at_its_position(
             async for _ in events:
                 other = copied(run)
                 break
+        assert vars(other).keys() == vars(run).keys()
         assert await other.checkpoint() == await run.checkpoint()
         assert [event.type async for event in other.events()] == ["Tick", "StopEvent"]
         await other._driver.clients.aclose()

@@ -89,6 +89,10 @@ class Driver:
         self.time = SYSTEM_TIME
         self._early: dict[int, weakref.ref[EarlyStream]] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        # The streams are those of the original.
+        return {**vars(self), "_early": {}}
+
     def expect(self, stream: EarlyStream) -> None:
         """Connect a stream before anything is asked of its run."""
         early, key = self._early, id(stream)

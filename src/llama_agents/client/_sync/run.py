@@ -59,8 +59,8 @@ class SyncWorkflowRun:
         self._has_history = not is_new
 
     def __getstate__(self) -> dict[str, Any]:
-        # A copy has the position, but not the stream.
-        return {**vars(self), "_sequence": self._position, "_stream": None}
+        # A copy has the position, but not what reads on from there.
+        return {**vars(self), "_sequence": self._position, "_reading": None}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.handler_id!r})"
