@@ -14,7 +14,7 @@ from typing import Any, Final
 import attrs
 import httpx
 
-from .concurrency import arun_in_loop, current_loop
+from .concurrency import STARTED, arun_in_loop, current_loop
 
 IDLE_TIMEOUT: Final = 45.0  # s without a byte; the server's heartbeat is 25 s
 CONNECT_TIMEOUT: Final = 10.0  # s
@@ -137,6 +137,7 @@ class AsyncClients:
         # To leave it to the garbage collector would be a ResourceWarning on trio.
         for loop, owned in self._owned.items():
             arun_in_loop(loop, owned.finalizer.aclose)
+            STARTED.discard(owned.finalizer)
 
     async def get(self) -> httpx.AsyncClient:
         """Return the client of the running event loop.
@@ -153,6 +154,7 @@ class AsyncClients:
             client = httpx.AsyncClient(**settings.keywords())
             finalizer = _close_with_the_loop(client, loop, weakref.ref(self))
             self._owned[loop] = _Owned(client, finalizer)
+            STARTED.add(finalizer)
             await anext(finalizer)
         return self._owned[loop].client
 
@@ -165,7 +167,9 @@ class AsyncClients:
 
     def forget(self, loop: object) -> None:
         """Drop the client of a loop."""
-        self._owned.pop(loop, None)
+        owned = self._owned.pop(loop, None)
+        if owned is not None:
+            STARTED.discard(owned.finalizer)
 
     def _forget_closed_loops(self) -> None:
         for loop in [*self._owned]:
