@@ -185,7 +185,7 @@ class EventStream:
         machine = self._machine
         try:
             if (iterator := self._iterator()) is not None:
-                iterator.loop = aevent_loop()
+                iterator.started()
             del iterator
             if self._is_interrupted:
                 self._is_interrupted = False
@@ -213,7 +213,7 @@ class EventStream:
         finally:
             self._is_interrupted = True  # first: another interrupt may end the rest
             if (iterator := self._iterator()) is not None:
-                iterator.take_over()
+                iterator.ending()
             await self._disconnect()
 
     async def _connect(self) -> AsyncIterator[bytes] | None:

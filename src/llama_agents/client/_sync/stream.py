@@ -186,7 +186,7 @@ class SyncEventStream:
         machine = self._machine
         try:
             if (iterator := self._iterator()) is not None:
-                iterator.loop = event_loop()
+                iterator.started()
             del iterator
             if self._is_interrupted:
                 self._is_interrupted = False
@@ -214,7 +214,7 @@ class SyncEventStream:
         finally:
             self._is_interrupted = True  # first: another interrupt may end the rest
             if (iterator := self._iterator()) is not None:
-                iterator.take_over()
+                iterator.ending()
             self._disconnect()
 
     def _connect(self) -> Iterator[bytes] | None:

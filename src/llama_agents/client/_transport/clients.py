@@ -18,7 +18,7 @@ import httpx
 
 from .._headers import checked_headers
 from .._process import keep_forever, no_fork, watch
-from .concurrency import arun_in_loop, asleep, current_loop
+from .concurrency import STARTED, arun_in_loop, asleep, current_loop
 from .environment import check_environment
 from .pool import renew_pools
 
@@ -180,6 +180,7 @@ class AsyncClients:
         # To leave it to the garbage collector would be a ResourceWarning on trio.
         for loop, owned in self._owned.items():
             arun_in_loop(loop, owned.finalizer.aclose)
+            STARTED.discard(owned.finalizer)
 
     async def get(self) -> httpx.AsyncClient:
         """Return the client of the running event loop.
@@ -198,6 +199,7 @@ class AsyncClients:
                 client = httpx.AsyncClient(**settings.keywords())
             finalizer = _close_with_the_loop(client, loop, weakref.ref(self))
             self._owned[loop] = _Owned(client, finalizer)
+            STARTED.add(finalizer)
             await anext(finalizer)
         return self._owned[loop].client
 
@@ -231,7 +233,9 @@ class AsyncClients:
 
     def forget(self, loop: object) -> None:
         """Drop the client of a loop."""
-        self._owned.pop(loop, None)
+        owned = self._owned.pop(loop, None)
+        if owned is not None:
+            STARTED.discard(owned.finalizer)
         self._users.pop(loop, None)
 
     def _after_fork(self) -> None:

@@ -55,6 +55,13 @@ T = TypeVar("T")
 MAX_CONCURRENCY: Final = 32  # calls of `afor_each` under way
 MAX_BUFFERED: Final = 100_000  # items that a generator has without waiting
 
+STARTED: Final[set[AsyncGenerator[Any, None]]] = set()
+"""Generators that an owner closes as it is dropped.
+
+Held here until then: of an owner and a generator that are collected together, the generator may go
+first, and trio would issue a ResourceWarning.
+"""
+
 
 async def asleep(seconds: float) -> None:
     """Sleep."""

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from .._process import keep_forever
-from .concurrency import arun_in_loop
+from .concurrency import STARTED, aevent_loop, arun_in_loop
 
 T = TypeVar("T")
 
@@ -25,12 +25,9 @@ class AsyncEventIterator(Generic[T]):
     Args:
         generator: Returns the next generator, or None at the end.
         aclose: Ends the iteration, also from another task.
-
-    Attributes:
-        loop: The event loop in which a generator is open, or None.
     """
 
-    __slots__ = ("__anext__", "__weakref__", "_events", "_generator", "aclose", "loop")
+    __slots__ = ("__anext__", "__weakref__", "_events", "_generator", "_loop", "aclose")
 
     if TYPE_CHECKING:
 
@@ -42,26 +39,36 @@ class AsyncEventIterator(Generic[T]):
         aclose: Callable[[], Awaitable[None]],
     ) -> None:
         self.aclose = aclose
-        self.loop: Any = None
         self._generator = generator
-        self.take_over()
+        self._loop: Any = None
+        self._continue()
 
     def __del__(self) -> None:
         # To leave it to the garbage collector would be a ResourceWarning on trio.
-        if self.loop is not None:
-            arun_in_loop(self.loop, self._events.aclose)
+        if self._loop is not None:
+            arun_in_loop(self._loop, self._events.aclose)
+            STARTED.discard(self._events)
 
     def __aiter__(self) -> Self:
         return self
 
     def let_go(self) -> None:
         """Keep the generator, whose event loop is the parent's or has ended, untouched."""
-        self.loop = None
+        self._loop = None
         keep_forever(self._events)
 
-    def take_over(self) -> None:
-        """Continue with the next generator, as the last one is ending."""
-        self.loop = None
+    def started(self) -> None:
+        """Note that the generator has been started."""
+        self._loop = aevent_loop()
+        STARTED.add(self._events)
+
+    def ending(self) -> None:
+        """Have the next generator take over."""
+        self._loop = None
+        STARTED.discard(self._events)
+        self._continue()
+
+    def _continue(self) -> None:
         events = self._generator()
         if events is not None:
             self._events = events
@@ -74,12 +81,9 @@ class EventIterator(Generic[T]):
     Args:
         generator: Returns the next generator, or None at the end.
         close: Ends the iteration, also from another thread.
-
-    Attributes:
-        loop: Not used.
     """
 
-    __slots__ = ("__next__", "__weakref__", "close", "loop")
+    __slots__ = ("__next__", "__weakref__", "close")
 
     if TYPE_CHECKING:
 
@@ -98,8 +102,11 @@ class EventIterator(Generic[T]):
     def __iter__(self) -> Self:
         return self
 
-    def take_over(self) -> None:
-        """Do nothing."""
+    def started(self) -> None:
+        """Do nothing: a generator that is dropped is closed at once."""
+
+    def ending(self) -> None:
+        """Do nothing: the chain has the next generator take over."""
 
     def let_go(self) -> None:
         """Go on: a generator depends on no event loop."""
