@@ -486,7 +486,7 @@ class WorkflowClient:
                 the count.
 
         Returns:
-            The stream, to iterate over. Nothing is sent before that; ``EventStream`` says what
+            The stream, to iterate over. ``EventStream`` says when it is connected, and what
             iterating raises.
 
         Raises:

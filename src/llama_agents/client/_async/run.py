@@ -80,7 +80,7 @@ class WorkflowRun:
                 Defaults to 3.
 
         Returns:
-            The stream. Nothing is sent before it is iterated or entered.
+            The stream. ``EventStream`` says when it is connected.
         """
         begin = self._position if after_sequence is None else after_sequence
         self._reading = self._machine(begin, include_internal_events, max_reconnect_attempts)

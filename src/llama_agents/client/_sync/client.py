@@ -487,7 +487,7 @@ class SyncWorkflowClient:
                 the count.
 
         Returns:
-            The stream, to iterate over. Nothing is sent before that; ``SyncEventStream`` says what
+            The stream, to iterate over. ``SyncEventStream`` says when it is connected, and what
             iterating raises.
 
         Raises:

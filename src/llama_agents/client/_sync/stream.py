@@ -32,9 +32,14 @@ CLOSE_POLL_INTERVAL: Final = 0.5  # s, until a sleeping stream notices that it w
 class SyncEventStream:
     """The events of one run, in order and each exactly once, through any number of connections.
 
-    Returned by ``SyncWorkflowClient.get_workflow_events`` and ``SyncWorkflowRun.events``. Nothing is sent
-    before it is iterated or entered. It can be iterated once; a ``break`` out of the loop closes
-    the connection.
+    Returned by ``SyncWorkflowClient.get_workflow_events`` and ``SyncWorkflowRun.events``. It can be
+    iterated once; a ``break`` out of the loop closes the connection. A step that is interrupted (by
+    a timeout around ``next``, or an exception of a signal handler) does not end it: the next step
+    reconnects and continues after the last event received.
+
+    Nothing is sent before it is iterated or entered, with one exception: a stream that begins at
+    ``"now"`` is also connected before the same client sends an event to the run, cancels it, or
+    polls it. If that connection fails, the call continues, and the iteration connects anew.
 
     Example:
         Stream events and keep the position:
@@ -61,7 +66,8 @@ class SyncEventStream:
         RuntimeError: It is iterated or entered a second time, or after it was closed.
 
     Warns:
-        MissedEventsWarning: It began at ``"now"`` and was interrupted before its first event.
+        MissedEventsWarning: It began at ``"now"`` and was interrupted before its first event, or
+            could not be connected before a call of the client.
     """
 
     def __init__(self, driver: Driver, machine: StreamMachine | HistoryMachine) -> None:
