@@ -15,6 +15,7 @@ import anyio
 import httpx
 import pytest
 from llama_agents.client import (
+    StatusError,
     StreamTimeoutError,
     SyncWorkflowClient,
     WaitTimeoutError,
@@ -79,13 +80,31 @@ async def test_application_that_never_responds_is_left_in_time(
         client = WorkflowClient(httpx_client=inner)
         with pytest.raises(WaitTimeoutError):
             await client.wait_for_handler("h1", timeout=0.1)
-        calls = (client.is_healthy, client.list_workflows, partial(client.start, "w"))
-        for call in (*calls, partial(client.run_workflow, "w")):
+        for call in (client.is_healthy, client.list_workflows, partial(client.start, "w")):
             with pytest.raises(httpx.ReadTimeout):
                 await call()
         with pytest.raises(StreamTimeoutError):
             async for _ in client.get_workflow_events("h1", max_reconnect_attempts=0):
                 pytest.fail("an event")
+
+
+@pytest.mark.anyio
+async def test_blocking_start_of_application_that_never_responds_is_left_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "IDLE_LIMIT", 0.1)
+    monkeypatch.setattr(limits, "CONNECT_LIMIT", 0.1)
+
+    async def blocks_starts(scope: Any, receive: Any, send: Any) -> None:
+        if scope["method"] == "POST":
+            await anyio.sleep_forever()
+        await send({"type": "http.response.start", "status": 401, "headers": []})
+        await send({"type": "http.response.body"})
+
+    transport = httpx.ASGITransport(blocks_starts)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as inner:
+        with pytest.raises(StatusError, match="401"):  # the response to its poll
+            await WorkflowClient(httpx_client=inner).run_workflow("w")
 
 
 @pytest.mark.anyio
@@ -160,7 +179,7 @@ def test_mounted_transport_obeys_deadlines() -> None:
 def test_requests_of_the_caller_have_no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "ATTEMPT_LIMIT", 0.1)
     slow = partial(trickle, b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n", 30)
-    turns = [Turn(WORKFLOWS), Turn(slow)]
+    turns = [Turn(response("200 OK", b'{"workflows": []}')), Turn(slow)]
     with scripted(turns) as script, httpx.Client(base_url=script.url) as inner:
         SyncWorkflowClient(httpx_client=inner).list_workflows()
         assert inner.get("/slow").content == b"x" * 30
