@@ -81,16 +81,16 @@ class SyncEventStream:
         self._is_connecting = False
         self._retry: Retry | None = None
         self._retry_at = 0.0  # when the delay of _retry has passed
-        self.loop: Any = None  # the event loop of its connection
+        self._loop: Any = None  # the event loop of its connection
         self._lock: Any = None  # while a request of the client may have to connect it
         if machine.cursor == "now":
-            self.loop = event_loop()
-            if self.loop is not None:
+            self._loop = event_loop()
+            if self._loop is not None:
                 self._lock = lock()
                 driver.expect(self)
 
     def __del__(self) -> None:
-        self.drop()
+        self._drop()
 
     @property
     def handler_id(self) -> str:
@@ -141,12 +141,12 @@ class SyncEventStream:
         finally:
             self._disconnect()
 
-    def drop(self) -> None:
+    def _drop(self) -> None:
         """Close the connection, where nothing can be awaited."""
         if self._response is not None:
-            run_in_loop(self.loop, self._disconnect)
+            run_in_loop(self._loop, self._disconnect)
 
-    def connect_early(self, wait: Wait | None) -> None:
+    def _connect_early(self, wait: Wait | None) -> None:
         """Connect before a request of this client, whose events the stream must not miss.
 
         Args:
@@ -260,7 +260,7 @@ class SyncEventStream:
         except TRANSPORT_ERRORS as error:
             machine.connection_ended(error)
             return
-        self.loop = event_loop()
+        self._loop = event_loop()
         self._response = response
         chunks = self._chunks = response.iter_bytes()
         if wait is not None:
