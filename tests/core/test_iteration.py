@@ -117,7 +117,7 @@ def test_call_waits_for_a_connect_that_another_thread_has_begun() -> None:
         reader.start()
         wait_until(lambda: script.requests)
         sender.start()
-        wait_until(lambda: early or _function(sender) == "connect_early")
+        wait_until(lambda: early or _function(sender) == "_connect_early")
         release.set()
         reader.join()
         sender.join()

@@ -397,7 +397,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/_{variant}/test_now.py::test_call_goes_on_if_its_stream_cannot_be_connected",
     ),
     "a stream that a call has connected is closed when it is dropped": Defect(
-        returns("EventStream.drop", "None"),
+        returns("EventStream._drop", "None"),
         "tests/_{variant}/test_now.py::"
         "test_dropped_stream_that_a_call_has_connected_frees_its_connection",
     ),
@@ -411,11 +411,11 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "test_stream_that_a_wait_has_connected_keeps_its_own_idle_timeout",
     ),
     "a stream is connected only in its own event loop": Defect(
-        always("Driver._connect_early", r"stream\.loop is loop"),
+        always("Driver._connect_early", r"stream\._loop is loop"),
         "tests/core/test_iteration.py::test_stream_at_now_is_not_connected_from_another_loop",
     ),
     "a call waits for a connect that is under way": Defect(
-        always("EventStream.connect_early", "wait is not None"),
+        always("EventStream._connect_early", "wait is not None"),
         "tests/core/test_iteration.py::test_call_waits_for_a_connect_that_another_thread_has_begun",
     ),
     "a task cancelled at any moment leaves no socket": Defect(

@@ -53,17 +53,17 @@ class EarlyStream(Protocol):
     """A stream at "now" that has not been connected yet.
 
     Attributes:
-        loop: The event loop in which it was created.
+        _loop: The event loop in which it was created.
     """
 
-    loop: Any
+    _loop: Any
 
     @property
     def handler_id(self) -> str:
         """ID of the run."""
         ...
 
-    async def connect_early(self, wait: Wait | None) -> None:
+    async def _connect_early(self, wait: Wait | None) -> None:
         """Connect it, before a request that may be part of a wait."""
         ...
 
@@ -109,8 +109,8 @@ class Driver:
             stream = reference()
             if stream is None or stream.handler_id != operation.handler_id:
                 continue
-            if stream.loop is loop:  # in another its connection would be of no use
-                await stream.connect_early(wait)
+            if stream._loop is loop:  # in another its connection would be of no use
+                await stream._connect_early(wait)
 
     async def send(self, operation: Operation[T]) -> T:
         """Send an operation, with retries where that is safe; return its result."""

@@ -83,11 +83,11 @@ class EventStream:
         self._is_connecting = False
         self._retry: Retry | None = None
         self._retry_at = 0.0  # when the delay of _retry has passed
-        self.loop: Any = None  # the event loop of its connection
+        self._loop: Any = None  # the event loop of its connection
         self._lock: Any = None  # while a request of the client may have to connect it
         if machine.cursor == "now":
-            self.loop = aevent_loop()
-            if self.loop is not None:
+            self._loop = aevent_loop()
+            if self._loop is not None:
                 self._lock = alock()
                 driver.expect(self)
         watch(self, after_fork=EventStream._let_go, at_exit=EventStream._let_go)
@@ -99,7 +99,7 @@ class EventStream:
         )
 
     def __del__(self) -> None:
-        self.drop()
+        self._drop()
 
     @property
     def handler_id(self) -> str:
@@ -150,12 +150,12 @@ class EventStream:
         finally:
             await self._disconnect()
 
-    def drop(self) -> None:
+    def _drop(self) -> None:
         """Close the connection, where nothing can be awaited."""
         if self._response is not None:
-            arun_in_loop(self.loop, self._disconnect)
+            arun_in_loop(self._loop, self._disconnect)
 
-    async def connect_early(self, wait: Wait | None) -> None:
+    async def _connect_early(self, wait: Wait | None) -> None:
         """Connect before a request of this client, whose events the stream must not miss.
 
         Args:
@@ -277,7 +277,7 @@ class EventStream:
         except TRANSPORT_ERRORS as error:
             machine.connection_ended(error)
             return
-        self.loop = aevent_loop()
+        self._loop = aevent_loop()
         self._response = response
         chunks = self._chunks = response.aiter_bytes()
         reader = machine.error_body_reader(response)

@@ -54,17 +54,17 @@ class EarlyStream(Protocol):
     """A stream at "now" that has not been connected yet.
 
     Attributes:
-        loop: The event loop in which it was created.
+        _loop: The event loop in which it was created.
     """
 
-    loop: Any
+    _loop: Any
 
     @property
     def handler_id(self) -> str:
         """ID of the run."""
         ...
 
-    def connect_early(self, wait: Wait | None) -> None:
+    def _connect_early(self, wait: Wait | None) -> None:
         """Connect it, before a request that may be part of a wait."""
         ...
 
@@ -110,8 +110,8 @@ class Driver:
             stream = reference()
             if stream is None or stream.handler_id != operation.handler_id:
                 continue
-            if stream.loop is loop:  # in another its connection would be of no use
-                stream.connect_early(wait)
+            if stream._loop is loop:  # in another its connection would be of no use
+                stream._connect_early(wait)
 
     def send(self, operation: Operation[T]) -> T:
         """Send an operation, with retries where that is safe; return its result."""

@@ -84,11 +84,11 @@ class SyncEventStream:
         self._is_connecting = False
         self._retry: Retry | None = None
         self._retry_at = 0.0  # when the delay of _retry has passed
-        self.loop: Any = None  # the event loop of its connection
+        self._loop: Any = None  # the event loop of its connection
         self._lock: Any = None  # while a request of the client may have to connect it
         if machine.cursor == "now":
-            self.loop = event_loop()
-            if self.loop is not None:
+            self._loop = event_loop()
+            if self._loop is not None:
                 self._lock = lock()
                 driver.expect(self)
         watch(self, after_fork=SyncEventStream._let_go, at_exit=SyncEventStream._let_go)
@@ -100,7 +100,7 @@ class SyncEventStream:
         )
 
     def __del__(self) -> None:
-        self.drop()
+        self._drop()
 
     @property
     def handler_id(self) -> str:
@@ -151,12 +151,12 @@ class SyncEventStream:
         finally:
             self._disconnect()
 
-    def drop(self) -> None:
+    def _drop(self) -> None:
         """Close the connection, where nothing can be awaited."""
         if self._response is not None:
-            run_in_loop(self.loop, self._disconnect)
+            run_in_loop(self._loop, self._disconnect)
 
-    def connect_early(self, wait: Wait | None) -> None:
+    def _connect_early(self, wait: Wait | None) -> None:
         """Connect before a request of this client, whose events the stream must not miss.
 
         Args:
@@ -278,7 +278,7 @@ class SyncEventStream:
         except TRANSPORT_ERRORS as error:
             machine.connection_ended(error)
             return
-        self.loop = event_loop()
+        self._loop = event_loop()
         self._response = response
         chunks = self._chunks = response.iter_bytes()
         reader = machine.error_body_reader(response)
