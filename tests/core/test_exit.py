@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
+
 import pytest
 from llama_agents.client import SyncWorkflowClient
+from llama_agents.client._transport.concurrency import aexhaust
 
 from ..support.processes import needs_fork, run_program
 from ..support.server import wait_until
@@ -71,6 +75,21 @@ def test_event_loop_that_closes_no_generators_leaves_no_message(server_url: str,
     assert run_program(UNFINISHED[name], server_url, f"loop-{name}") == ("", "")
     with SyncWorkflowClient(base_url=server_url) as client:
         client.cancel_handler(f"loop-{name}-1")
+
+
+def test_end_of_the_event_loop_may_close_a_generator_that_is_exhausted() -> None:
+    async def endless() -> AsyncGenerator[None, None]:
+        while True:
+            yield
+            await asyncio.sleep(0)
+
+    async def main() -> list[None]:
+        generator = endless()
+        await anext(generator)
+        # asyncio closes all that are left at once, in any order.
+        return await asyncio.gather(aexhaust(generator), generator.aclose())
+
+    assert asyncio.run(main()) == [None, None]
 
 
 @needs_fork

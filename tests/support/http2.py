@@ -42,6 +42,11 @@ class Http2Server:
             self._state.send_data(stream, data)
             self._socket.sendall(self._state.data_to_send())
 
+    def send_comments(self) -> None:
+        """Send a comment on each open stream."""
+        for stream in [*self.open]:
+            self.send(stream, b": comment\n\n")
+
     def serve(self, connection: socket.socket) -> None:
         """Open a stream with one event for each request."""
         self.connections += 1

@@ -137,7 +137,9 @@ async def aexhaust(source: Any) -> None:
     To close it would only drop those inside, and then trio issues a ResourceWarning for each.
     """
     import anyio
+    from anyio.lowlevel import cancel_shielded_checkpoint
 
+    await cancel_shielded_checkpoint()  # a loop of asyncio that ends closes all of them at once
     if source.ag_running:  # a task waits in it, and will see its end
         return
     with anyio.CancelScope(shield=True) as scope, suppress(Exception):
