@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from llama_agents.client import EventEnvelopeWithMetadata, EventValidationError
 from llama_agents.client.protocol import event_classes
@@ -379,6 +379,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     type_=st.text(max_size=8) | st.sampled_from(["Tick", "StopEvent", "WorkflowFailedEvent"]),
     name=st.none() | st.text(max_size=12) | st.sampled_from(["workflows.events.StopEvent", "os.X"]),
