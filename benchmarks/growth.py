@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -121,7 +122,7 @@ def goals(curves: Sequence[Curve]) -> Iterator[Goal]:
                 f"{curve.title.lower()}, {line.removeprefix('this client').strip(', ') or 'async'}",
                 f"{show(last, curve)} at {curve.numbers[-1]:,}",
                 f"{show(before, curve)} at {curve.numbers[-2]:,}",
-                last / before,
+                last / before if before else math.inf if last else 1.0,
                 at_most=FLAT,
             )
 
