@@ -262,7 +262,10 @@ def limit_decompression(response: httpx.Response) -> None:
     httpx decompresses all that it has read at once: 64 KB may become gigabytes. Of a response
     without compression, nothing changes.
     """
-    codings = [c.strip().lower() for c in response.headers.get("content-encoding", "").split(",")]
+    encoding = response.headers.get("content-encoding")
+    if encoding is None:
+        return
+    codings = [coding.strip().lower() for coding in encoding.split(",")]
     codings = [coding for coding in codings if coding not in ("", "identity")]
     if codings:
         is_deflate = codings[0] in ("gzip", "deflate")
