@@ -4,7 +4,8 @@ A failure of the transport is an `httpx.TransportError` or `httpx.DecodingError`
 (1.0.9) break that rule in both directions:
 
 - Not everything that the libraries below them raise is mapped: with anyio, a TLS record that cannot
-  be decrypted is a bare `ssl.SSLError`.
+  be decrypted is a bare `ssl.SSLError`. A host name that cannot be encoded, which a redirect may
+  have, is a bare `UnicodeError`.
 - A signal handler may raise in the middle of an operation. If it raises a `TimeoutError` or another
   `OSError`, that is mapped as if the socket had raised it.
 """
@@ -100,7 +101,7 @@ def _unmapped_failure(
     if _is_wrongly_local(error):
         return httpx.RemoteProtocolError(str(error), request=request)
     library = type(error).__module__.partition(".")[0]
-    is_library_error = isinstance(error, (OSError, EOFError)) or library in _LIBRARIES
+    is_library_error = isinstance(error, (OSError, EOFError, UnicodeError)) or library in _LIBRARIES
     if not isinstance(error, Exception) or not is_library_error or raised_by_caller(error):
         return None
     functions = [frame.f_code.co_name for frame in _frames(error) if is_httpcore(frame)]
