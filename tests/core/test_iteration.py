@@ -18,9 +18,9 @@ import pytest
 import trio
 from llama_agents.client import SyncWorkflowClient, WorkflowClient
 
-from ..support.interruption import Interrupt, interrupt, waits_for_network
+from ..support.interruption import Interrupt, ainterrupt, interrupt, waits_for_network
 from ..support.scripted import HEAD, Turn, chunk, frame, response, scripted, stream
-from ..support.server import wait_until
+from ..support.server import wait_until, wait_until_async
 
 DONE = frame(9, "StopEvent")
 LIVE = Turn(stream(frame(1), end=b""), then="hold")
@@ -132,6 +132,26 @@ def test_stream_is_dropped_with_its_iterator() -> None:
             assert dropped() is None
         finally:
             gc.enable()
+
+
+@pytest.mark.anyio
+async def test_cancelled_task_drops_its_stream_without_the_garbage_collector() -> None:
+    async def work(client: WorkflowClient) -> None:
+        events = client.get_workflow_events("h1", after_sequence="now")
+        dropped.append(weakref.ref(events))
+        await client.get_handler("h1")
+
+    dropped: list[Callable[[], object]] = []
+    with scripted([LIVE, Turn(then="hold")]) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            gc.collect()
+            gc.disable()
+            try:
+                await ainterrupt(lambda: work(client), lambda: len(script.requests) == 2)
+                await wait_until_async(lambda: script.closed == 2)
+                assert dropped[0]() is None
+            finally:
+                gc.enable()
 
 
 def test_stream_at_now_is_not_connected_from_another_loop() -> None:
