@@ -356,6 +356,25 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         replace("EventStream._next_generator", "is_over and ", ""),
         "tests/_{variant}/test_interruption.py::test_interrupted_step_continues_from_the_cursor",
     ),
+    "a step that is interrupted as it begins does not end a stream": Defect(
+        replace("EventIterator.__init__", r"compress\(.*\)\)", "[generators])"),
+        "tests/core/test_iteration.py::"
+        "test_interruption_of_the_next_step_as_it_begins_loses_nothing",
+    ),
+    "an iterator that is dropped takes its stream along": Defect(
+        replace("EventIterator.__init__", r"chains = ", r"more.append(generators); \g<0>"),
+        "tests/core/test_iteration.py::test_stream_is_dropped_with_its_iterator",
+    ),
+    "no frame of a cancelled call keeps its variables": Defect(
+        drop("locals_of", r"found\.clear"),
+        "tests/core/test_iteration.py::"
+        "test_cancelled_task_drops_its_stream_without_the_garbage_collector",
+    ),
+    "no frame of a cancelled call keeps its exception": Defect(
+        drop("raise_true_cause", r"del error, failure"),
+        "tests/core/test_iteration.py::"
+        "test_cancelled_task_drops_its_stream_without_the_garbage_collector",
+    ),
     "an interrupted step costs no budget": Defect(
         replace(
             "EventStream._events",
@@ -454,6 +473,16 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "what the libraries below httpx raise is a transport failure": Defect(
         returns("_unmapped_failure", "None"),
         "tests/_async/test_transport_failures.py::test_tls_error_is_a_transport_error_with_its_request",
+    ),
+    "a host name that cannot be resolved is a failure to connect": Defect(
+        replace("deadline._addresses", r"\(OSError, UnicodeError\)", "OSError"),
+        "tests/_sync/test_transport_failures.py::"
+        "test_host_name_that_cannot_be_resolved_is_a_failure_to_connect",
+    ),
+    "a host name that cannot be resolved is a failure of the transport": Defect(
+        replace("_unmapped_failure", ", UnicodeError", ""),
+        "tests/_async/test_transport_failures.py::"
+        "test_host_name_that_cannot_be_resolved_is_a_failure_to_connect",
     ),
     "what a server gets wrong in HTTP/2 is a transport failure": Defect(
         returns("_is_wrongly_local", "False"),
