@@ -13,7 +13,7 @@ from .._core import endpoints
 from .._core.actions import Finished, Listen, Poll, Retry, Sleep, TimeSource
 from .._core.call import Call, Exchange
 from .._core.endpoints import Operation
-from .._core.limits import Limiting, limits_of
+from .._core.limits import Ahead, Limiting, limits_of
 from .._core.logs import log_response
 from .._core.payloads import StartPayload
 from .._core.policy import (
@@ -63,8 +63,8 @@ class EarlyStream(Protocol):
         """ID of the run."""
         ...
 
-    async def _connect_early(self, wait: Wait | None) -> None:
-        """Connect it, before a request that may be part of a wait."""
+    async def _connect_early(self, ahead: Ahead) -> None:
+        """Connect it ahead of a call."""
         ...
 
 
@@ -105,12 +105,13 @@ class Driver:
         if not self._early:
             return
         loop = aevent_loop()
+        ahead = Ahead(self.time.clock, wait)
         for reference in [*self._early.values()]:
             stream = reference()
             if stream is None or stream.handler_id != operation.handler_id:
                 continue
             if stream._loop is loop:  # in another its connection would be of no use
-                await stream._connect_early(wait)
+                await stream._connect_early(ahead)
 
     async def send(self, operation: Operation[T]) -> T:
         """Send an operation, with retries where that is safe; return its result."""
