@@ -16,7 +16,7 @@ from .._core.call import Call, Exchange
 from .._core.endpoints import Operation
 from .._core.limits import Ahead, Limiting, limits_of
 from .._core.logs import log_response
-from .._core.payloads import StartPayload
+from .._core.payloads import StartPayload, start_encoding
 from .._core.policy import (
     TRANSPORT_ERRORS,
     SizeLimits,
@@ -159,10 +159,11 @@ class Driver:
             validate: Whether to check the start event against the workflow's schema first.
         """
         schema = None
+        encoding = start_encoding(start_event)  # once: its values may be iterators
         if validate:
-            schema = self.send(endpoints.check_start(workflow_name, start_event))
+            schema = self.send(endpoints.check_start(workflow_name, encoding))
         start = endpoints.start_run(
-            workflow_name, handler_id, start_event, context, blocking=blocking, schema=schema
+            workflow_name, handler_id, encoding, context, blocking=blocking, schema=schema
         )
         poll = endpoints.get_handler(handler_id, must_succeed=blocking)
         return self.exchange(
