@@ -18,6 +18,7 @@ from llama_agents.client import (
 )
 from llama_agents.client._core import limits
 
+from ..support.interruption import ainterrupt
 from ..support.scripted import HEAD, Turn, chunk, frame, response, scripted, stream
 from ..support.server import wait_until_async
 
@@ -104,6 +105,25 @@ async def test_stream_that_cannot_be_connected_raises_when_iterated() -> None:
             await client.send_event("h1", REPLY)
             with pytest.raises(StreamDisconnectedError):
                 await anext(aiter(events))
+
+
+@pytest.mark.parametrize("way", ["a call", "entering"])
+async def test_connecting_that_was_interrupted_is_done_anew(way: str) -> None:
+    async def connect() -> None:
+        if way == "a call":
+            await client.send_event("h1", REPLY)
+        else:
+            await events.__aenter__()
+
+    live = Turn(stream(DONE, end=b""), then="hold")
+    with scripted([Turn(then="hold"), live, SENT]) as script, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        async with WorkflowClient(base_url=script.url) as client:
+            events = client.get_workflow_events("h1", after_sequence="now")
+            await ainterrupt(connect, lambda: script.requests)
+            await connect()
+            assert [event.type async for event in events] == ["StopEvent"]
+    assert ["/events/h1?" in head for head in script.requests][:2] == [True, True]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from llama_agents.client import (
 )
 from llama_agents.client._core import limits
 
+from ..support.interruption import interrupt
 from ..support.scripted import HEAD, Turn, chunk, frame, response, scripted, stream
 from ..support.server import wait_until
 
@@ -103,6 +104,25 @@ def test_stream_that_cannot_be_connected_raises_when_iterated() -> None:
             client.send_event("h1", REPLY)
             with pytest.raises(StreamDisconnectedError):
                 next(iter(events))
+
+
+@pytest.mark.parametrize("way", ["a call", "entering"])
+def test_connecting_that_was_interrupted_is_done_anew(way: str) -> None:
+    def connect() -> None:
+        if way == "a call":
+            client.send_event("h1", REPLY)
+        else:
+            events.__enter__()
+
+    live = Turn(stream(DONE, end=b""), then="hold")
+    with scripted([Turn(then="hold"), live, SENT]) as script, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with SyncWorkflowClient(base_url=script.url) as client:
+            events = client.get_workflow_events("h1", after_sequence="now")
+            interrupt(connect, lambda: script.requests)
+            connect()
+            assert [event.type for event in events] == ["StopEvent"]
+    assert ["/events/h1?" in head for head in script.requests][:2] == [True, True]
 
 
 @pytest.mark.parametrize(

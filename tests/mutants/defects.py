@@ -363,9 +363,9 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     ),
     "an interrupted step costs no budget": Defect(
         replace(
-            "EventStream._events",
-            r"(_is_interrupted = False\n\s*)machine\.interrupted\(\)",
-            r"\1machine.connection_ended(None)",
+            "EventStream._establish",
+            r"(_is_interrupted = False\n\s*)self\._machine\.interrupted\(\)",
+            r"\1self._machine.connection_ended(None)",
         ),
         "tests/_{variant}/test_interruption.py::test_interrupted_step_continues_from_the_cursor",
     ),
@@ -414,6 +414,10 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         replace("EventStream._open", r"machine if ahead is None else .*", "ahead or machine"),
         "tests/_{variant}/test_now.py::"
         "test_stream_that_a_wait_has_connected_keeps_its_own_idle_timeout",
+    ),
+    "a stream that is connected after an interruption stays connected": Defect(
+        drop("EventStream._establish", r"self\._is_interrupted = False"),
+        "tests/_{variant}/test_now.py::test_connecting_that_was_interrupted_is_done_anew",
     ),
     "a call does not wait for long for a stream without a response": Defect(
         drop("EventStream._open", "limits =", "limits = machine"),

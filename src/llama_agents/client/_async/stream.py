@@ -197,9 +197,6 @@ class EventStream:
             if (iterator := self._iterator()) is not None:
                 iterator.started()
             del iterator
-            if self._is_interrupted:
-                self._is_interrupted = False
-                machine.interrupted()
             while (chunks := await self._connect()) is not None:
                 cause = None
                 try:
@@ -239,6 +236,9 @@ class EventStream:
     async def _establish(self, ahead: Ahead | None = None) -> AsyncIterator[bytes] | None:
         self._is_connecting = True
         try:
+            if self._is_interrupted:
+                self._is_interrupted = False
+                self._machine.interrupted()
             while not self._closed:
                 match self._machine.action:
                     case Read():

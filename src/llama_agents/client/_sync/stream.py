@@ -198,9 +198,6 @@ class SyncEventStream:
             if (iterator := self._iterator()) is not None:
                 iterator.started()
             del iterator
-            if self._is_interrupted:
-                self._is_interrupted = False
-                machine.interrupted()
             while (chunks := self._connect()) is not None:
                 cause = None
                 try:
@@ -240,6 +237,9 @@ class SyncEventStream:
     def _establish(self, ahead: Ahead | None = None) -> Iterator[bytes] | None:
         self._is_connecting = True
         try:
+            if self._is_interrupted:
+                self._is_interrupted = False
+                self._machine.interrupted()
             while not self._closed:
                 match self._machine.action:
                     case Read():
