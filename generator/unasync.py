@@ -68,6 +68,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule(r"\barun_in_loop\b", "run_in_loop"),
     Rule(r"\baevent_loop\b", "event_loop"),
     Rule(r"\balock\b", "lock"),
+    Rule(r"\baacquire\b", "acquire"),
     Rule(r"\bacancel_stream\b", "cancel_stream"),
     Rule(r"\bainterrupt\b", "interrupt"),
     Rule(r"\baclosing\b", "closing"),

@@ -16,7 +16,8 @@ from typing import Any
 import anyio
 import pytest
 import trio
-from llama_agents.client import SyncWorkflowClient, WorkflowClient
+from llama_agents.client import MissedEventsWarning, SyncWorkflowClient, WorkflowClient
+from llama_agents.client._core import limits
 
 from ..support.interruption import Interrupt, ainterrupt, interrupt, waits_for_network
 from ..support.scripted import HEAD, Turn, chunk, frame, response, scripted, stream
@@ -183,11 +184,59 @@ def test_call_waits_for_a_connect_that_another_thread_has_begun() -> None:
         reader.start()
         wait_until(lambda: script.requests)
         sender.start()
-        wait_until(lambda: early or _function(sender) == "_connect_early")
+        wait_until(lambda: early or _function(sender) == "acquire")
         release.set()
         reader.join()
         sender.join()
     assert early == [False]
+
+
+def test_call_does_not_wait_for_long_for_a_connect_that_another_thread_has_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "AHEAD_LIMIT", 0.1)
+    release = threading.Event()
+    turns = [Turn(later(release, b"", stream(DONE))), SENT]
+    seen: list[str] = []
+
+    def read() -> None:
+        with pytest.warns(MissedEventsWarning):
+            seen.extend(event.type for event in events)
+
+    with scripted(turns) as script, SyncWorkflowClient(base_url=script.url) as client:
+        events = client.get_workflow_events("h1", after_sequence="now")
+        reader = threading.Thread(target=read)
+        reader.start()
+        wait_until(lambda: script.requests)
+        client.send_event("h1", REPLY)
+        assert reader.is_alive()
+        release.set()
+        reader.join()
+    assert seen == ["StopEvent"]
+
+
+@pytest.mark.anyio
+async def test_call_does_not_wait_for_long_for_a_connect_that_another_task_has_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "AHEAD_LIMIT", 0.1)
+    release = threading.Event()
+
+    async def read() -> None:
+        with pytest.warns(MissedEventsWarning):
+            assert [event.type async for event in events] == ["StopEvent"]
+
+    with scripted([Turn(later(release, b"", stream(DONE))), SENT]) as script:
+        async with (
+            WorkflowClient(base_url=script.url) as client,
+            anyio.create_task_group() as group,
+        ):
+            events = client.get_workflow_events("h1", after_sequence="now")
+            group.start_soon(read)
+            await wait_until_async(lambda: script.requests)
+            with anyio.fail_after(5):
+                await client.send_event("h1", REPLY)
+            release.set()
 
 
 def _function(thread: threading.Thread) -> str:

@@ -48,6 +48,11 @@ def at_exit(test: str) -> str:
 
 CANCELLED: Final = "tests/core/test_pools.py::test_calls_cancelled_at_any_step_leave_the_pool_empty"
 
+PAYLOADS: Final = "tests/core/test_payloads.py"
+HELD_UP: Final = (
+    "tests/_{variant}/test_now.py::test_call_is_not_held_up_by_a_stream_that_cannot_be_connected"
+)
+
 DEFECTS: Final[Mapping[str, Defect]] = {
     # ---------------------------------------------------------------- reading the stream
     "only CR, LF and CRLF end a line": Defect(
@@ -377,9 +382,9 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     ),
     "an interrupted step costs no budget": Defect(
         replace(
-            "EventStream._events",
-            r"(_is_interrupted = False\n\s*)machine\.interrupted\(\)",
-            r"\1machine.connection_ended(None)",
+            "EventStream._establish",
+            r"(_is_interrupted = False\n\s*)self\._machine\.interrupted\(\)",
+            r"\1self._machine.connection_ended(None)",
         ),
         "tests/_{variant}/test_interruption.py::test_interrupted_step_continues_from_the_cursor",
     ),
@@ -412,7 +417,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "test_stream_at_now_is_connected_before_its_run_is_asked_for_anything",
     ),
     "a stream at 'now' that was not connected in time issues a warning": Defect(
-        drop("StreamMachine.restart", "_may_have_missed"),
+        drop("StreamMachine.restart", "overtaken"),
         "tests/_{variant}/test_now.py::test_call_goes_on_if_its_stream_cannot_be_connected",
     ),
     "a stream that a call has connected is closed when it is dropped": Defect(
@@ -421,20 +426,42 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "test_dropped_stream_that_a_call_has_connected_frees_its_connection",
     ),
     "a wait is not held up by the retries of a stream": Defect(
-        never("EventStream._establish", "wait is not None"),
+        replace("Ahead.has_time_for", r" and \(?not .*", ""),
         "tests/_{variant}/test_now.py::test_wait_is_not_held_up_by_the_retries_of_a_stream",
     ),
     "a stream that a wait has connected keeps its idle timeout": Defect(
-        replace("EventStream._open", r"machine if wait is None else .*", "wait or machine"),
+        replace("EventStream._open", r"machine if ahead is None else .*", "ahead or machine"),
         "tests/_{variant}/test_now.py::"
         "test_stream_that_a_wait_has_connected_keeps_its_own_idle_timeout",
+    ),
+    "a stream that is connected after an interruption stays connected": Defect(
+        drop("EventStream._establish", r"self\._is_interrupted = False"),
+        "tests/_{variant}/test_now.py::test_connecting_that_was_interrupted_is_done_anew",
+    ),
+    "a call does not wait for long for a stream without a response": Defect(
+        drop("EventStream._open", "limits =", "limits = machine"),
+        HELD_UP,
+    ),
+    "a call does not wait for a stream that is to be connected later": Defect(
+        returns("Ahead.has_time_for", "True"),
+        HELD_UP,
+    ),
+    "a call does not wait for long for a connect that is under way": Defect(
+        replace("EventStream._connect_early", r"ahead\.remaining\(\)", "30"),
+        "tests/core/test_iteration.py::"
+        "test_call_does_not_wait_for_long_for_a_connect_that_another_thread_has_begun",
+    ),
+    "a stream that a call has not waited for issues a warning": Defect(
+        drop("EventStream._connect_early", "overtaken"),
+        "tests/core/test_iteration.py::"
+        "test_call_does_not_wait_for_long_for_a_connect_that_another_thread_has_begun",
     ),
     "a stream is connected only in its own event loop": Defect(
         always("Driver._connect_early", r"stream\._loop is loop"),
         "tests/core/test_iteration.py::test_stream_at_now_is_not_connected_from_another_loop",
     ),
     "a call waits for a connect that is under way": Defect(
-        always("EventStream._connect_early", "wait is not None"),
+        always("EventStream._connect_early", "is_wait"),
         "tests/core/test_iteration.py::test_call_waits_for_a_connect_that_another_thread_has_begun",
     ),
     "a task cancelled at any moment leaves no socket": Defect(
@@ -776,6 +803,27 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "a secret is not sent as its mask": Defect(
         replace("_find_loss", "is_mask and", "False and"),
         "tests/core/test_payloads.py::test_lost_value_is_named_wherever_it_is_sent",
+    ),
+    "fields of nested models are sent as they are read": Defect(
+        never("event_payload", "_has_aliases"),
+        f"{PAYLOADS}::test_fields_of_nested_models_are_sent_under_the_names_by_which_they_are_read",
+    ),
+    "an alias that is not read is not sent": Defect(
+        always("_as_read", r"is_read\(by_alias\)"),
+        f"{PAYLOADS}::test_fields_of_nested_models_are_sent_under_the_names_by_which_they_are_read",
+    ),
+    "a secret in any kind of sequence is not sent as its mask": Defect(
+        replace("_find_loss", r"Sequence", "(list, tuple)"),
+        "tests/core/test_payloads.py::test_lost_value_is_named_wherever_it_is_sent",
+    ),
+    "the mark of the framework's serializer does not make an envelope a dict of fields": Defect(
+        constant("_MARKS", "frozenset()"),
+        "tests/core/test_payloads.py::test_what_the_framework_writes_for_an_event_is_an_envelope",
+    ),
+    "a start event is read only once": Defect(
+        drop("Driver.start_run", "encoding =", "encoding = start_event"),
+        "tests/_{variant}/test_typed.py::"
+        "test_start_event_that_can_be_read_only_once_is_validated_and_sent",
     ),
     "what the server would ignore in an envelope is not sent": Defect(
         returns("_ignored_keys", "[]"),

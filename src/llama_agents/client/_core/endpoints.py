@@ -31,6 +31,7 @@ from ..protocol import (
 )
 from .limits import Kind
 from .payloads import (
+    StartEncoding,
     StartPayload,
     context_payload,
     encode,
@@ -220,7 +221,9 @@ def get_event_types(name: str, listed: list[EventDeclaration]) -> Operation[Even
     )
 
 
-def check_start(name: str, start_event: StartPayload) -> Operation[Mapping[str, Any]]:
+def check_start(
+    name: str, start_event: StartPayload | StartEncoding
+) -> Operation[Mapping[str, Any]]:
     """Compare a start event with the workflow's schema of it; return the schema."""
     from .._events import builder
 
@@ -286,7 +289,7 @@ class StartOperations:
 def start_run(
     workflow_name: str,
     handler_id: str,
-    start_event: StartPayload,
+    start_event: StartPayload | StartEncoding,
     context: Context | dict[str, Any] | None,
     *,
     blocking: bool,

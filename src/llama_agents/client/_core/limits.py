@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
 import attrs
@@ -13,6 +14,7 @@ CONNECT_LIMIT: Final = 10.0  # s
 ATTEMPT_LIMIT: Final = 15.0  # s, of one attempt of a plain call
 CALL_LIMIT: Final = 45.0  # s, of all attempts of a plain call, with the delays between them
 HEALTH_LIMIT: Final = 5.0  # s, of `is_healthy`
+AHEAD_LIMIT: Final = 15.0  # s, that a call waits for the streams that are connected ahead of it
 
 Kind = Literal["plain call", "health check", "stream", "blocking start"]
 """Kinds of operation, by the time that they may take."""
@@ -66,6 +68,38 @@ class HeadWithin:
         """Return the limits of the next request, given those of its operation."""
         limits = self._machine.limits(operation)
         return attrs.evolve(limits, head=min(limits.head, self._other.limits(operation).head))
+
+
+class Ahead:
+    """The time that a call gives streams to be connected ahead of it.
+
+    Args:
+        clock: The monotonic clock.
+        wait: The machine of the wait that the call belongs to, which has a deadline of its own and
+            is not held up by the delays between attempts; None for a call outside a wait.
+
+    Attributes:
+        is_wait: Whether the call belongs to a wait.
+    """
+
+    def __init__(self, clock: Callable[[], float], wait: Limiting | None = None) -> None:
+        self.is_wait = wait is not None
+        self._clock = clock
+        self._wait = wait
+        self._deadline = clock() + AHEAD_LIMIT
+
+    def remaining(self) -> float:
+        """Return the seconds that are left."""
+        return max(0.0, self._deadline - self._clock())
+
+    def has_time_for(self, delay: float) -> bool:
+        """Return whether there is time for an attempt after a delay."""
+        return delay < self.remaining() and not (self.is_wait and delay)
+
+    def limits(self, operation: Limits) -> Limits:
+        """Return the limits of the next request: the operation's, with less time for the head."""
+        limits = operation if self._wait is None else self._wait.limits(operation)
+        return attrs.evolve(limits, head=min(limits.head, self.remaining()))
 
 
 def limits_of(kind: Kind, chosen: httpx.Timeout | None) -> Limits:

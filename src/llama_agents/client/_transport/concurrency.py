@@ -131,6 +131,21 @@ def lock() -> Any:
     return threading.RLock()
 
 
+async def aacquire(lock: Any, seconds: float) -> bool:
+    """Acquire a lock; return False if that has not succeeded within some seconds."""
+    import anyio
+
+    with anyio.move_on_after(seconds):
+        await lock.acquire()
+        return True
+    return False
+
+
+def acquire(lock: Any, seconds: float) -> bool:
+    """Acquire a lock; return False if that has not succeeded within some seconds."""
+    return bool(lock.acquire(timeout=seconds))
+
+
 async def aexhaust(source: Any) -> None:
     """Let an async generator, and those that it iterates over, run to their ends without waiting.
 
