@@ -14,11 +14,11 @@ from .._core.actions import Finished, Read, Retry
 from .._core.history import HistoryMachine
 from .._core.limits import HeadWithin
 from .._core.policy import TRANSPORT_ERRORS
-from .._core.stream import StreamMachine
+from .._core.stream import ERROR_BODY_SECONDS, StreamMachine
 from .._core.wait import Wait
 from .._process import keep_forever, watch
 from .._transport.concurrency import aevent_loop, alock, arun_in_loop, asleep
-from .._transport.connection import aclose_response, shutdown_socket
+from .._transport.connection import aclose_response, alimit_body, shutdown_socket
 from .._transport.http2 import acancel_stream, is_shared
 from .._transport.iteration import AsyncEventIterator, is_running
 from ..errors import Cursor, WorkflowClientError
@@ -234,6 +234,7 @@ class EventStream:
 
     async def _establish(self, wait: Wait | None = None) -> AsyncIterator[bytes] | None:
         self._is_connecting = True
+        has_tried = False
         try:
             while not self._closed:
                 match self._machine.action:
@@ -245,8 +246,11 @@ class EventStream:
                         break
                     case Retry() as retry:
                         await self._disconnect()
-                        if wait is not None and retry.delay:
+                        if wait is not None and (
+                            retry.delay or (has_tried and wait.remaining() <= 0)
+                        ):
                             return None
+                        has_tried = True
                         await self._sleep(retry)
                         await self._open(wait)
             await self._disconnect()
@@ -283,6 +287,8 @@ class EventStream:
         reader = machine.error_body_reader(response)
         if reader is not None:
             # A status without its whole body still tells what to do.
+            left = ERROR_BODY_SECONDS if wait is None else wait.remaining()
+            alimit_body(response, min(left, ERROR_BODY_SECONDS))
             with suppress(*TRANSPORT_ERRORS):
                 async for chunk in chunks:
                     if reader.receive(chunk):

@@ -15,11 +15,11 @@ from .._core.actions import Finished, Read, Retry
 from .._core.history import HistoryMachine
 from .._core.limits import HeadWithin
 from .._core.policy import TRANSPORT_ERRORS
-from .._core.stream import StreamMachine
+from .._core.stream import ERROR_BODY_SECONDS, StreamMachine
 from .._core.wait import Wait
 from .._process import keep_forever, watch
 from .._transport.concurrency import event_loop, lock, run_in_loop, sleep
-from .._transport.connection import close_response, shutdown_socket
+from .._transport.connection import close_response, limit_body, shutdown_socket
 from .._transport.http2 import cancel_stream, is_shared
 from .._transport.iteration import EventIterator, is_running
 from ..errors import Cursor, WorkflowClientError
@@ -235,6 +235,7 @@ class SyncEventStream:
 
     def _establish(self, wait: Wait | None = None) -> Iterator[bytes] | None:
         self._is_connecting = True
+        has_tried = False
         try:
             while not self._closed:
                 match self._machine.action:
@@ -246,8 +247,11 @@ class SyncEventStream:
                         break
                     case Retry() as retry:
                         self._disconnect()
-                        if wait is not None and retry.delay:
+                        if wait is not None and (
+                            retry.delay or (has_tried and wait.remaining() <= 0)
+                        ):
                             return None
+                        has_tried = True
                         self._sleep(retry)
                         self._open(wait)
             self._disconnect()
@@ -284,6 +288,8 @@ class SyncEventStream:
         reader = machine.error_body_reader(response)
         if reader is not None:
             # A status without its whole body still tells what to do.
+            left = ERROR_BODY_SECONDS if wait is None else wait.remaining()
+            limit_body(response, min(left, ERROR_BODY_SECONDS))
             with suppress(*TRANSPORT_ERRORS):
                 for chunk in chunks:
                     if reader.receive(chunk):
