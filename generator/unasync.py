@@ -61,6 +61,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule(r"\basend\b", "send"),
     Rule(r"\baread\b", "read"),
     Rule(r"\baclose_response\b", "close_response"),
+    Rule(r"\balimit_body\b", "limit_body"),
     Rule(r"\bacall\b", "call"),
     Rule(r"\baclose_at_exit\b", "close_at_exit"),
     Rule(r"\bafor_each\b", "for_each"),

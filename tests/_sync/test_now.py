@@ -6,7 +6,8 @@ from __future__ import annotations
 import gc
 import time
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from llama_agents.client import (
     NotFoundError,
     StreamDisconnectedError,
     SyncWorkflowClient,
+    WaitTimeoutError,
 )
 from llama_agents.client._core import limits
 
@@ -26,6 +28,7 @@ from ..support.server import wait_until
 DONE = frame(9, "StopEvent")
 REPLY = {"type": "ResponseEvent", "value": {"response": "Ada"}}
 SENT = Turn(response("200 OK", b'{"status": "sent"}'))
+ERROR = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 100000\r\n\r\n"
 GONE = Turn(response("404 Not Found", b'{"detail": "gone"}'))
 
 CALLS: dict[str, Callable[[SyncWorkflowClient], Awaitable[Any]]] = {
@@ -160,6 +163,34 @@ def test_wait_is_not_held_up_by_the_retries_of_a_stream() -> None:
                 client.wait_for_handler("h1", timeout=5)
             with pytest.warns(MissedEventsWarning):
                 assert [event.type for event in events] == ["StopEvent"]
+
+
+STALLED: dict[str, bytes | Callable[[], Iterable[bytes]]] = {
+    "silent": b"",
+    "silent body of an error": ERROR,
+    "slow body of an error": lambda: chain([ERROR], endless_bytes()),
+}
+
+
+def endless_bytes() -> Iterator[bytes]:
+    while True:
+        time.sleep(0.01)
+        yield b"x"
+
+
+@pytest.mark.parametrize("data", STALLED.values(), ids=STALLED)
+def test_wait_ends_in_time_although_its_stream_cannot_be_connected(
+    data: bytes | Callable[[], Iterable[bytes]],
+) -> None:
+    with scripted([Turn(data, then="hold")]) as script:
+        with SyncWorkflowClient(base_url=script.url) as client:
+            events = client.get_workflow_events("h1", after_sequence="now")
+            started = time.monotonic()
+            with pytest.raises(WaitTimeoutError):
+                client.wait_for_handler("h1", timeout=0.3)
+            assert time.monotonic() - started < 0.8
+            assert events.last_sequence == "now"
+    assert len(script.requests) == 2  # the stream and a poll
 
 
 def test_stream_that_a_wait_has_connected_keeps_its_own_idle_timeout() -> None:

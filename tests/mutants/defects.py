@@ -701,8 +701,28 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         constant("MAX_WRITE", "10 ** 9"),
         "tests/core/test_limits.py::test_upload_that_is_read_too_slowly_ends_at_its_limit",
     ),
+    "a wait does not wait for the body of its stream's error": Defect(
+        returns("connection.limit_body", "None"),
+        "tests/_sync/test_now.py::test_wait_ends_in_time_although_its_stream_cannot_be_connected",
+    ),
+    "an async wait does not wait for the body of its stream's error": Defect(
+        returns("connection.alimit_body", "None"),
+        "tests/_async/test_now.py::test_wait_ends_in_time_although_its_stream_cannot_be_connected",
+    ),
+    "a body ends with its compressed data": Defect(
+        returns("_PieceStream._is_past_end", "False"),
+        "tests/core/test_decompression.py::test_body_ends_with_its_compressed_data",
+    ),
+    "a proxy has a usable address": Defect(
+        never("_check_proxies", r"problem := problem_of"),
+        "tests/core/test_settings.py::test_environment_variable_that_httpx_cannot_use_is_named",
+    ),
+    "a URL that is too long is a ValueError": Defect(
+        replace("Operation.request", r"except httpx\.InvalidURL", "except httpx.CookieConflict"),
+        "tests/_{variant}/test_requests.py::test_url_that_is_too_long_for_httpx_is_rejected",
+    ),
     "a timeout of zero polls once": Defect(
-        replace("Wait.limits", r"max\(.*LAST_POLL\)", "self._remaining()"),
+        replace("Wait.limits", r"max\(.*LAST_POLL\)", "self.remaining()"),
         "tests/_{variant}/test_client.py::test_wait_with_zero_timeout_polls_once",
     ),
     # ---------------------------------------------------------------- processes

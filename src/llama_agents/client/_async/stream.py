@@ -14,10 +14,10 @@ from .._core.actions import Finished, Read, Retry
 from .._core.history import HistoryMachine
 from .._core.limits import Ahead, HeadWithin
 from .._core.policy import TRANSPORT_ERRORS
-from .._core.stream import StreamMachine
+from .._core.stream import ERROR_BODY_SECONDS, StreamMachine
 from .._process import keep_forever, watch
 from .._transport.concurrency import aacquire, aevent_loop, alock, arun_in_loop, asleep
-from .._transport.connection import aclose_response, shutdown_socket
+from .._transport.connection import aclose_response, alimit_body, shutdown_socket
 from .._transport.http2 import acancel_stream, is_shared
 from .._transport.iteration import AsyncEventIterator, is_running
 from ..errors import Cursor, WorkflowClientError
@@ -235,6 +235,7 @@ class EventStream:
 
     async def _establish(self, ahead: Ahead | None = None) -> AsyncIterator[bytes] | None:
         self._is_connecting = True
+        has_tried = False
         try:
             if self._is_interrupted:
                 self._is_interrupted = False
@@ -249,8 +250,10 @@ class EventStream:
                         break
                     case Retry() as retry:
                         await self._disconnect()
-                        if ahead is not None and not ahead.has_time_for(retry.delay):
+                        is_first = not (has_tried or retry.delay)
+                        if not (ahead is None or is_first or ahead.has_time_for(retry.delay)):
                             return None
+                        has_tried = True
                         await self._sleep(retry)
                         await self._open(ahead)
             await self._disconnect()
@@ -287,6 +290,8 @@ class EventStream:
         reader = machine.error_body_reader(response)
         if reader is not None:
             # A status without its whole body still tells what to do.
+            left = ERROR_BODY_SECONDS if ahead is None else ahead.remaining()
+            alimit_body(response, min(left, ERROR_BODY_SECONDS))
             with suppress(*TRANSPORT_ERRORS):
                 async for chunk in chunks:
                     if reader.receive(chunk):

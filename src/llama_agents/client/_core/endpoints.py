@@ -93,7 +93,8 @@ class Operation(Generic[T]):
             timeout: Its timeouts.
 
         Raises:
-            ValueError: The client has no complete base URL, or one with a query.
+            ValueError: The client has no complete base URL, or one with a query; or the URL of the
+                request is too long.
         """
         if not client.base_url.scheme:
             raise ValueError("httpx_client has no base_url: set it to the URL of the server")
@@ -102,14 +103,17 @@ class Operation(Generic[T]):
             raise ValueError(
                 "the base_url of httpx_client has a query: pass it to that client as params="
             )
-        return client.build_request(
-            self.method,
-            self.path,
-            params=self.params,
-            headers=self.headers,
-            content=self.content,
-            timeout=timeout,
-        )
+        try:
+            return client.build_request(
+                self.method,
+                self.path,
+                params=self.params,
+                headers=self.headers,
+                content=self.content,
+                timeout=timeout,
+            )
+        except httpx.InvalidURL as error:  # which is no ValueError
+            raise ValueError(f"{self.name} has no usable URL: {error}") from None
 
 
 def _operation(

@@ -57,6 +57,14 @@ class Limiting(Protocol):
         ...
 
 
+class Waiting(Limiting, Protocol):
+    """A machine with a deadline."""
+
+    def remaining(self) -> float:
+        """Return the seconds until the deadline."""
+        ...
+
+
 @attrs.frozen
 class HeadWithin:
     """Limits the heads of a machine's responses by another machine, but not their bodies."""
@@ -82,7 +90,7 @@ class Ahead:
         is_wait: Whether the call belongs to a wait.
     """
 
-    def __init__(self, clock: Callable[[], float], wait: Limiting | None = None) -> None:
+    def __init__(self, clock: Callable[[], float], wait: Waiting | None = None) -> None:
         self.is_wait = wait is not None
         self._clock = clock
         self._wait = wait
@@ -90,7 +98,8 @@ class Ahead:
 
     def remaining(self) -> float:
         """Return the seconds that are left."""
-        return max(0.0, self._deadline - self._clock())
+        left = self._deadline - self._clock()
+        return max(0.0, left if self._wait is None else min(left, self._wait.remaining()))
 
     def has_time_for(self, delay: float) -> bool:
         """Return whether there is time for an attempt after a delay."""

@@ -15,10 +15,10 @@ from .._core.actions import Finished, Read, Retry
 from .._core.history import HistoryMachine
 from .._core.limits import Ahead, HeadWithin
 from .._core.policy import TRANSPORT_ERRORS
-from .._core.stream import StreamMachine
+from .._core.stream import ERROR_BODY_SECONDS, StreamMachine
 from .._process import keep_forever, watch
 from .._transport.concurrency import acquire, event_loop, lock, run_in_loop, sleep
-from .._transport.connection import close_response, shutdown_socket
+from .._transport.connection import close_response, limit_body, shutdown_socket
 from .._transport.http2 import cancel_stream, is_shared
 from .._transport.iteration import EventIterator, is_running
 from ..errors import Cursor, WorkflowClientError
@@ -236,6 +236,7 @@ class SyncEventStream:
 
     def _establish(self, ahead: Ahead | None = None) -> Iterator[bytes] | None:
         self._is_connecting = True
+        has_tried = False
         try:
             if self._is_interrupted:
                 self._is_interrupted = False
@@ -250,8 +251,10 @@ class SyncEventStream:
                         break
                     case Retry() as retry:
                         self._disconnect()
-                        if ahead is not None and not ahead.has_time_for(retry.delay):
+                        is_first = not (has_tried or retry.delay)
+                        if not (ahead is None or is_first or ahead.has_time_for(retry.delay)):
                             return None
+                        has_tried = True
                         self._sleep(retry)
                         self._open(ahead)
             self._disconnect()
@@ -288,6 +291,8 @@ class SyncEventStream:
         reader = machine.error_body_reader(response)
         if reader is not None:
             # A status without its whole body still tells what to do.
+            left = ERROR_BODY_SECONDS if ahead is None else ahead.remaining()
+            limit_body(response, min(left, ERROR_BODY_SECONDS))
             with suppress(*TRANSPORT_ERRORS):
                 for chunk in chunks:
                     if reader.receive(chunk):
