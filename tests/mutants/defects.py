@@ -495,7 +495,8 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     ),
     "a signal before a response is closed leaves no entry in the pool": Defect(
         drop("connection.close_response", r"stream\.close"),
-        "tests/core/test_pools.py::test_call_interrupted_at_any_line_leaves_the_pool_empty",
+        "tests/core/test_interrupts.py::"
+        "test_exception_of_signal_handler_before_a_response_is_closed_leaves_no_entry_in_the_pool",
     ),
     # ---------------------------------------------------------------- transport failures
     "what the libraries below httpx raise is a transport failure": Defect(
