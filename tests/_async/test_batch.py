@@ -246,6 +246,7 @@ async def test_batch_waits_for_unreachable_server(
     monkeypatch: pytest.MonkeyPatch, responses: list[Any]
 ) -> None:
     monkeypatch.setattr(start, "CALL_RETRIES", 0)
+    monkeypatch.setattr(start, "LOST_START_RETRIES", 0)
     left = list(responses)
     (result,) = [r async for r in replies_in_turn(left).map_workflow("w", [{}])]
     assert result.error is None
