@@ -201,7 +201,8 @@ async def test_closing_from_another_task_ends_only_its_loop_on_http2() -> None:
     assert seen == {"h1": ["Tick"], "h2": ["Tick", "StopEvent"]}
 
 
-def test_closing_from_another_thread_ends_only_its_loop_on_http2() -> None:
+@pytest.mark.parametrize("ignored", [0, 2], ids=["woken_at_once", "woken_late"])
+def test_closing_from_another_thread_ends_only_its_loop_on_http2(ignored: int) -> None:
     seen: dict[str, list[str]] = {"h1": [], "h2": []}
 
     def read(events: SyncEventStream) -> None:
@@ -220,6 +221,7 @@ def test_closing_from_another_thread_ends_only_its_loop_on_http2() -> None:
             # In httpcore, a thread that reads for all others may take the lock again and again.
             wait_until(lambda: seen[events.handler_id] or server.send_comments())  # noqa: B023
         wait_until(lambda: all(map(waits_for_network, readers)))
+        server.ignored_pings = ignored
         streams[0].close()
         readers[0].join(5)
         assert not readers[0].is_alive()

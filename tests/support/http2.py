@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import attrs
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import RequestReceived, StreamReset
+from h2.events import PingReceived, RequestReceived, StreamReset
 
 from .scripted import frame
 
@@ -24,12 +24,14 @@ class Http2Server:
         connections: The number of connections so far.
         open: The IDs of the open streams, in the order of their requests.
         reset: The IDs of the streams that the client has reset.
+        ignored_pings: The number of pings still to be left unanswered.
     """
 
     url: str
     connections: int = 0
     open: list[int] = attrs.field(factory=list)
     reset: list[int] = attrs.field(factory=list)
+    ignored_pings: int = 0
     _socket: socket.socket | None = None
     _state: H2Connection | None = None
     _lock: threading.Lock = attrs.field(factory=threading.Lock)
@@ -67,6 +69,9 @@ class Http2Server:
                             case StreamReset(stream_id=int(stream)):
                                 self.open.remove(stream)
                                 self.reset.append(stream)
+                            case PingReceived() if self.ignored_pings:
+                                self.ignored_pings -= 1
+                                state.clear_outbound_data_buffer()
                     connection.sendall(state.data_to_send())
 
     def shut_down(self) -> None:

@@ -7,10 +7,15 @@ anything arrives, such as the answer to a ping.
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import Any
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
 
 import httpx
+
+PING_PAUSES: Final = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)  # s, after each ping
+PATIENCE: Final = 0.002  # s, long enough for a waiting thread to wake
 
 
 def is_shared(response: httpx.Response) -> bool:
@@ -30,8 +35,40 @@ def cancel_stream(response: httpx.Response) -> None:
     """Reset the stream of a response, whose reader then fails and closes it."""
     body = _reset(response)
     if body is not None:
-        with suppress(Exception):  # a broken connection, which the reader notices as well
-            body._connection._write_outgoing_data(body._request)
+        # It may fail on a broken connection, which the reader notices as well.
+        with suppress(Exception), _patience(body._connection):
+            for pause in PING_PAUSES:
+                body._connection._write_outgoing_data(body._request)
+                time.sleep(pause)
+                if body._closed:
+                    break
+                body._connection._h2_state.ping(bytes(8))
+
+
+class _PatientLock:
+    # Locks of threads are not fair: who reads for all others takes httpcore's read lock again
+    # before the others have woken, and then holds it until more arrives.
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __enter__(self) -> None:
+        time.sleep(PATIENCE)
+        self.inner.__enter__()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.inner.__exit__(*exc_info)
+
+
+@contextmanager
+def _patience(connection: Any) -> Iterator[None]:
+    """Let those who already wait to read from a connection go first."""
+    lock = connection._read_lock
+    inner = lock.inner if isinstance(lock, _PatientLock) else lock  # two streams are cancelled
+    connection._read_lock = _PatientLock(inner)
+    try:
+        yield
+    finally:
+        connection._read_lock = inner
 
 
 def _reset(response: httpx.Response) -> Any:
