@@ -12,7 +12,8 @@ import httpx
 from .._core import endpoints
 from .._core.batch import BatchState, is_asynchronous, length
 from .._core.batch_results import MapProgress, MapResult
-from .._core.checkpoint import ensure_same_run, read_checkpoint
+from .._core.checkpoint import books_of, ensure_same_run, read_checkpoint
+from .._core.interaction import Books
 from .._core.logs import RUNS
 from .._core.policy import DEFAULT_MAX_SIZE, SizeLimits
 from .._core.start import new_handler_id
@@ -353,7 +354,14 @@ class WorkflowClient:
         handler = await self.run_workflow_nowait(
             workflow_name, handler_id, start_event, context, validate=validate
         )
-        return WorkflowRun(self._driver, handler.handler_id, run_id=handler.run_id, is_new=True)
+        return WorkflowRun(
+            self._driver,
+            handler.handler_id,
+            run_id=handler.run_id,
+            workflow_name=workflow_name,
+            books=Books(),
+            is_new=True,
+        )
 
     def get_run(self, handler_id: str) -> WorkflowRun:
         """Return a handle on a run that was started before. Nothing is sent.
@@ -389,7 +397,13 @@ class WorkflowClient:
             sequence,
             extra={"handler_id": handler_id, "last_sequence": sequence},
         )
-        return WorkflowRun(self._driver, handler_id, run_id=known["run_id"], sequence=sequence)
+        return WorkflowRun(
+            self._driver,
+            handler_id,
+            run_id=known["run_id"],
+            sequence=sequence,
+            books=books_of(known),
+        )
 
     def map_workflow(
         self,

@@ -112,10 +112,15 @@ class Driver:
             if stream._loop is loop:  # in another its connection would be of no use
                 await stream._connect_early(wait)
 
-    async def send(self, operation: Operation[T]) -> T:
-        """Send an operation, with retries where that is safe; return its result."""
+    async def send(self, operation: Operation[T], within: float | None = None) -> T:
+        """Send an operation, with retries where that is safe; return its result.
+
+        Args:
+            operation: What to send.
+            within: Seconds for all attempts, if that is less than the operation's own limit.
+        """
         await self._connect_early(operation)
-        call: Exchange[T] = Call(operation, self.time)
+        call: Exchange[T] = Call(operation, self.time, within)
         return await self.exchange(call)
 
     async def exchange(self, exchange: Exchange[T]) -> T:

@@ -19,6 +19,7 @@ The only state is the retry budget. Guarantees:
 
 from __future__ import annotations
 
+import math
 from typing import Any, Generic, Protocol, TypeVar
 
 import httpx
@@ -62,10 +63,19 @@ class Exchange(Limiting, Protocol[T]):
 
 
 class Call(Generic[T]):
-    """The machine of a plain call."""
+    """The machine of a plain call.
 
-    def __init__(self, operation: Operation[T], time: TimeSource) -> None:
+    Args:
+        operation: What to send.
+        time: The source of time and randomness.
+        within: Seconds for all attempts, if that is less than the operation's own limit.
+    """
+
+    def __init__(
+        self, operation: Operation[T], time: TimeSource, within: float | None = None
+    ) -> None:
         self._operation = operation
+        self._within = math.inf if within is None else within
         self._is_health_check = operation.kind == "health check"
         self._budget = RetryBudget(
             1 if self._is_health_check else CALL_RETRIES,
@@ -81,7 +91,7 @@ class Call(Generic[T]):
 
     def limits(self, operation: Limits) -> Limits:
         """Return the limits of the next request: the operation's, within the total."""
-        self._budget.limit_time(operation.total)
+        self._budget.limit_time(min(operation.total, self._within))
         return operation.within(self._budget.remaining())
 
     def receive(self, response: httpx.Response) -> Retry | Finished[T]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
 import attrs
 import httpx
+
+from ..errors import WaitTimeoutError
 
 IDLE_LIMIT: Final = 45.0  # s without a byte; the server's heartbeat is 25 s
 CONNECT_LIMIT: Final = 10.0  # s
@@ -45,6 +48,42 @@ class Limits:
         return attrs.evolve(
             self, timeout=httpx.Timeout(**phases), head=min(self.head, seconds), whole=seconds
         )
+
+
+@attrs.frozen
+class Deadline:
+    """The time that the caller gives a whole conversation with a run.
+
+    Attributes:
+        handler_id: ID of the run.
+        timeout: Seconds from now on, or None for no limit.
+        begin: When it began, on the clock.
+    """
+
+    handler_id: str
+    timeout: float | None
+    _clock: Callable[[], float]
+    begin: float = attrs.field(init=False)
+
+    @begin.default
+    def _now(self) -> float:
+        return self._clock()
+
+    def remaining(self) -> float | None:
+        """Return the seconds that are left, or None if there is no limit."""
+        if self.timeout is None:
+            return None
+        return max(self.begin + self.timeout - self._clock(), 0.0)
+
+    def check(self) -> None:
+        """Raise ``WaitTimeoutError`` if no time is left."""
+        if self.remaining() == 0.0:
+            raise self.error()
+
+    def error(self) -> WaitTimeoutError:
+        """Return the error for a run that is still running at the deadline."""
+        assert self.timeout is not None
+        return WaitTimeoutError(self.handler_id, self.timeout)
 
 
 class Limiting(Protocol):

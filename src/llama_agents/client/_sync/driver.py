@@ -113,10 +113,15 @@ class Driver:
             if stream._loop is loop:  # in another its connection would be of no use
                 stream._connect_early(wait)
 
-    def send(self, operation: Operation[T]) -> T:
-        """Send an operation, with retries where that is safe; return its result."""
+    def send(self, operation: Operation[T], within: float | None = None) -> T:
+        """Send an operation, with retries where that is safe; return its result.
+
+        Args:
+            operation: What to send.
+            within: Seconds for all attempts, if that is less than the operation's own limit.
+        """
         self._connect_early(operation)
-        call: Exchange[T] = Call(operation, self.time)
+        call: Exchange[T] = Call(operation, self.time, within)
         return self.exchange(call)
 
     def exchange(self, exchange: Exchange[T]) -> T:

@@ -28,6 +28,7 @@ from .._process import keep_forever
 
 __all__ = [
     "acall",
+    "acall_within",
     "aclose_at_exit",
     "aevent_loop",
     "aexhaust",
@@ -38,6 +39,7 @@ __all__ = [
     "arun_shielded",
     "asleep",
     "call",
+    "call_within",
     "close_at_exit",
     "current_loop",
     "event_loop",
@@ -198,6 +200,24 @@ async def acall(function: Callable[..., Any], *arguments: Any) -> Any:
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function of the caller's."""
     return function(*arguments)
+
+
+async def acall_within(
+    seconds: float | None, expired: Callable[[], Exception], function: Callable[..., Any]
+) -> Any:
+    """Call a function of the caller's; raise what ``expired`` returns if it takes longer."""
+    import anyio
+
+    with anyio.move_on_after(seconds):
+        return await acall(function)
+    raise expired()
+
+
+def call_within(
+    seconds: float | None, expired: Callable[[], Exception], function: Callable[..., Any]
+) -> Any:
+    """Call a function of the caller's, which nothing can interrupt."""
+    return function()
 
 
 def aiterate(source: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
