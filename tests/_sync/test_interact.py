@@ -4,19 +4,27 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
+import httpx
 import pytest
 from examples.chaos_proxy import Fault, chaos
 from llama_agents.client import (
     EventEnvelopeWithMetadata,
     NotFoundError,
     SyncWorkflowClient,
+    SyncWorkflowRun,
     UnansweredRequestError,
+    WaitTimeoutError,
     WorkflowFailedError,
 )
+from llama_agents.client._async import run as run_module
+from llama_agents.client._core import interaction
+from llama_agents.client._core.interaction import RequestState
 from workflows.events import Event, InputRequiredEvent
 
+from ..support.scripted import Turn, scripted
 from ..support.workflows import OutEvent, RequestEvent, ResponseEvent
 
 
@@ -188,6 +196,99 @@ def test_interact_raises_for_request_without_answer(
         assert (run.interact({RequestEvent: Person()}))["output"].startswith("Hello")
 
 
+def test_answer_is_dropped_if_the_run_no_longer_needs_it(
+    server_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("interview", {"n": 2})
+        other = client.get_run(run.handler_id)
+
+        def is_slower(event: RequestEvent) -> ResponseEvent:
+            if event.prompt == "0":
+                other.send(ResponseEvent(response="from elsewhere"))
+                next_question(other)
+            return ResponseEvent(response=f"to {event.prompt}")
+
+        with caplog.at_level(logging.INFO, "llama_agents.client.runs"):
+            result = run.interact({RequestEvent: is_slower}, OutEvent)
+    assert result.output == "from elsewhere,to 1"
+    assert "no longer waits for an answer to RequestEvent" in caplog.text
+
+
+def next_question(run: SyncWorkflowRun) -> None:
+    for event in run.events(after_sequence=-1):
+        if event.type == "RequestEvent" and event.value["prompt"] == "1":
+            return
+
+
+def test_events_read_by_hand_leave_requests_open(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("human")
+        for event in run.events():
+            if event.type == "RequestEvent":
+                break
+        kept = json.loads(json.dumps(run.checkpoint()))
+        for handle in (client.resume(kept), run):
+            with pytest.raises(KeyboardInterrupt):
+                handle.interact({RequestEvent: Person(interrupted_at="What is your name?")})
+        assert (run.interact({RequestEvent: Person()}))["output"].startswith("Hello")
+
+
+def test_request_is_asked_although_the_run_is_never_still(
+    server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "HISTORY_GAP", 30.0)
+    monkeypatch.setattr(run_module, "HISTORY_LIMIT", 0.2)
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("restless")
+        result = client.get_run(run.handler_id).interact({RequestEvent: Person()}, OutEvent)
+    assert result.output == "to busy"
+
+
+def test_answer_that_no_step_takes_is_an_error(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("human")
+        with pytest.raises(UnansweredRequestError, match="a RequestEvent; the workflow takes Resp"):
+            run.interact({RequestEvent: lambda event: event})
+        assert (run.interact({RequestEvent: Person()}))["output"].startswith("Hello")
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3])
+def test_interact_ends_at_its_timeout(server_url: str, seconds: float) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("count", {"n": 1000, "pause": 0.01})
+        with pytest.raises(WaitTimeoutError) as error:
+            run.interact({}, timeout=seconds)
+        assert (error.value.handler_id, error.value.timeout) == (run.handler_id, seconds)
+        assert run.status() == "running"
+        run.cancel()
+
+
+def test_interact_ends_at_its_timeout_although_the_server_is_silent() -> None:
+    with scripted([Turn(b"", then="hold")]) as script:
+        with SyncWorkflowClient(base_url=script.url) as client:
+            with pytest.raises(WaitTimeoutError):
+                client.get_run("h1").interact({}, timeout=0.3)
+
+
+def test_lost_answer_that_the_run_does_not_take_is_raised(
+    server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interaction, "_PATIENCE", {RequestState.SENT: 30.0, RequestState.LOST: 0.2})
+
+    def plan(request: Any) -> Fault:
+        return Fault(lose="before" if request.line.startswith("POST /events/") else None)
+
+    with chaos(server_url, plan) as proxy:
+        with SyncWorkflowClient(base_url=proxy.url) as client:
+            run = client.start("human")
+            with pytest.raises(httpx.RemoteProtocolError):
+                run.interact({RequestEvent: Person()})
+    with SyncWorkflowClient(base_url=server_url) as client:
+        resumed = client.resume(run.checkpoint())
+        assert (resumed.interact({RequestEvent: Person()}))["output"].startswith("Hello")
+
+
 def test_interact_ignores_unanswered_request_if_told_so(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("interview", {"n": 2})
@@ -225,6 +326,7 @@ def test_interact_raises_not_found_for_unknown_run(server_url: str) -> None:
         ({RequestEvent: "Ada"}, {}, TypeError),
         ({RequestEvent: print, type("RequestEvent", (Event,), {}): print}, {}, ValueError),
         ({}, {"unanswered": "leave"}, ValueError),
+        ({}, {"on_uncertain": "guess"}, ValueError),
     ],
 )
 def test_interact_rejects_bad_arguments_before_sending(

@@ -126,9 +126,9 @@ class Books(BaseModel, frozen=True):
     """
 
     seen: int = -1
-    open: Sequence[int] = ()
+    open: tuple[int, ...] = ()
     answered: Mapping[int, str] = {}
-    uncertain: Sequence[int] = ()
+    uncertain: tuple[int, ...] = ()
 
     @property
     def begin(self) -> int:
@@ -192,9 +192,9 @@ class Interaction:
         doubtful = [e for e in waiting if e.is_uncertain or e.state is RequestState.LOST]
         return Books(
             seen=max(self.last, known.seen),
-            open=[*(each.sequence for each in waiting), *self._later(known.open)],
+            open=(*(each.sequence for each in waiting), *self._later(known.open)),
             answered={**sent, **{n: known.answered[n] for n in self._later(known.answered)}},
-            uncertain=[*(each.sequence for each in doubtful), *self._later(known.uncertain)],
+            uncertain=(*(each.sequence for each in doubtful), *self._later(known.uncertain)),
         )
 
     @property
