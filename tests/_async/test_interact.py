@@ -25,7 +25,7 @@ from workflows.events import Event, InputRequiredEvent
 from examples.chaos_proxy import Fault, chaos
 
 from ..support.scripted import Turn, scripted
-from ..support.workflows import OutEvent, RequestEvent, ResponseEvent
+from ..support.workflows import OutEvent, RequestEvent, ResponseEvent, Tick
 
 pytestmark = pytest.mark.anyio
 
@@ -255,8 +255,10 @@ async def test_request_is_asked_although_the_run_is_never_still(
 async def test_answer_that_no_step_takes_is_an_error(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("human")
-        with pytest.raises(UnansweredRequestError, match="a RequestEvent; the workflow takes Resp"):
-            await run.interact({RequestEvent: lambda event: event})
+        with pytest.raises(
+            UnansweredRequestError, match="a Tick; the workflow takes ResponseEvent"
+        ):
+            await run.interact({RequestEvent: lambda event: Tick(n=1)})
         assert (await run.interact({RequestEvent: Person()}))["output"].startswith("Hello")
 
 

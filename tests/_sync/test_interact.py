@@ -25,7 +25,7 @@ from llama_agents.client._core.interaction import RequestState
 from workflows.events import Event, InputRequiredEvent
 
 from ..support.scripted import Turn, scripted
-from ..support.workflows import OutEvent, RequestEvent, ResponseEvent
+from ..support.workflows import OutEvent, RequestEvent, ResponseEvent, Tick
 
 
 class Person:
@@ -248,8 +248,10 @@ def test_request_is_asked_although_the_run_is_never_still(
 def test_answer_that_no_step_takes_is_an_error(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("human")
-        with pytest.raises(UnansweredRequestError, match="a RequestEvent; the workflow takes Resp"):
-            run.interact({RequestEvent: lambda event: event})
+        with pytest.raises(
+            UnansweredRequestError, match="a Tick; the workflow takes ResponseEvent"
+        ):
+            run.interact({RequestEvent: lambda event: Tick(n=1)})
         assert (run.interact({RequestEvent: Person()}))["output"].startswith("Hello")
 
 
