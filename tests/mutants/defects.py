@@ -46,6 +46,14 @@ def at_exit(test: str) -> str:
     return f"tests/core/test_exit.py::{test}"
 
 
+def interacts(test: str) -> str:
+    return f"tests/_{{variant}}/test_interact.py::{test}"
+
+
+def interaction(test: str) -> str:
+    return f"tests/core/test_interaction.py::{test}"
+
+
 CANCELLED: Final = "tests/core/test_pools.py::test_calls_cancelled_at_any_step_leave_the_pool_empty"
 
 DEFECTS: Final[Mapping[str, Defect]] = {
@@ -817,24 +825,92 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         returns("ensure_same_run", "None"),
         "tests/_{variant}/test_run.py::test_resume_rejects_checkpoint_of_earlier_run",
     ),
-    "a request is not asked again after a resume": Defect(
-        never("WorkflowRun.interact", "had_history"),
-        "tests/_{variant}/test_interact.py::test_interact_asks_only_open_requests_after_resume",
+    "a request that was answered is not asked again after a resume": Defect(
+        returns("books_of", "None"),
+        interacts("test_interact_asks_only_open_requests_after_resume"),
     ),
     "a request that was not answered is asked again after a resume": Defect(
-        returns("Interaction.position", "self.last"),
-        "tests/_{variant}/test_interact.py::test_interact_continues_on_same_handle_after_error",
+        returns("Books.begin", "self.seen"),
+        interacts("test_interact_continues_on_same_handle_after_error"),
     ),
-    "which of two requests was answered is not guessed": Defect(
-        never("Interaction.history_replayed", "_open"),
-        "tests/_{variant}/test_interact.py::test_interact_raises_if_answered_request_is_ambiguous",
+    "a handle knows which of two requests it answered": Defect(
+        returns("Interaction.answer_sent", "None"),
+        interaction("test_answer_of_ones_own_settles_its_request_and_no_other"),
+    ),
+    "what is settled stays settled": Defect(
+        never("Interaction._open_request", "known.seen"),
+        interaction("test_history_up_to_the_books_opens_and_settles_nothing"),
+    ),
+    "evidence of answers settles requests": Defect(
+        never("Interaction._answer_taken", "is_exact"),
+        interaction("test_evidence_settles_requests_where_it_is_exact"),
+    ),
+    "evidence that names several classes settles no request": Defect(
+        replace("Interaction._answer_taken", r"all\(.*waiting\)\)", "True"),
+        interaction("test_evidence_that_is_not_exact_is_for_the_caller_to_judge"),
+    ),
+    "as many answers as requests are needed": Defect(
+        replace("Interaction._answer_taken", r" and self\._from_others.* >= len\(waiting\)", ""),
+        interaction("test_evidence_that_is_not_exact_is_for_the_caller_to_judge"),
+    ),
+    "an event of the run's own is not taken for an answer": Defect(
+        returns("AnswerClasses.may_be_external", "True"),
+        interaction("test_evidence_settles_requests_where_it_is_exact"),
+    ),
+    "a step that is tried again counts once": Defect(
+        never("Takings.receive", "self._retries"),
+        interaction("test_evidence_that_is_not_exact_is_for_the_caller_to_judge"),
+    ),
+    "two steps that take one event count once": Defect(
+        never("Takings.receive", "self._by_class"),
+        interaction("test_evidence_that_is_not_exact_is_for_the_caller_to_judge"),
+    ),
+    "answers to settled requests are not counted for later ones": Defect(
+        never("Interaction._open_request", "self._waiting"),
+        interaction("test_answers_of_others_are_not_counted_for_later_requests"),
+    ),
+    "an uncertain request is an error if the caller says so": Defect(
+        never("Interaction.ensure_certain", "is_uncertain"),
+        interaction("test_evidence_that_is_not_exact_is_for_the_caller_to_judge"),
+    ),
+    "a busy run is asked": Defect(
+        replace("WorkflowRun._interact", r"clock\(\) < caught_up_at", "caught_up_at > 0"),
+        interacts("test_request_is_asked_although_the_run_is_never_still"),
+    ),
+    "an answer is dropped if the run no longer needs it": Defect(
+        never("WorkflowRun._answer", "is_open"),
+        interacts("test_answer_is_dropped_if_the_run_no_longer_needs_it"),
+    ),
+    "an answer that no step takes is an error": Defect(
+        returns("Interaction._answer_unhandled", "None"),
+        interaction("test_answer_that_no_step_takes_is_an_error_that_names_what_fits"),
+    ),
+    "an answer that comes twice is no error": Defect(
+        never("Interaction._answer_unhandled", "is_history"),
+        interacts("test_answer_that_comes_twice_because_nothing_showed_the_first_does_no_harm"),
+    ),
+    "a lost answer is raised if the run does not take it": Defect(
+        never("Interaction.overdue", "failure"),
+        interaction("test_any_event_is_a_reaction_to_an_answer_but_not_to_a_lost_one"),
+    ),
+    "a lost answer that has arrived is no error": Defect(
+        drop("WorkflowRun._send_answer", "if not is_lost", "raise"),
+        interacts("test_interact_sends_answer_once_if_its_response_is_lost"),
+    ),
+    "an answer without a reaction is logged": Defect(
+        drop("Interaction.overdue", "RUNS"),
+        interaction("test_answer_without_a_reaction_is_noticed_once"),
+    ),
+    "an interaction ends at its timeout": Defect(
+        returns("Deadline.remaining", "None"),
+        interacts("test_interact_ends_at_its_timeout_although_the_server_is_silent"),
     ),
     "an unanswered request is an error": Defect(
         drop("Interaction.skip", "raise"),
-        "tests/core/test_interaction.py::test_request_without_a_function_is_an_error",
+        "tests/core/test_interaction.py::test_request_without_a_function_is_an_error_each_time",
     ),
     "an answer that comes too late does not hide how the run ended": Defect(
-        replace("WorkflowRun._answer", "ConflictError", ""),
+        replace("WorkflowRun._send_answer", "ConflictError", ""),
         "tests/_{variant}/test_interact.py::test_interact_raises_for_run_cancelled_before_its_answer",
     ),
     # ---------------------------------------------------------------- batches
