@@ -310,7 +310,12 @@ async def test_interact_ignores_unanswered_request_if_told_so(server_url: str) -
     assert result.output == "from elsewhere,from elsewhere"
 
 
-async def test_interact_raises_for_run_cancelled_before_its_answer(server_url: str) -> None:
+@pytest.mark.parametrize("knows", [True, False])
+async def test_interact_raises_for_run_cancelled_before_its_answer(
+    server_url: str, knows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not knows:
+        monkeypatch.setattr(interaction.Interaction, "is_open", lambda self, request: True)
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("human")
 

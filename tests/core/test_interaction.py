@@ -146,6 +146,13 @@ def test_evidence_that_is_not_exact_is_for_the_caller_to_judge(
     assert answer_all(interaction(*past, classes=classes, on_uncertain="ask")) == opened
 
 
+def test_event_of_the_run_itself_is_no_evidence() -> None:
+    machine = interaction(
+        ASK, takes("Work"), classes=AnswerClasses({}, frozenset({"ResponseEvent"}))
+    )
+    assert answer_all(machine) == [0]
+
+
 def test_answer_of_ones_own_settles_its_request_and_no_other() -> None:
     machine = interaction(ASK, classes=UNKNOWN)
     assert answer_all(machine) == [0]

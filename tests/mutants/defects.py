@@ -855,7 +855,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     ),
     "an event of the run's own is not taken for an answer": Defect(
         returns("AnswerClasses.may_be_external", "True"),
-        interaction("test_evidence_settles_requests_where_it_is_exact"),
+        interaction("test_event_of_the_run_itself_is_no_evidence"),
     ),
     "a step that is tried again counts once": Defect(
         never("Takings.receive", "self._retries"),
@@ -887,7 +887,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     ),
     "an answer that comes twice is no error": Defect(
         never("Interaction._answer_unhandled", "is_history"),
-        interacts("test_answer_that_comes_twice_because_nothing_showed_the_first_does_no_harm"),
+        interaction("test_answer_that_is_not_taken_shows_that_a_request_of_the_past_was_answered"),
     ),
     "a lost answer is raised if the run does not take it": Defect(
         never("Interaction.overdue", "failure"),
