@@ -273,6 +273,24 @@ def test_interact_ends_at_its_timeout_although_the_server_is_silent() -> None:
                 client.get_run("h1").interact({}, timeout=0.3)
 
 
+def test_answer_without_a_reaction_is_logged_and_the_run_polled(
+    server_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(interaction, "_PATIENCE", {RequestState.SENT: 0.2})
+    accepted = b'HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n{"status":"sent"}'
+
+    def plan(request: Any) -> Fault:
+        return Fault(instead=accepted if request.line.startswith("POST /events/") else None)
+
+    with chaos(server_url, plan) as proxy:
+        with SyncWorkflowClient(base_url=proxy.url) as client:
+            run = client.start("human")
+            with pytest.raises(WaitTimeoutError):
+                run.interact({RequestEvent: Person()}, timeout=1.0)
+        assert proxy.requests[-1].line.startswith(f"GET /handlers/{run.handler_id} ")
+    assert caplog.text.count("has accepted ResponseEvent as an answer") == 1
+
+
 def test_lost_answer_that_the_run_does_not_take_is_raised(
     server_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -891,7 +891,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     ),
     "a lost answer is raised if the run does not take it": Defect(
         never("Interaction.overdue", "failure"),
-        interaction("test_any_event_is_a_reaction_to_an_answer_but_not_to_a_lost_one"),
+        interaction("test_step_that_begins_is_a_reaction_to_an_answer_but_not_to_a_lost_one"),
     ),
     "a lost answer that has arrived is no error": Defect(
         drop("WorkflowRun._send_answer", "if not is_lost", "raise"),
@@ -900,6 +900,10 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "an answer without a reaction is logged": Defect(
         drop("Interaction.overdue", "RUNS"),
         interaction("test_answer_without_a_reaction_is_noticed_once"),
+    ),
+    "a run that does not react to an answer is polled": Defect(
+        drop("WorkflowRun._interact", r"self\.status"),
+        interacts("test_answer_without_a_reaction_is_logged_and_the_run_polled"),
     ),
     "an interaction ends at its timeout": Defect(
         returns("Deadline.remaining", "None"),

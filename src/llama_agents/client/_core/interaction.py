@@ -51,6 +51,7 @@ LOST_ANSWER_LIMIT: Final = 15.0  # s, in which a run must have taken an answer t
 NO_REACTION_AFTER: Final = 30.0  # s after an answer; a run reacts in milliseconds
 
 INPUT: Final = "InputRequiredEvent"
+_ENDED: Final = "not_running"
 
 Unanswered = Literal["error", "ignore"]
 OnUncertain = Literal["ask", "error"]
@@ -210,9 +211,10 @@ class Interaction:
         """
         self.last = sequence
         names = _names(envelope)
-        for request in self._open:
-            if request.state is RequestState.SENT:
-                request.is_watched = False
+        if _is_reaction(envelope):
+            for request in self._open:
+                if request.state is RequestState.SENT:
+                    request.is_watched = False
         if envelope.is_terminal:
             self._open.clear()
         elif envelope.type == "UnhandledEvent":
@@ -392,7 +394,7 @@ class Takings:
     def receive(self, change: Mapping[str, Any]) -> str | None:
         """Handle a change of a step; return the class of an event that is taken with it."""
         step, state = str(change.get("name")), change.get("step_state")
-        if state == "not_running" and change.get("output_event_name") is None:
+        if state == _ENDED and change.get("output_event_name") is None:
             self._retries[step] += 1  # it has failed, or waits for an event in the middle
         if state != "running":
             return None
@@ -418,6 +420,12 @@ def _class_name(answer: object) -> str:
         name = answer.get("qualified_name") or answer.get("type") or ""
         return str(name).rpartition(".")[2]
     return type(answer).__name__
+
+
+def _is_reaction(envelope: EventEnvelopeWithMetadata) -> bool:
+    """Return whether a run may produce an event because it has received another."""
+    begins = envelope.type == "StepStateChanged" and envelope.value.get("step_state") != _ENDED
+    return begins or envelope.type == "UnhandledEvent"
 
 
 def _names(envelope: EventEnvelopeWithMetadata) -> list[str]:
