@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import time
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import httpx
@@ -13,9 +15,12 @@ from llama_agents.client import (
     MissedEventsWarning,
     NotFoundError,
     StreamDisconnectedError,
+    WaitTimeoutError,
     WorkflowClient,
 )
+from llama_agents.client._core import limits
 
+from ..support.interruption import ainterrupt
 from ..support.scripted import HEAD, Turn, chunk, frame, response, scripted, stream
 from ..support.server import wait_until_async
 
@@ -24,6 +29,7 @@ pytestmark = pytest.mark.anyio
 DONE = frame(9, "StopEvent")
 REPLY = {"type": "ResponseEvent", "value": {"response": "Ada"}}
 SENT = Turn(response("200 OK", b'{"status": "sent"}'))
+ERROR = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 100000\r\n\r\n"
 GONE = Turn(response("404 Not Found", b'{"detail": "gone"}'))
 
 CALLS: dict[str, Callable[[WorkflowClient], Awaitable[Any]]] = {
@@ -104,8 +110,52 @@ async def test_stream_that_cannot_be_connected_raises_when_iterated() -> None:
                 await anext(aiter(events))
 
 
+@pytest.mark.parametrize("way", ["a call", "entering"])
+async def test_connecting_that_was_interrupted_is_done_anew(way: str) -> None:
+    async def connect() -> None:
+        if way == "a call":
+            await client.send_event("h1", REPLY)
+        else:
+            await events.__aenter__()
+
+    live = Turn(stream(DONE, end=b""), then="hold")
+    with scripted([Turn(then="hold"), live, SENT]) as script, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        async with WorkflowClient(base_url=script.url) as client:
+            events = client.get_workflow_events("h1", after_sequence="now")
+            await ainterrupt(connect, lambda: script.requests)
+            await connect()
+            assert [event.type async for event in events] == ["StopEvent"]
+    assert ["/events/h1?" in head for head in script.requests][:2] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        Turn(then="hold"),
+        Turn(HEAD[:40], then="hold"),
+        Turn(response("503 Service Unavailable", b"{}", Retry_After="30")),
+    ],
+)
+@pytest.mark.parametrize("call", ["send_event", "run.status", "wait_for_handler"])
+async def test_call_is_not_held_up_by_a_stream_that_cannot_be_connected(
+    monkeypatch: pytest.MonkeyPatch, call: str, turn: Turn
+) -> None:
+    monkeypatch.setattr(limits, "AHEAD_LIMIT", 0.2)
+    live = Turn(stream(DONE, end=b""), then="hold")
+    with scripted([turn, GONE, live]) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            events = client.get_workflow_events("h1", after_sequence="now")
+            began = time.monotonic()
+            with pytest.raises(NotFoundError):
+                await CALLS[call](client)
+            assert time.monotonic() - began < 5
+            with pytest.warns(MissedEventsWarning):
+                assert [event.type async for event in events] == ["StopEvent"]
+
+
 async def test_wait_is_not_held_up_by_the_retries_of_a_stream() -> None:
-    away = Turn(response("503 Service Unavailable", b"{}", Retry_After="30"))
+    away = Turn(response("503 Service Unavailable", b"{}", Retry_After="2"))
     live = Turn(stream(DONE, end=b""), then="hold")
     with scripted([away, GONE, live]) as script:
         async with WorkflowClient(base_url=script.url) as client:
@@ -114,6 +164,34 @@ async def test_wait_is_not_held_up_by_the_retries_of_a_stream() -> None:
                 await client.wait_for_handler("h1", timeout=5)
             with pytest.warns(MissedEventsWarning):
                 assert [event.type async for event in events] == ["StopEvent"]
+
+
+STALLED: dict[str, bytes | Callable[[], Iterable[bytes]]] = {
+    "silent": b"",
+    "silent body of an error": ERROR,
+    "slow body of an error": lambda: chain([ERROR], endless_bytes()),
+}
+
+
+def endless_bytes() -> Iterator[bytes]:
+    while True:
+        time.sleep(0.01)
+        yield b"x"
+
+
+@pytest.mark.parametrize("data", STALLED.values(), ids=STALLED)
+async def test_wait_ends_in_time_although_its_stream_cannot_be_connected(
+    data: bytes | Callable[[], Iterable[bytes]],
+) -> None:
+    with scripted([Turn(data, then="hold")]) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            events = client.get_workflow_events("h1", after_sequence="now")
+            started = time.monotonic()
+            with pytest.raises(WaitTimeoutError):
+                await client.wait_for_handler("h1", timeout=0.3)
+            assert time.monotonic() - started < 0.8
+            assert events.last_sequence == "now"
+    assert len(script.requests) == 2  # the stream and a poll
 
 
 async def test_stream_that_a_wait_has_connected_keeps_its_own_idle_timeout() -> None:

@@ -79,6 +79,12 @@ async def test_error_of_redirect_names_its_target(location: str) -> None:
         assert "secret" not in str(caught.value)
 
 
+async def test_url_that_is_too_long_for_httpx_is_rejected() -> None:
+    client = replies(lambda request: pytest.fail(f"sent {request.url}"))
+    with pytest.raises(ValueError, match=r"get_handlers .* too long"):
+        await client.get_handlers(workflow_name=["w" * 70_000])
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_redirect_of_post_is_followed_only_as_post(status: int) -> None:
     """httpx follows the first three with a GET: for an event that is the run's event stream."""

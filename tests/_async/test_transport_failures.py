@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from llama_agents.client import WorkflowClient
+from llama_agents.client import StreamDisconnectedError, WorkflowClient
 from llama_agents.client._core import policy
 
 from ..support.scripted import Turn, response, scripted
@@ -41,6 +41,17 @@ async def test_tls_error_is_a_transport_error_with_its_request() -> None:
             with pytest.raises(httpx.ReadError) as caught:
                 await WorkflowClient(httpx_client=inner).list_workflows()
     assert caught.value.request.url.path == "/workflows"
+
+
+async def test_host_name_that_cannot_be_resolved_is_a_failure_to_connect() -> None:
+    with scripted([Turn(response("302 Found", Location="http://a..b/"))]) as script:
+        async with httpx.AsyncClient(base_url=script.url, follow_redirects=True) as inner:
+            client = WorkflowClient(httpx_client=inner)
+            with pytest.raises(httpx.ConnectError):
+                await client.list_workflows()
+            with pytest.raises(StreamDisconnectedError, match="ConnectError"):
+                async for _ in client.get_workflow_events("h1", max_reconnect_attempts=0):
+                    pass
 
 
 async def test_what_a_server_gets_wrong_in_http2_is_not_the_request() -> None:

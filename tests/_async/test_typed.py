@@ -222,3 +222,12 @@ async def test_schema_without_title_is_invalid_response() -> None:
     with pytest.raises(InvalidResponseError, match="an event schema has no title") as caught:
         await client.start("w", validate=True)
     assert caught.value.response.url.path == "/workflows/w/schema"
+
+
+async def test_start_event_that_can_be_read_only_once_is_validated_and_sent(
+    server_url: str,
+) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        handler = await client.run_workflow("echo", None, {"a": iter([1, 2])}, validate=True)
+        assert handler.result is not None
+        assert handler.result["result"] == {"a": [1, 2]}

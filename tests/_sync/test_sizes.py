@@ -116,6 +116,18 @@ def test_body_compressed_twice_is_rejected() -> None:
                 client.list_workflows()
 
 
+def test_stream_continues_after_the_end_of_its_compressed_data() -> None:
+    members = gzip.compress(frame(1)) + gzip.compress(frame(2))
+    rest = gzip.compress(frame(2) + DONE)
+    first = encoded(HEAD, "gzip", members).removesuffix(END)
+    turns = [Turn(first, then="hold"), Turn(encoded(HEAD, "gzip", rest))]
+    with scripted(turns) as script:
+        with client_for(script.url) as client:
+            events = client.get_workflow_events("h1")
+            assert [events.last_sequence for _ in events] == [1, 2, 9]
+    assert "after_sequence=1&" in script.requests[1]
+
+
 LARGE = b"x" * (LIMIT + 1)
 EVENTS = {
     "a line without end": endless(stream(frame(1), b"id: 2\ndata: ", end=b"")),
@@ -157,7 +169,7 @@ def test_wait_polls_if_its_stream_has_a_too_large_event() -> None:
     def run(status: str) -> Turn:
         return Turn(response("200 OK", httpx.Response(200, json=reported("r", status)).content))
 
-    turns = [run("running"), Turn(stream(b"data: " + LARGE, end=b""), then="hold")]
+    turns = [run("running"), Turn(stream(b"data: " + 2 * LARGE, end=b""), then="hold")]
     with scripted([*turns, run("completed")]) as script:
         with client_for(script.url) as client:
             handler = client.wait_for_handler("h1", poll_interval=0)

@@ -219,3 +219,12 @@ def test_schema_without_title_is_invalid_response() -> None:
     with pytest.raises(InvalidResponseError, match="an event schema has no title") as caught:
         client.start("w", validate=True)
     assert caught.value.response.url.path == "/workflows/w/schema"
+
+
+def test_start_event_that_can_be_read_only_once_is_validated_and_sent(
+    server_url: str,
+) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        handler = client.run_workflow("echo", None, {"a": iter([1, 2])}, validate=True)
+        assert handler.result is not None
+        assert handler.result["result"] == {"a": [1, 2]}

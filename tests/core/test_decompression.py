@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -42,6 +43,20 @@ async def test_chunk_is_decompressed_in_small_pieces(coding: str, data: bytes) -
     ):
         assert b"".join(chunks) == BODY
         assert max(map(len, chunks)) < 1_100_000
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress])
+async def test_body_ends_with_its_compressed_data(compress: Any) -> None:
+    """What follows would be stored, and httpx would not decompress it."""
+    coding = "gzip" if compress is gzip.compress else "deflate"
+    data = compress(b"first") + compress(b"second") + bytes(20_000)
+    for received, chunks in (
+        (sync := response(coding, data), [*sync.iter_bytes()]),
+        (other := response(coding, data), [chunk async for chunk in other.aiter_bytes()]),
+    ):
+        assert b"".join(chunks) == b"first"
+        assert len(received._decoder.decompressor.unused_data) < 1024  # type: ignore[attr-defined]
 
 
 def test_chunk_without_compression_stays_whole() -> None:

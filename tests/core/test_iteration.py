@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import sys
 import threading
 import warnings
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
+from types import FrameType
+from typing import Any
 
 import anyio
 import pytest
 import trio
-from llama_agents.client import SyncWorkflowClient, WorkflowClient
+from llama_agents.client import MissedEventsWarning, SyncWorkflowClient, WorkflowClient
+from llama_agents.client._core import limits
 
-from ..support.interruption import waits_for_network
+from ..support.interruption import Interrupt, ainterrupt, interrupt, waits_for_network
 from ..support.scripted import HEAD, Turn, chunk, frame, response, scripted, stream
-from ..support.server import wait_until
+from ..support.server import wait_until, wait_until_async
 
 DONE = frame(9, "StopEvent")
 LIVE = Turn(stream(frame(1), end=b""), then="hold")
@@ -88,6 +93,68 @@ async def test_steps_with_a_short_timeout_get_past_a_long_delay() -> None:
     assert len(script.requests) == 2
 
 
+def test_interruption_of_the_next_step_as_it_begins_loses_nothing() -> None:
+    """Where the iterator goes on to its next generator: its first lines, one after the other."""
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        name = frame.f_globals.get("__name__", "")
+        if not name.startswith("llama_agents.client."):
+            return None
+        if event == "line" and next(lines) == line:
+            raise Interrupt
+        return trace
+
+    before = sys.gettrace()
+    for line in range(15):
+        lines = itertools.count()
+        rest = Turn(stream(frame(2), DONE))
+        with scripted([LIVE, rest]) as script, SyncWorkflowClient(base_url=script.url) as client:
+            it = iter(client.get_workflow_events("h1"))
+            next(it)
+            interrupt(lambda: next(it), lambda: True)  # noqa: B023
+            sys.settrace(trace)
+            try:
+                with pytest.raises(Interrupt):
+                    next(it)
+            finally:
+                sys.settrace(before)
+            assert [event.type for event in it] == ["Tick", "StopEvent"], line
+
+
+def test_stream_is_dropped_with_its_iterator() -> None:
+    with scripted([LIVE]) as script, SyncWorkflowClient(base_url=script.url) as client:
+        events = client.get_workflow_events("h1")
+        it = iter(events)
+        next(it)
+        dropped = weakref.ref(events)
+        gc.disable()
+        try:
+            del it, events
+            assert dropped() is None
+        finally:
+            gc.enable()
+
+
+@pytest.mark.anyio
+async def test_cancelled_task_drops_its_stream_without_the_garbage_collector() -> None:
+    async def work(client: WorkflowClient) -> None:
+        events = client.get_workflow_events("h1", after_sequence="now")
+        dropped.append(weakref.ref(events))
+        await client.get_handler("h1")
+
+    dropped: list[Callable[[], object]] = []
+    with scripted([LIVE, Turn(then="hold")]) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            gc.collect()
+            gc.disable()
+            try:
+                await ainterrupt(lambda: work(client), lambda: len(script.requests) == 2)
+                await wait_until_async(lambda: script.closed == 2)
+                assert dropped[0]() is None
+            finally:
+                gc.enable()
+
+
 def test_stream_at_now_is_not_connected_from_another_loop() -> None:
     with scripted([SENT]) as script:
         client = WorkflowClient(base_url=script.url)
@@ -117,11 +184,59 @@ def test_call_waits_for_a_connect_that_another_thread_has_begun() -> None:
         reader.start()
         wait_until(lambda: script.requests)
         sender.start()
-        wait_until(lambda: early or _function(sender) == "_connect_early")
+        wait_until(lambda: early or _function(sender) == "acquire")
         release.set()
         reader.join()
         sender.join()
     assert early == [False]
+
+
+def test_call_does_not_wait_for_long_for_a_connect_that_another_thread_has_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "AHEAD_LIMIT", 0.1)
+    release = threading.Event()
+    turns = [Turn(later(release, b"", stream(DONE))), SENT]
+    seen: list[str] = []
+
+    def read() -> None:
+        with pytest.warns(MissedEventsWarning):
+            seen.extend(event.type for event in events)
+
+    with scripted(turns) as script, SyncWorkflowClient(base_url=script.url) as client:
+        events = client.get_workflow_events("h1", after_sequence="now")
+        reader = threading.Thread(target=read)
+        reader.start()
+        wait_until(lambda: script.requests)
+        client.send_event("h1", REPLY)
+        assert reader.is_alive()
+        release.set()
+        reader.join()
+    assert seen == ["StopEvent"]
+
+
+@pytest.mark.anyio
+async def test_call_does_not_wait_for_long_for_a_connect_that_another_task_has_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "AHEAD_LIMIT", 0.1)
+    release = threading.Event()
+
+    async def read() -> None:
+        with pytest.warns(MissedEventsWarning):
+            assert [event.type async for event in events] == ["StopEvent"]
+
+    with scripted([Turn(later(release, b"", stream(DONE))), SENT]) as script:
+        async with (
+            WorkflowClient(base_url=script.url) as client,
+            anyio.create_task_group() as group,
+        ):
+            events = client.get_workflow_events("h1", after_sequence="now")
+            group.start_soon(read)
+            await wait_until_async(lambda: script.requests)
+            with anyio.fail_after(5):
+                await client.send_event("h1", REPLY)
+            release.set()
 
 
 def _function(thread: threading.Thread) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -15,9 +16,12 @@ from llama_agents.client._core.payloads import (
     event_payload,
     start_encoding,
 )
+from llama_agents.client.protocol.serializable_events import EventEnvelope
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     PlainSerializer,
     Secret,
     SecretBytes,
@@ -25,6 +29,7 @@ from pydantic import (
     model_serializer,
 )
 from workflows import Context
+from workflows.context.serializers import JsonSerializer
 from workflows.events import Event, HumanResponseEvent, StartEvent
 
 from ..support.workflows import Greet
@@ -71,6 +76,47 @@ class Revealing(HumanResponseEvent):
     mask: SecretStr = SecretStr("**********")
 
 
+class Options(BaseModel):
+    """A model that is written by the name of its field, and read by an alias only."""
+
+    dry_run: bool = Field(False, alias="dryRun")
+
+
+class Either(BaseModel):
+    """A model that is read by both."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    dry_run: bool = Field(False, alias="dryRun")
+
+
+class Other(BaseModel):
+    """A model whose alias is not read."""
+
+    n: int = Field(0, serialization_alias="N")
+
+
+class Cleanup(StartEvent):
+    """A start event with models."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    all_of: list[Options] = Field([], alias="allOf")
+    either: Either = Either()
+
+
+class Changing(Cleanup):
+    """An event that is another one each time it is read."""
+
+    n: Annotated[int, AfterValidator(lambda n: n + 1)] = 0
+
+
+class Written(Event):
+    """An event with a model whose alias is not read."""
+
+    under: Other
+
+
 class Sparse(Event):
     """An event that does not write fields without a value."""
 
@@ -93,6 +139,7 @@ LOST = [
     ({SecretStr(HIDDEN)}, r"a\.\* is a SecretStr"),
     ({SecretStr(HIDDEN): 1}, "a has a key that is a SecretStr"),
     ({5: SecretStr(HIDDEN)}, r"a\.5 is a SecretStr"),
+    (deque([SecretStr(HIDDEN)]), r"a\.0 is a SecretStr"),
 ]
 
 
@@ -118,7 +165,7 @@ def test_lost_value_is_named_wherever_it_is_sent(value: Any, words: str) -> None
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_number_that_json_lacks_is_not_sent(number: float) -> None:
-    for value in (number, Numbered(n=number), [{"x": (number,)}], {number}):
+    for value in (number, Numbered(n=number), [{"x": (number,)}], {number}, deque([number])):
         for write in ways_to_send(value):
             with pytest.raises(ValueError, match="JSON"):
                 encode(write())
@@ -130,6 +177,16 @@ def test_number_in_a_set_or_in_a_field_that_is_left_out_is_lost() -> None:
             event_payload("event", event)
     assert event_payload("event", Sparse())["value"] == {"a": "a", "z": "z"}
     assert event_payload("event", Anything(a={1.0}))["value"] == {"a": [1.0]}
+
+
+def test_fields_of_nested_models_are_sent_under_the_names_by_which_they_are_read() -> None:
+    event = Cleanup(all_of=[Options(dryRun=True)], either=Either(dry_run=True), more="x")  # type: ignore[call-arg]
+    written = event_payload("event", event)["value"]
+    assert written["all_of"] == [{"dryRun": True}]
+    assert EventEnvelope.parse(written, explicit_event=Cleanup) == event
+    assert event_payload("event", Written(under=Other(n=5)))["value"] == {"under": {"n": 5}}
+    changing = Changing()
+    assert event_payload("event", changing)["value"] == changing.model_dump()
 
 
 def test_secret_that_a_serializer_writes_is_sent() -> None:
@@ -153,6 +210,12 @@ def test_lost_value_in_the_state_of_a_context_is_named(state: Any) -> None:
         context_payload(context)
 
 
+def test_what_the_framework_writes_for_an_event_is_an_envelope() -> None:
+    written = JsonSerializer().serialize_value(HumanResponseEvent(response="r"))  # type: ignore[call-arg]
+    assert event_payload("event", written) == written
+    assert start_encoding(written).given == written
+
+
 @attrs.frozen
 class Case:
     """A dict that is sent as an event, and what the server would ignore of it."""
@@ -169,6 +232,7 @@ class Case:
         Case({"type": "A", "data": {}, "b": 1, "a": 2}, "'a', 'b'"),
         Case({"type": "A", "value": {"x": 1}, "types": None, "qualified_name": "m.A"}, None),
         Case({"qualified_name": "m.A", "type": "A", "data": {}}, None),
+        Case({"__is_pydantic": True, "value": {}, "qualified_name": "m.A"}, None),
         Case({"response": "no class: the server says so"}, None),
     ],
 )

@@ -129,6 +129,9 @@ def test_limit_that_is_not_a_positive_integer_is_rejected(
         ("HTTP_PROXY", "http://user:sec/ret@proxy"),
         ("https_proxy", "proxy:secret"),
         ("ALL_PROXY", "ftp://user:secret@proxy"),
+        ("HTTP_PROXY", "http://user:secret@proxy:65536"),
+        ("http_proxy", "http://user:secret@a..b"),
+        ("ALL_PROXY", "socks5://user:secret@proxy:0"),
         ("SSL_CERT_FILE", "/no/such/secret"),
         ("SSL_CERT_FILE", __file__),
         ("SSL_CERT_FILE", str(Path(__file__).parent)),
@@ -172,6 +175,7 @@ def test_missing_folder_of_certificates_is_an_error_if_they_are_needed(
     [
         ("NO_PROXY", "localhost,.test,::1,10.0.0.0/8,*"),
         ("HTTP_PROXY", "proxy:3128"),
+        ("HTTPS_PROXY", "proxy:65536"),  # not used for an http URL
         ("HTTPS_PROXY", "http://user:password@proxy:3128"),
         ("SSL_CERT_FILE", certifi.where()),
     ],

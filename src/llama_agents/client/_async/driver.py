@@ -13,9 +13,9 @@ from .._core import endpoints
 from .._core.actions import Finished, Listen, Poll, Retry, Sleep, TimeSource
 from .._core.call import Call, Exchange
 from .._core.endpoints import Operation
-from .._core.limits import Limiting, limits_of
+from .._core.limits import Ahead, Limiting, limits_of
 from .._core.logs import log_response
-from .._core.payloads import StartPayload
+from .._core.payloads import StartPayload, start_encoding
 from .._core.policy import (
     TRANSPORT_ERRORS,
     SizeLimits,
@@ -63,8 +63,8 @@ class EarlyStream(Protocol):
         """ID of the run."""
         ...
 
-    async def _connect_early(self, wait: Wait | None) -> None:
-        """Connect it, before a request that may be part of a wait."""
+    async def _connect_early(self, ahead: Ahead) -> None:
+        """Connect it ahead of a call."""
         ...
 
 
@@ -105,12 +105,13 @@ class Driver:
         if not self._early:
             return
         loop = aevent_loop()
+        ahead = Ahead(self.time.clock, wait)
         for reference in [*self._early.values()]:
             stream = reference()
             if stream is None or stream.handler_id != operation.handler_id:
                 continue
             if stream._loop is loop:  # in another its connection would be of no use
-                await stream._connect_early(wait)
+                await stream._connect_early(ahead)
 
     async def send(self, operation: Operation[T], within: float | None = None) -> T:
         """Send an operation, with retries where that is safe; return its result.
@@ -162,10 +163,11 @@ class Driver:
             validate: Whether to check the start event against the workflow's schema first.
         """
         schema = None
+        encoding = start_encoding(start_event)  # once: its values may be iterators
         if validate:
-            schema = await self.send(endpoints.check_start(workflow_name, start_event))
+            schema = await self.send(endpoints.check_start(workflow_name, encoding))
         start = endpoints.start_run(
-            workflow_name, handler_id, start_event, context, blocking=blocking, schema=schema
+            workflow_name, handler_id, encoding, context, blocking=blocking, schema=schema
         )
         poll = endpoints.get_handler(handler_id, must_succeed=blocking)
         return await self.exchange(

@@ -11,13 +11,12 @@ from typing import Any, Final, NoReturn, Self
 import httpx
 
 from .._core.actions import Finished, Read, Retry
-from .._core.limits import HeadWithin
+from .._core.limits import Ahead, HeadWithin
 from .._core.policy import TRANSPORT_ERRORS
-from .._core.stream import StreamMachine
-from .._core.wait import Wait
+from .._core.stream import ERROR_BODY_SECONDS, StreamMachine
 from .._process import keep_forever, watch
-from .._transport.concurrency import aevent_loop, alock, arun_in_loop, asleep
-from .._transport.connection import aclose_response, shutdown_socket
+from .._transport.concurrency import aacquire, aevent_loop, alock, arun_in_loop, asleep
+from .._transport.connection import aclose_response, alimit_body, shutdown_socket
 from .._transport.http2 import acancel_stream, is_shared
 from .._transport.iteration import AsyncEventIterator, is_running
 from ..errors import Cursor, WorkflowClientError
@@ -154,27 +153,32 @@ class EventStream:
         if self._response is not None:
             arun_in_loop(self._loop, self._disconnect)
 
-    async def _connect_early(self, wait: Wait | None) -> None:
-        """Connect before a request of this client, whose events the stream must not miss.
+    async def _connect_early(self, ahead: Ahead) -> None:
+        """Connect before a call of this client, whose events the stream must not miss.
 
         Args:
-            wait: The wait that the request belongs to, which is not held up by retries.
+            ahead: The time that the call gives it.
         """
         lock = self._lock
-        if lock is None or (wait is not None and self._is_connecting):
+        if lock is None or (ahead.is_wait and self._is_connecting):
             return
-        async with lock:
+        assert isinstance(self._machine, StreamMachine)
+        if not await aacquire(lock, ahead.remaining()):  # whoever iterates it is connecting
+            self._machine.overtaken()
+            return
+        try:
             if self._lock is None or self._is_connecting:  # a signal handler sends the request
                 return
             try:
-                await self._establish(wait)
+                await self._establish(ahead)
                 is_settled = not isinstance(self._machine.action, Retry)
             except (WorkflowClientError, *TRANSPORT_ERRORS):
                 is_settled = False
             if not is_settled:
-                assert isinstance(self._machine, StreamMachine)
                 self._machine.restart()
             self._settle()
+        finally:
+            lock.release()
 
     def _next_generator(self) -> AsyncGenerator[EventEnvelopeWithMetadata, None] | None:
         """Return what continues where the last generator was interrupted; None at the end."""
@@ -192,9 +196,6 @@ class EventStream:
             if (iterator := self._iterator()) is not None:
                 iterator.started()
             del iterator
-            if self._is_interrupted:
-                self._is_interrupted = False
-                machine.interrupted()
             while (chunks := await self._connect()) is not None:
                 cause = None
                 try:
@@ -231,9 +232,13 @@ class EventStream:
             self._settle()
             return chunks
 
-    async def _establish(self, wait: Wait | None = None) -> AsyncIterator[bytes] | None:
+    async def _establish(self, ahead: Ahead | None = None) -> AsyncIterator[bytes] | None:
         self._is_connecting = True
+        has_tried = False
         try:
+            if self._is_interrupted:
+                self._is_interrupted = False
+                self._machine.interrupted()
             while not self._closed:
                 match self._machine.action:
                     case Read():
@@ -244,10 +249,12 @@ class EventStream:
                         break
                     case Retry() as retry:
                         await self._disconnect()
-                        if wait is not None and retry.delay:
+                        is_first = not (has_tried or retry.delay)
+                        if not (ahead is None or is_first or ahead.has_time_for(retry.delay)):
                             return None
+                        has_tried = True
                         await self._sleep(retry)
-                        await self._open(wait)
+                        await self._open(ahead)
             await self._disconnect()
         except BaseException:
             self._is_interrupted = True
@@ -265,13 +272,13 @@ class EventStream:
         while not self._closed and (remaining := self._retry_at - clock()) > 0:
             await asleep(min(remaining, CLOSE_POLL_INTERVAL))
 
-    async def _open(self, wait: Wait | None) -> None:
+    async def _open(self, ahead: Ahead | None) -> None:
         """Open the next connection, and report its response to the machine."""
         machine = self._machine
         if self._closed:
             return
         try:
-            limits = machine if wait is None else HeadWithin(machine, wait)
+            limits = machine if ahead is None else HeadWithin(machine, ahead)
             response = await self._driver.open(machine.request(), limits)
         except TRANSPORT_ERRORS as error:
             machine.connection_ended(error)
@@ -282,6 +289,8 @@ class EventStream:
         reader = machine.error_body_reader(response)
         if reader is not None:
             # A status without its whole body still tells what to do.
+            left = ERROR_BODY_SECONDS if ahead is None else ahead.remaining()
+            alimit_body(response, min(left, ERROR_BODY_SECONDS))
             with suppress(*TRANSPORT_ERRORS):
                 async for chunk in chunks:
                     if reader.receive(chunk):

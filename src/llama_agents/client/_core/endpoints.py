@@ -31,6 +31,7 @@ from ..protocol import (
 )
 from .limits import Kind
 from .payloads import (
+    StartEncoding,
     StartPayload,
     context_payload,
     encode,
@@ -92,7 +93,8 @@ class Operation(Generic[T]):
             timeout: Its timeouts.
 
         Raises:
-            ValueError: The client has no complete base URL, or one with a query.
+            ValueError: The client has no complete base URL, or one with a query; or the URL of the
+                request is too long.
         """
         if not client.base_url.scheme:
             raise ValueError("httpx_client has no base_url: set it to the URL of the server")
@@ -101,14 +103,17 @@ class Operation(Generic[T]):
             raise ValueError(
                 "the base_url of httpx_client has a query: pass it to that client as params="
             )
-        return client.build_request(
-            self.method,
-            self.path,
-            params=self.params,
-            headers=self.headers,
-            content=self.content,
-            timeout=timeout,
-        )
+        try:
+            return client.build_request(
+                self.method,
+                self.path,
+                params=self.params,
+                headers=self.headers,
+                content=self.content,
+                timeout=timeout,
+            )
+        except httpx.InvalidURL as error:  # which is no ValueError
+            raise ValueError(f"{self.name} has no usable URL: {error}") from None
 
 
 def _operation(
@@ -220,7 +225,9 @@ def get_event_types(name: str, listed: list[EventDeclaration]) -> Operation[Even
     )
 
 
-def check_start(name: str, start_event: StartPayload) -> Operation[Mapping[str, Any]]:
+def check_start(
+    name: str, start_event: StartPayload | StartEncoding
+) -> Operation[Mapping[str, Any]]:
     """Compare a start event with the workflow's schema of it; return the schema."""
     from .._events import builder
 
@@ -286,7 +293,7 @@ class StartOperations:
 def start_run(
     workflow_name: str,
     handler_id: str,
-    start_event: StartPayload,
+    start_event: StartPayload | StartEncoding,
     context: Context | dict[str, Any] | None,
     *,
     blocking: bool,

@@ -16,6 +16,7 @@ CONNECT_LIMIT: Final = 10.0  # s
 ATTEMPT_LIMIT: Final = 15.0  # s, of one attempt of a plain call
 CALL_LIMIT: Final = 45.0  # s, of all attempts of a plain call, with the delays between them
 HEALTH_LIMIT: Final = 5.0  # s, of `is_healthy`
+AHEAD_LIMIT: Final = 15.0  # s, that a call waits for the streams that are connected ahead of it
 
 Kind = Literal["plain call", "health check", "stream", "blocking start"]
 """Kinds of operation, by the time that they may take."""
@@ -94,6 +95,14 @@ class Limiting(Protocol):
         ...
 
 
+class Waiting(Limiting, Protocol):
+    """A machine with a deadline."""
+
+    def remaining(self) -> float:
+        """Return the seconds until the deadline."""
+        ...
+
+
 @attrs.frozen
 class HeadWithin:
     """Limits the heads of a machine's responses by another machine, but not their bodies."""
@@ -105,6 +114,39 @@ class HeadWithin:
         """Return the limits of the next request, given those of its operation."""
         limits = self._machine.limits(operation)
         return attrs.evolve(limits, head=min(limits.head, self._other.limits(operation).head))
+
+
+class Ahead:
+    """The time that a call gives streams to be connected ahead of it.
+
+    Args:
+        clock: The monotonic clock.
+        wait: The machine of the wait that the call belongs to, which has a deadline of its own and
+            is not held up by the delays between attempts; None for a call outside a wait.
+
+    Attributes:
+        is_wait: Whether the call belongs to a wait.
+    """
+
+    def __init__(self, clock: Callable[[], float], wait: Waiting | None = None) -> None:
+        self.is_wait = wait is not None
+        self._clock = clock
+        self._wait = wait
+        self._deadline = clock() + AHEAD_LIMIT
+
+    def remaining(self) -> float:
+        """Return the seconds that are left."""
+        left = self._deadline - self._clock()
+        return max(0.0, left if self._wait is None else min(left, self._wait.remaining()))
+
+    def has_time_for(self, delay: float) -> bool:
+        """Return whether there is time for an attempt after a delay."""
+        return delay < self.remaining() and not (self.is_wait and delay)
+
+    def limits(self, operation: Limits) -> Limits:
+        """Return the limits of the next request: the operation's, with less time for the head."""
+        limits = operation if self._wait is None else self._wait.limits(operation)
+        return attrs.evolve(limits, head=min(limits.head, self.remaining()))
 
 
 def limits_of(kind: Kind, chosen: httpx.Timeout | None) -> Limits:

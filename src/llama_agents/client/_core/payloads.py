@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
+import functools
 import itertools
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from ..protocol.serializable_events import EventEnvelope, is_envelope
 StartPayload = StartEvent | dict[str, Any] | None
 
 _ENVELOPE_KEYS: Final = frozenset({"value", "type", "types", "qualified_name"})
+_MARKS: Final = frozenset({"__is_pydantic"})  # which the framework's JsonSerializer adds
 _SECRETS: Final = (Secret, SecretBytes, SecretStr)
 _MASK: Final = str(SecretStr("x"))
 _SAFE: Final = frozenset({str, int, bool, type(None)})  # types whose values are written as they are
@@ -92,12 +94,14 @@ class StartEncoding:
         return title in (given.get("type"), qualified_name.rpartition(".")[2])
 
 
-def start_encoding(start_event: StartPayload) -> StartEncoding:
-    """Return how a start event is written.
+def start_encoding(start_event: StartPayload | StartEncoding) -> StartEncoding:
+    """Return how a start event is written; one that has been read already is not read again.
 
     Raises:
         ValueError: It is not an event, or cannot be written as JSON.
     """
+    if isinstance(start_event, StartEncoding):
+        return start_event
     if start_event is None:
         return StartEncoding({})
     if isinstance(start_event, dict):
@@ -135,7 +139,7 @@ def _value_key(envelope: Mapping[str, Any]) -> str:
 
 def _ignored_keys(envelope: Mapping[str, Any]) -> list[str]:
     """Return the keys that the server ignores in an envelope."""
-    return sorted({*map(str, envelope)} - _ENVELOPE_KEYS - {_value_key(envelope)})
+    return sorted({*map(str, envelope)} - _ENVELOPE_KEYS - _MARKS - {_value_key(envelope)})
 
 
 def event_payload(what: str, event: Event | dict[str, Any]) -> dict[str, Any]:
@@ -163,8 +167,45 @@ def event_payload(what: str, event: Event | dict[str, Any]) -> dict[str, Any]:
         fields = event.model_dump()
     except Exception as error:
         raise ValueError(f"{what} cannot be written as JSON: {error}") from error
-    _reject_lost_value(what, fields, envelope.value)
-    return envelope.model_dump(include={"type", "value"})
+    value: Any = envelope.value
+    if _has_aliases(type(event)):
+        value = _as_read(event, fields, value)
+    _reject_lost_value(what, fields, value)
+    return {"type": envelope.type, "value": value}
+
+
+@functools.lru_cache(maxsize=256)
+def _has_aliases(event_class: type[Event]) -> bool:
+    return "_alias" in repr(event_class.__pydantic_core_schema__)
+
+
+def _as_read(event: Event, fields: dict[str, Any], by_name: dict[str, Any]) -> dict[str, Any]:
+    """Return an event in the form in which its class reads it without a loss.
+
+    pydantic writes the fields of nested models by their names, but reads them by their aliases; a
+    field with a default would lose its value in silence. Events themselves are read by name.
+
+    Args:
+        event: The event.
+        fields: Its fields, as pydantic dumps them to Python.
+        by_name: The same, as it dumps them to JSON.
+    """
+
+    def is_read(written: dict[str, Any]) -> bool:
+        with suppress(Exception):  # a class may raise anything
+            return bool(type(event).model_validate(written).model_dump() == fields)
+        return False
+
+    if is_read(by_name):
+        return by_name
+    with suppress(Exception):
+        aliases = type(event).model_fields.items()
+        names = {field.serialization_alias: name for name, field in aliases}
+        dumped = event.model_dump(mode="json", by_alias=True).items()
+        by_alias = {names.get(key, key): value for key, value in dumped}
+        if is_read(by_alias):
+            return by_alias
+    return by_name
 
 
 def context_payload(context: Context | dict[str, Any]) -> dict[str, Any]:
@@ -265,7 +306,7 @@ def _find_loss(fields: Any, written: Any) -> list[str] | None:
         is_whole = len(fields) == len(written)
         texts = written.values() if is_whole else map(written.get, fields)
         pairs = zip(fields, fields.values(), texts, strict=False)
-    elif isinstance(fields, (list, tuple)) and isinstance(written, list):
+    elif isinstance(fields, Sequence) and isinstance(written, list):
         pairs = zip(itertools.count(), fields, written, strict=False)
     elif isinstance(fields, (set, frozenset)) and isinstance(written, list):
         # Not in the same order: dumped to Python, a set is a new set.

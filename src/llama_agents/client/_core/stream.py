@@ -313,6 +313,10 @@ class StreamMachine:
         """Start again at "now", after a failure to connect ahead of the iteration."""
         self.action = Retry(0.0)
         self._budget.reset()
+        self.overtaken()
+
+    def overtaken(self) -> None:
+        """Note that a call has gone ahead of the "now" that the caller meant."""
         self._may_have_missed = True
 
     def _check_position(self, cause: Exception | None) -> None:

@@ -147,7 +147,7 @@ class Wait:
         self._budget.reset()
         self._check_deadline()
         if self.phase is Phase.RUNNING:
-            return Listen() if self._remaining() > LAST_POLL else self._sleep(LAST_POLL)
+            return Listen() if self.remaining() > LAST_POLL else self._sleep(LAST_POLL)
         lag = self._status_lag
         self._status_lag = max(lag, min(2 * lag, self._max_interval))
         return self._sleep(lag)
@@ -170,7 +170,7 @@ class Wait:
 
     def limits(self, operation: Limits) -> Limits:
         """Return the limits of the next request: the operation's, or less near the deadline."""
-        return operation.within(max(self._remaining(), LAST_POLL))
+        return operation.within(max(self.remaining(), LAST_POLL))
 
     def listen(self) -> Operation[None]:
         """Prepare for a new stream, and return the operation that opens it."""
@@ -195,7 +195,7 @@ class Wait:
         if self._decoder.event_too_large:
             return self.stream_ended(None)  # polls tell the status without that event
         is_due = self._clock() - self._opened_at >= POLL_EVERY
-        return Poll() if is_due or self._remaining() <= 0 else None
+        return Poll() if is_due or self.remaining() <= 0 else None
 
     def stream_ended(self, cause: Exception | None) -> Poll | Sleep:
         """Handle the end of the stream, or a failure to open it."""
@@ -207,14 +207,14 @@ class Wait:
         return self._sleep(interval)
 
     def _sleep(self, seconds: float) -> Sleep:
-        return Sleep(min(seconds, max(0.0, self._remaining())))
+        return Sleep(min(seconds, max(0.0, self.remaining())))
 
-    def _remaining(self) -> float:
+    def remaining(self) -> float:
         """Return the seconds until the deadline."""
         return self._deadline - self._clock()
 
     def _check_deadline(self, cause: Exception | None = None) -> None:
-        if self._timeout is not None and self._remaining() <= 0:
+        if self._timeout is not None and self.remaining() <= 0:
             raise WaitTimeoutError(self._handler_id, self._timeout) from cause
 
     def _next_interval(self) -> float:

@@ -14,7 +14,7 @@ from .._core.checkpoint import Checkpoint, take_checkpoint
 from .._core.interaction import Books, InputRequest, Interaction, OnUncertain, Unanswered
 from .._core.limits import Deadline
 from .._core.logs import RUNS
-from .._core.policy import TRANSPORT_ERRORS
+from .._core.policy import POLL_RETRIES, TRANSPORT_ERRORS
 from .._core.stream import StreamMachine
 from .._events.results import result_of
 from .._lazy_types import Event, StopEvent
@@ -226,7 +226,7 @@ class SyncWorkflowRun:
         )
         caught_up_at = limit.begin if self._is_new else limit.begin + HISTORY_LIMIT
         self._reading, self._sequence, self._is_new = None, books.begin, False
-        stream = SyncEventStream(self._driver, self._machine(books.begin, True))
+        stream = SyncEventStream(self._driver, self._machine(books.begin, True, POLL_RETRIES))
         try:
             with read_ahead(stream, lambda event: (stream.last_sequence, event)) as new:
                 interaction.answer_classes = self._answer_classes(limit)

@@ -18,6 +18,7 @@ import httpx
 
 from .._headers import checked_headers
 from .._process import keep_forever, no_fork, watch
+from .address import problem_of
 from .concurrency import STARTED, arun_in_loop, asleep, current_loop
 from .environment import check_environment
 from .pool import renew_pools
@@ -127,11 +128,8 @@ def _usable(base_url: str | httpx.URL) -> httpx.URL:
         )
     if url.fragment:
         raise ValueError("base_url has a fragment ('#...'), which is never sent: remove it")
-    if url.port is not None and not 0 < url.port < 65536:
-        raise ValueError(f"base_url has an invalid port: {url.port}")
-    labels = url.raw_host.removesuffix(b".").split(b".")
-    if b":" not in url.raw_host and not all(0 < len(label) < 64 for label in labels):
-        raise ValueError("base_url has an invalid host name")  # RFC 1035, 2.3.4
+    if problem := problem_of(url):
+        raise ValueError(f"base_url has {problem}")
     return url
 
 

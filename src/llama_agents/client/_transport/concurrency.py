@@ -133,8 +133,23 @@ def lock() -> Any:
     return threading.RLock()
 
 
+async def aacquire(lock: Any, seconds: float) -> bool:
+    """Acquire a lock; return False if that has not succeeded within some seconds."""
+    import anyio
+
+    with anyio.move_on_after(seconds):
+        await lock.acquire()
+        return True
+    return False
+
+
+def acquire(lock: Any, seconds: float) -> bool:
+    """Acquire a lock; return False if that has not succeeded within some seconds."""
+    return bool(lock.acquire(timeout=seconds))
+
+
 async def aexhaust(source: Any) -> None:
-    """Let an async generator, and those that it iterates over, run to their ends without waiting.
+    """Let an async iterator, and all generators below it, run to their ends without waiting.
 
     To close it would only drop those inside, and then trio issues a ResourceWarning for each.
     """
@@ -142,7 +157,7 @@ async def aexhaust(source: Any) -> None:
     from anyio.lowlevel import cancel_shielded_checkpoint
 
     await cancel_shielded_checkpoint()  # a loop of asyncio that ends closes all of them at once
-    if source.ag_running:  # a task waits in it, and will see its end
+    if getattr(source, "ag_running", False):  # a task waits in it, and will see its end
         return
     with anyio.CancelScope(shield=True) as scope, suppress(Exception):
         scope.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import socket
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -20,6 +21,7 @@ from .pool import Usage
 if TYPE_CHECKING:
     from .._core.responses import BodyReader
 
+_ZLIB_DECOMPRESSOR: Final = type(zlib.decompressobj())
 MAX_DEFLATE_PIECE: Final = 1024  # bytes; decompressed at most 1 MB
 MAX_COMPRESSED_PIECE: Final = 16  # bytes; decompressed at most 34 MB (br), 0.5 MB (zstd)
 
@@ -63,6 +65,13 @@ async def _asend(client: httpx.AsyncClient, request: httpx.Request, usage: Usage
         raise_true_cause(error, request)
     response.stream = _AsyncBody(response.stream, usage)
     return response
+
+
+def alimit_body(response: httpx.Response, seconds: float) -> None:
+    """Limit the time until a body has been read; then reading it raises ``httpx.ReadTimeout``."""
+    import anyio
+
+    response.stream = AsyncDeadlineStream(response.stream, anyio.current_time() + seconds)
 
 
 async def aread(response: httpx.Response, reader: BodyReader) -> None:
@@ -187,6 +196,11 @@ def send(
     return response
 
 
+def limit_body(response: httpx.Response, seconds: float) -> None:
+    """Limit the time until a body has been read; then reading it raises ``httpx.ReadTimeout``."""
+    response.stream = DeadlineStream(response.stream, now() + seconds)
+
+
 def read(response: httpx.Response, reader: BodyReader) -> None:
     """Read the body of a response."""
     try:
@@ -270,28 +284,49 @@ def limit_decompression(response: httpx.Response) -> None:
     if codings:
         is_deflate = codings[0] in ("gzip", "deflate")
         size = MAX_DEFLATE_PIECE if is_deflate else MAX_COMPRESSED_PIECE
-        response.stream = _PieceStream(response.stream, size, len(codings) > 1)
+        response.stream = _PieceStream(response, response.stream, size, len(codings) > 1)
 
 
 @attrs.frozen
 class _PieceStream(httpx.AsyncByteStream, httpx.SyncByteStream):
-    """A compressed body in small pieces, for both client variants."""
+    """A compressed body in small pieces, for both client variants.
 
+    It ends with the compressed data: zlib would store all that follows, and httpx ignore it.
+    """
+
+    _response: httpx.Response
     _stream: Any
     _size: int
     _is_nested: bool
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         self._reject_nested()
-        async for chunk in self._stream:
-            for start in range(0, len(chunk), self._size):
-                yield chunk[start : start + self._size]
+        chunks = aiter(self._stream)
+        async for chunk in chunks:
+            for piece in self._pieces(chunk):
+                yield piece
+            if self._is_past_end():
+                await self.aclose()
+                await aexhaust(chunks)
+                return
 
     def __iter__(self) -> Iterator[bytes]:
         self._reject_nested()
         for chunk in self._stream:
-            for start in range(0, len(chunk), self._size):
-                yield chunk[start : start + self._size]
+            yield from self._pieces(chunk)
+            if self._is_past_end():
+                return
+
+    def _pieces(self, chunk: bytes) -> Iterator[bytes]:
+        for start in range(0, len(chunk), self._size):
+            yield chunk[start : start + self._size]
+            if self._is_past_end():
+                return
+
+    def _is_past_end(self) -> bool:
+        # Only of zlib's: httpx itself continues after the end of a frame of zstd.
+        decompressor = getattr(getattr(self._response, "_decoder", None), "decompressor", None)
+        return isinstance(decompressor, _ZLIB_DECOMPRESSOR) and bool(decompressor.unused_data)
 
     def _reject_nested(self) -> None:
         if self._is_nested:  # each coding multiplies what the one before it has made of a piece

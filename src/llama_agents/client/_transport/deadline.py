@@ -208,7 +208,7 @@ class _Backend:
 def _addresses(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # a UnicodeError if no name can be written like that
         raise httpx.ConnectError(str(error)) from error
     numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
     return [socket.getnameinfo(address, numeric)[0] for *_, address in found]

@@ -9,9 +9,12 @@ import functools
 import os
 import ssl
 from pathlib import Path
+from typing import Any
 from urllib.request import getproxies
 
 import httpx
+
+from .address import problem_of
 
 
 def check_environment(url: httpx.URL) -> None:
@@ -21,7 +24,7 @@ def check_environment(url: httpx.URL) -> None:
         ValueError: An environment variable is invalid.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    _check_proxies(context)
+    _check_proxies(url, context)
     if key_log := os.environ.get("SSLKEYLOGFILE"):
         try:
             context.keylog_filename = key_log
@@ -46,24 +49,30 @@ def _load_certificates(file: str, modified: int) -> None:
     ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
 
 
-def _check_proxies(context: ssl.SSLContext) -> None:
-    def can_create(**options: object) -> bool:
+def _check_proxies(url: httpx.URL, context: ssl.SSLContext) -> None:
+    def create(**options: Any) -> httpx.Client | None:
         try:
             # With a context of its own, no certificates are loaded.
-            httpx.Client(verify=context, **options).close()  # type: ignore[arg-type]
+            return httpx.Client(verify=context, **options)
         except (ValueError, httpx.InvalidURL, ImportError):
-            return False
-        return True
+            return None
 
-    if can_create():
+    proxies = {
+        scheme: proxy if "://" in proxy else f"http://{proxy}"
+        for scheme in (url.scheme, "all", "http", "https")
+        if (proxy := getproxies().get(scheme))
+    }
+    client = create()
+    if client is not None:
+        if client._transport_for_url(url) is not client._transport:
+            scheme, proxy = next(iter(proxies.items()))  # that of the URL's scheme comes first
+            if scheme in (url.scheme, "all") and (problem := problem_of(httpx.URL(proxy))):
+                raise _invalid(f"{scheme}_proxy", problem)
         return
-    for scheme in ("http", "https", "all"):
-        proxy = getproxies().get(scheme)
-        if proxy:
-            url = proxy if "://" in proxy else f"http://{proxy}"
-            if not can_create(proxy=url, trust_env=False):
-                reason = "not the URL of an http, https or (with socksio installed) socks5 proxy"
-                raise _invalid(f"{scheme}_proxy", reason)
+    for scheme, proxy in proxies.items():
+        if create(proxy=proxy, trust_env=False) is None:
+            reason = "not the URL of an http, https or (with socksio installed) socks5 proxy"
+            raise _invalid(f"{scheme}_proxy", reason)
     raise _invalid("no_proxy", "httpx cannot read one of its entries; write IPv6 addresses bare")
 
 

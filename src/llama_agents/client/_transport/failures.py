@@ -4,13 +4,15 @@ A failure of the transport is an `httpx.TransportError` or `httpx.DecodingError`
 (1.0.9) break that rule in both directions:
 
 - Not everything that the libraries below them raise is mapped: with anyio, a TLS record that cannot
-  be decrypted is a bare `ssl.SSLError`.
+  be decrypted is a bare `ssl.SSLError`. A host name that cannot be encoded, which a redirect may
+  have, is a bare `UnicodeError`.
 - A signal handler may raise in the middle of an operation. If it raises a `TimeoutError` or another
   `OSError`, that is mapped as if the socket had raised it.
 """
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
@@ -58,11 +60,17 @@ def raise_true_cause(error: BaseException, request: httpx.Request | None = None)
         httpx.TransportError: The transport failed.
         BaseException: What the caller's own code raised, unchanged.
     """
-    raise_own_cause(error)
-    failure = _unmapped_failure(error, request)
-    if failure is None:
-        raise error
-    raise failure from error
+    failure = None
+    try:
+        raise_own_cause(error)
+        failure = _unmapped_failure(error, request)
+        if failure is None:
+            raise error
+        raise failure from error
+    finally:
+        # Their traceback has this frame in it: only the garbage collector would free them, and all
+        # that the frames of the caller hold, such as a stream.
+        del error, failure
 
 
 def raise_own_cause(error: BaseException) -> None:
@@ -74,6 +82,7 @@ def raise_own_cause(error: BaseException) -> None:
             raise own
         finally:
             own.__context__ = context  # not what it was taken for
+            del own, error, context
 
 
 def raised_by_caller(error: BaseException) -> BaseException | None:
@@ -86,7 +95,7 @@ def raised_by_caller(error: BaseException) -> BaseException | None:
 
 def _is_signal_handler(frame: FrameType) -> bool:
     """Return whether a frame is a signal handler's: it is called with the frame it interrupts."""
-    for value in frame.f_locals.values():
+    for value in locals_of(frame).values():
         values = value if isinstance(value, tuple) else (value,)
         if any(isinstance(value, FrameType) for value in values):
             return True
@@ -100,7 +109,7 @@ def _unmapped_failure(
     if _is_wrongly_local(error):
         return httpx.RemoteProtocolError(str(error), request=request)
     library = type(error).__module__.partition(".")[0]
-    is_library_error = isinstance(error, (OSError, EOFError)) or library in _LIBRARIES
+    is_library_error = isinstance(error, (OSError, EOFError, UnicodeError)) or library in _LIBRARIES
     if not isinstance(error, Exception) or not is_library_error or raised_by_caller(error):
         return None
     functions = [frame.f_code.co_name for frame in _frames(error) if is_httpcore(frame)]
@@ -125,6 +134,19 @@ def _is_wrongly_local(error: BaseException) -> bool:
             if modules and modules[-1].startswith(("h2.", "hpack.")):
                 return modules[-1] != "h2.utilities"  # where headers are checked
     return False
+
+
+def locals_of(frame: FrameType) -> dict[str, Any]:
+    """Return a copy of the variables of a frame.
+
+    Before Python 3.13, a function's frame keeps the dict that it returns, and with it an exception
+    that has the frame in its traceback: only the garbage collector would free them.
+    """
+    found = frame.f_locals
+    copied = dict(found)
+    if isinstance(found, dict) and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+        found.clear()
+    return copied
 
 
 def is_httpcore(frame: FrameType) -> bool:

@@ -10,7 +10,8 @@ a whole stream of small events, and a signal could interrupt the return of an ev
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from itertools import chain
+from functools import partial
+from itertools import chain, compress, repeat
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from .._process import keep_forever
@@ -93,10 +94,21 @@ class EventIterator(Generic[T]):
         self, generator: Callable[[], Generator[T, None, None] | None], close: Callable[[], None]
     ) -> None:
         self.close = close
-        # The chain goes on to the next generator by itself, whatever has ended the last one. The
-        # first is there from the start: a signal in the first step could interrupt its creation.
-        generators = chain([generator() or ()], iter(generator, None))
-        events = chain.from_iterable(generators)
+        more = [True]
+
+        def following() -> Generator[T, None, None] | None:
+            events = generator()
+            if events is None:
+                more.clear()
+            return events
+
+        # A chain goes on to the next generator by itself, whatever has ended the last one. A signal
+        # that interrupts `following` ends the chain, so as long as there is more, another chain
+        # takes over, and that without a call into Python.
+        has_more = iter(partial(any, more), False)
+        generators = iter(following, None)
+        chains = map(chain.from_iterable, compress(repeat(generators), has_more))
+        events = chain.from_iterable(chains)
         self.__next__ = events.__next__  # type: ignore[method-assign]  # in a slot
 
     def __iter__(self) -> Self:

@@ -21,7 +21,7 @@ import httpx
 
 from .._process import keep_forever
 from .concurrency import shielded
-from .failures import is_httpcore, mark_not_sent, raise_own_cause, raised_by_caller
+from .failures import is_httpcore, locals_of, mark_not_sent, raise_own_cause, raised_by_caller
 
 CONNECTION_OPENED: Final = "connection_opened"
 """Key in the extensions of a request that failed: whether a connection was opened for it."""
@@ -153,9 +153,9 @@ def _interrupted(error: BaseException) -> Iterator[Any]:
     for frame, _ in traceback.walk_tb(error.__traceback__):
         name = frame.f_code.co_name
         if name == "_close_connections" and is_httpcore(frame):
-            yield from frame.f_locals["closing"]
+            yield from locals_of(frame)["closing"]
         elif name == "_create" and frame.f_globals.get("__name__") == "ssl":
-            yield frame.f_locals["self"]
+            yield locals_of(frame)["self"]
 
 
 def _pools(client: object) -> Iterator[Any]:
