@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -99,6 +101,14 @@ def test_resource_of_an_earlier_server_is_not_used_again() -> None:
     assert manager.get_all() == {"of the caller": 1}
 
 
+@pytest.fixture
+def no_garbage_collection() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
 def test_configured_server_is_served_again_with_its_runs_and_additional_events() -> None:
     server = WorkflowServer()
     server.add_workflow("sleep", OneAtATime())
@@ -109,7 +119,7 @@ def test_configured_server_is_served_again_with_its_runs_and_additional_events()
             assert len(client.get_handlers().handlers) == 7 * number
             assert answer_dialog(client) == "to 0,to 1"
             for sleeping in [client.start("sleep") for _ in range(3)]:
-                assert sleeping.result().value == {"result": "slept"}
+                assert sleeping.result(timeout=30).value == {"result": "slept"}
             # Two of these wait for the first one when the server stops.
             for _ in range(3):
                 client.start("sleep", {"seconds": 60})
