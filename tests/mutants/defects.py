@@ -1165,6 +1165,30 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         replace("_wait_until_started", r"timeout\(START_TIMEOUT\)", "timeout(None)"),
         "tests/testing/test_serve.py::test_start_that_takes_too_long_times_out",
     ),
+    "the test kit: a workflow object can be served again": Defect(
+        drop("_unbound", r"_switch_runtime\("),
+        "tests/testing/test_lend.py::test_workflow_object_is_served_again_and_run_in_between",
+    ),
+    "the test kit: a resource is not used on another server's event loop": Defect(
+        drop("_unbound", r"\.resources = resources"),
+        "tests/testing/test_lend.py::test_resource_of_an_earlier_server_is_not_used_again",
+    ),
+    "the test kit: a configured server can be served again": Defect(
+        drop("_lend.lend", r"gc\.collect"),
+        "tests/testing/test_lend.py::test_configured_server_is_served_again_with_its_runs_and_additional_events",
+    ),
+    "the test kit: a workflow object belongs to one server at a time": Defect(
+        never("_claim", "setdefault"),
+        "tests/testing/test_lend.py::test_workflow_object_belongs_to_one_server_at_a_time",
+    ),
+    "the test kit: the server's own 204 prints no traceback": Defect(
+        replace("_without_complaints_about_204", r"status != 204", "True"),
+        "tests/testing/test_serve.py::test_only_the_complaint_about_the_body_of_a_204_is_not_logged",
+    ),
+    "the test kit: no other complaint is hidden": Defect(
+        drop("_without_complaints_about_204", r"raise$"),
+        "tests/testing/test_serve.py::test_only_the_complaint_about_the_body_of_a_204_is_not_logged",
+    ),
     # ---------------------------------------------------------------- typed events
     "a start event is compared with the schema before it is sent": Defect(
         never("builder.check_start", "first_error"),
