@@ -23,7 +23,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import httpx
 
-from ..errors import status_error
+from ..errors import WorkflowClientError, status_error
 from .actions import Finished, Retry, TimeSource
 from .endpoints import Operation
 from .limits import Limiting, Limits
@@ -62,12 +62,20 @@ class Exchange(Limiting, Protocol[T]):
 
 
 class Call(Generic[T]):
-    """The machine of a plain call."""
+    """The machine of a plain call.
 
-    def __init__(self, operation: Operation[T], time: TimeSource) -> None:
+    Args:
+        operation: What to send.
+        time: The source of time and randomness.
+        budget: The retry budget, if it is not that of a single call.
+    """
+
+    def __init__(
+        self, operation: Operation[T], time: TimeSource, budget: RetryBudget | None = None
+    ) -> None:
         self._operation = operation
         self._is_health_check = operation.kind == "health check"
-        self._budget = RetryBudget(
+        self._budget = budget or RetryBudget(
             1 if self._is_health_check else CALL_RETRIES,
             time,
             logger=CALLS,
@@ -95,7 +103,12 @@ class Call(Generic[T]):
             delay = self._budget.record_failure(status_error(response))
             if delay is not None:
                 return Retry(delay)
-        return Finished(self._operation.parse(response))
+        try:
+            return Finished(self._operation.parse(response))
+        except WorkflowClientError as error:
+            if not (is_retried and self._budget.retries(error)):
+                raise
+            return self.failed(error)
 
     def failed(self, cause: Exception, *, not_sent: bool = False) -> Retry:
         """Handle one of `TRANSPORT_ERRORS`; raise it if the operation must not be sent again."""
