@@ -628,7 +628,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         call("wait_for_handler: a poll lost, a 503, two stream disconnects"),
     ),
     "lost and unavailable polls back off alike": Defect(
-        drop("Wait.poll_response", "poll_failed", "return Listen()"),
+        drop("Wait.poll_response", r"return self\.poll_failed\(status_error", "return Listen()"),
         "tests/core/test_wait.py::"
         "test_lost_and_unavailable_polls_back_off_alike_until_one_succeeds",
     ),
@@ -762,11 +762,11 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         processes("test_stream_carried_into_a_child_reconnects_there_and_goes_on_in_the_parent"),
     ),
     "a forked child cancels none of its parent's runs": Defect(
-        always("BatchRunner.results", r"generation\(\) == process"),
+        returns("BatchRunner._is_parents", "False"),
         processes("test_batch_carried_into_a_child_stays_the_parents[close]"),
     ),
     "a forked child does not continue a batch": Defect(
-        never("BatchRunner.results", r"generation\(\) != process"),
+        never("BatchRunner.step", r"_is_parents"),
         processes("test_batch_carried_into_a_child_stays_the_parents[continue]"),
     ),
     "a client of an httpx client says why it cannot be copied": Defect(
@@ -779,7 +779,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/core/test_copies.py::test_copied_run_continues_at_its_position",
     ),
     "a batch that is held at exit is cancelled": Defect(
-        returns("close_at_exit", "None"),
+        returns("Finalizer.at_exit", "None"),
         at_exit("test_batch_held_at_exit_is_cancelled_quietly[sync]"),
     ),
     "the end of the event loop waits for a batch to be cancelled": Defect(
@@ -1016,7 +1016,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     ),
     # ---------------------------------------------------------------- batches
     "no more runs than the limit run at once": Defect(
-        replace("BatchState._has_capacity", r"active < self\._limit and ", ""),
+        replace("BatchState._has_capacity", r"len\(self\.running\) < self\._limit and ", ""),
         "tests/_{variant}/test_batch.py::test_batch_keeps_concurrency_limit_and_reads_input_as_needed",
     ),
     "results come in the order of the input": Defect(
@@ -1024,7 +1024,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/_{variant}/test_batch.py::test_batch_returns_results_in_input_order_or_as_runs_end",
     ),
     "stopping early cancels the runs": Defect(
-        drop("BatchRunner.results", "arun_shielded"),
+        drop("BatchRunner._stop", "afor_each"),
         "tests/_{variant}/test_batch.py::test_batch_stopped_early_cancels_the_runs_it_started",
     ),
     "stopping early does not cancel runs that were there before": Defect(
@@ -1032,7 +1032,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/_{variant}/test_batch.py::test_batch_stopped_early_cancels_the_runs_it_started",
     ),
     "what already ran is not run again": Defect(
-        drop("BatchRunner._start_once", "if may_exist", "known = None"),
+        replace("BatchRunner._run", r"None if self\._key is None else .*", "None"),
         "tests/_{variant}/test_batch.py::test_batch_does_not_rerun_known_items",
     ),
     "items with the same key share one run": Defect(
@@ -1042,10 +1042,6 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "a start that was interrupted is cancelled when it arrives": Defect(
         drop("Cancellation.failed", "is_early =", "is_early = False"),
         "tests/_{variant}/test_batch.py::test_batch_cancels_interrupted_start_once_it_arrives",
-    ),
-    "runs are started and polled concurrently": Defect(
-        constant("MAX_CONCURRENCY", "1"),
-        "tests/core/test_batch.py::test_runs_are_started_and_polled_concurrently",
     ),
     "an error of one of the concurrent calls is raised": Defect(
         drop("afor_each", r"errors\.append"),
@@ -1059,40 +1055,24 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         drop("afor_each", r"group\.exceptions", "raise"),
         "tests/core/test_batch.py::test_interrupt_on_trio_is_raised_unwrapped",
     ),
-    "the input of a batch may hold cancel scopes open": Defect(
-        never("BatchRunner._start_more", "_awaits_input"),
-        "tests/core/test_batch.py::test_input_may_hold_a_task_group_open",
-    ),
     "a cancellation that is lost does not stop the others": Defect(
         replace("BatchRunner._cancel_run", r", \*TRANSPORT_ERRORS", ""),
-        "tests/_{variant}/test_batch.py::test_batch_cancels_other_runs_if_one_cancellation_is_lost",
+        "tests/_async/test_batch.py::test_batch_cancels_other_runs_if_one_cancellation_is_lost",
     ),
     "a cancellation waits for a server that is busy": Defect(
         replace("Cancellation.failed", r" or is_retryable\(error\)", ""),
         "tests/_{variant}/test_batch.py::test_batch_cancels_other_runs_if_one_cancellation_is_lost",
     ),
     "a start that is rejected is not waited for": Defect(
-        drop("BatchState.start_failed", "start_rejected", "pass"),
+        drop("BatchState.failed", r"start_rejected"),
         "tests/core/test_batch.py::test_error_of_one_start_cancels_the_others_and_is_raised",
     ),
-    "starting more items does not hold up a run that has ended": Defect(
-        replace("BatchState.next_action", r" and \(self\._polled_last or .*\)", ""),
-        "tests/_{variant}/test_batch.py::test_batch_polls_while_its_input_is_being_started",
-    ),
-    "a run is polled less often the longer it takes": Defect(
-        drop("BatchState.reschedule", "interval =", "interval = 0.0"),
-        "tests/core/test_batch.py::test_end_of_a_run_is_noticed_soon_and_with_few_polls",
-    ),
-    "a batch does not poll too often": Defect(
-        replace("BatchState.reschedule", r", spacing", ""),
-        "tests/core/test_batch.py::test_runs_are_polled_at_most_a_thousand_times_a_second",
-    ),
     "a start of a batch waits for a server that is down": Defect(
-        replace("BatchRunner._start_with_retries", r", \*TRANSPORT_ERRORS", ""),
+        drop("Start.failed", "record_failure", "delay = None"),
         "tests/_{variant}/test_batch.py::test_batch_waits_for_unreachable_server",
     ),
     "a start of a batch waits for a server that is busy": Defect(
-        replace("BatchStart.failed", r"not is_retryable\(error\)", "True"),
+        returns("may_have_arrived", "False"),
         "tests/_{variant}/test_batch.py::test_batch_waits_for_unreachable_server",
     ),
     "a poll of a batch waits for a server that is down": Defect(
@@ -1102,6 +1082,133 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "an error that concerns all items is raised": Defect(
         drop("_concerns_one_item", "_BATCH_WIDE_STATUSES", "return True"),
         "tests/_{variant}/test_batch.py::test_batch_raises_at_once_without_access",
+    ),
+    # A batch that is left, or interrupted.
+    "the end of its block cancels the runs of a batch": Defect(
+        drop("Batch.__aexit__", "aclose"),
+        "tests/_{variant}/test_batch.py::test_batch_is_cancelled_at_the_end_of_its_block",
+    ),
+    "a client that is closed stops its batches": Defect(
+        drop("Driver.aclose", "for batch in"),
+        "tests/_async/test_batch.py::test_end_of_the_client_cancels_the_runs_of_its_batches",
+    ),
+    "a batch that is dropped is stopped": Defect(
+        returns("Batch.__del__", "None"),
+        "tests/core/test_batch.py::test_break_cancels_runs_when_the_iterator_is_dropped",
+    ),
+    "a timeout around one step in the block does not end the batch": Defect(
+        always("Batch.__anext__", "ais_cancellation"),
+        "tests/core/test_batch.py::test_interrupted_step_in_the_block_continues",
+    ),
+    "an interrupted step without the block cancels the runs": Defect(
+        drop("Batch.__anext__", "stop_because_of"),
+        "tests/core/test_batch.py::test_interrupted_step_without_the_block_stops_the_batch",
+    ),
+    "a stopped batch does not end in silence": Defect(
+        never("BatchRunner.step", "_stopped_by"),
+        "tests/_{variant}/test_batch.py::test_step_after_a_failed_one_does_not_look_like_the_end",
+    ),
+    "one task iterates a batch": Defect(
+        never("BatchRunner.step", "_is_stepping"),
+        "tests/core/test_batch.py::test_only_one_task_iterates_a_batch",
+    ),
+    "a batch belongs to an event loop": Defect(
+        never("BatchRunner.step", "is_usable"),
+        "tests/core/test_batch.py::test_batch_is_not_continued_in_another_event_loop",
+    ),
+    "a batch that another task closes ends": Defect(
+        replace("AsyncWorkers.next", r"None if self\._is_stopped else ", ""),
+        "tests/core/test_batch.py::test_batch_that_is_closed_elsewhere_ends",
+    ),
+    # Several batches, and items, with the same keys.
+    "a run that another batch has started is waited for": Defect(
+        replace("BatchRunner._run", r"if self\._key is None:\n.*raise", "raise"),
+        "tests/_{variant}/test_batch.py::test_batch_waits_for_run_that_another_batch_has_just_started",
+    ),
+    "a run that another batch cancels is started again": Defect(
+        replace("BatchState.accepts", r"statuses & \{'cancelled'\}", "set()"),
+        "tests/_{variant}/test_batch.py::test_run_cancelled_by_another_batch_is_started_again",
+    ),
+    "a run of another batch is not cancelled": Defect(
+        drop("BatchState.conflict", "is_own = False"),
+        "tests/_{variant}/test_batch.py::test_batch_that_is_stopped_does_not_cancel_the_run_of_another",
+    ),
+    "an item whose predecessor has no run is started": Defect(
+        drop("BatchState.end", "_unstarted"),
+        "tests/core/test_batch.py::test_item_whose_predecessor_has_no_run_is_started",
+    ),
+    "an earlier run is told from a new one by its ID": Defect(
+        never("Start._is_different_run", "_replaced"),
+        "tests/_{variant}/test_batch.py::test_batch_starts_replacement_run_once",
+    ),
+    # Patience, and its end.
+    "a bad poll costs no item": Defect(
+        drop("Wait.poll_response", r"if not self\._budget\.retries", "raise"),
+        "tests/_{variant}/test_batch.py::test_bad_response_costs_neither_item_nor_batch",
+    ),
+    "a bad response to a start costs no batch": Defect(
+        drop("Start._start_response", r"if not self\._budget\.retries", "raise"),
+        "tests/_{variant}/test_batch.py::test_bad_response_costs_neither_item_nor_batch",
+    ),
+    "a bad poll for a start costs no batch": Defect(
+        never("Start._poll_response", "retries"),
+        "tests/_{variant}/test_batch.py::test_bad_response_costs_neither_item_nor_batch",
+    ),
+    "a bad lookup costs no item": Defect(
+        drop("Call.receive", r"_budget\.retries", "raise"),
+        "tests/_{variant}/test_batch.py::test_bad_response_costs_neither_item_nor_batch",
+    ),
+    "a server that is gone is given up in time": Defect(
+        returns("RetryBudget.restart_patience", "None"),
+        "tests/core/test_batch.py"
+        "::test_server_that_is_gone_is_given_up_about_half_a_minute_after_the_first_failure",
+    ),
+    "the time of a run is not the time without a server": Defect(
+        drop("Start._response_lost", "restart_patience"),
+        "tests/core/test_batch.py::test_time_that_a_run_took_does_not_count_as_time_without_the_server",
+    ),
+    "connecting again ends when the server is given up": Defect(
+        replace("Start.limits", r"operation\.connecting_within\(.*\)", "operation"),
+        "tests/core/test_batch.py::test_connecting_again_ends_with_the_patience",
+    ),
+    "a result that is too large costs no batch": Defect(
+        never("_concerns_one_item", "ResponseTooLargeError"),
+        "tests/_{variant}/test_batch.py::test_result_that_is_too_large_is_an_error_of_its_item",
+    ),
+    "a batch leaves a connection to other calls": Defect(
+        returns("free_connections", "10**9"),
+        "tests/_{variant}/test_batch.py::test_batch_leaves_a_connection_of_an_httpx_client_to_other_calls",
+    ),
+    # Workers
+    "a thread that waits for a response is woken": Defect(
+        drop("Interruption.set", "shut_down"),
+        "tests/core/test_workers.py::test_stopping_wakes_threads[wait_for_response]",
+    ),
+    "a thread that waits for a retry is woken": Defect(
+        replace("Interruption.sleep", r"self\._event\.wait", "__import__('time').sleep"),
+        "tests/core/test_workers.py::test_stopping_wakes_threads[wait_for_retry]",
+    ),
+    "an interrupted thread sends nothing more": Defect(
+        drop("connection.send", r"interruption\.check"),
+        "tests/core/test_workers.py::test_interrupted_thread_sends_nothing_more",
+    ),
+    "the threads of a batch are joined": Defect(
+        drop("Workers.stop", r"thread\.join"),
+        "tests/core/test_workers.py::test_threads_are_joined_however_the_batch_ends",
+    ),
+    "the threads of a batch are reused": Defect(
+        drop("Workers.next", r"_under_way"),
+        "tests/core/test_workers.py"
+        "::test_batch_has_as_many_threads_as_its_limit_and_only_while_iterated",
+    ),
+    "an interpreter that exits cancels without threads": Defect(
+        replace("for_each", "except RuntimeError", "except ZeroDivisionError"),
+        "tests/core/test_workers.py"
+        "::test_calls_are_made_when_the_interpreter_starts_no_thread_any_more",
+    ),
+    "runs continue while a result is handled": Defect(
+        prepend("AsyncWorkers.next", "await self.stop()"),
+        "tests/core/test_batch.py::test_runs_continue_while_the_caller_handles_a_result",
     ),
     # ---------------------------------------------------------------- replaying a run's past
     "silence ends the replay": Defect(

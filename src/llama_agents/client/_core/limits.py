@@ -42,13 +42,21 @@ class Limits:
         """Return these limits, with no more than some seconds for the whole response."""
         if seconds >= self.whole:
             return self
-        phases = {
-            name: seconds if limit is None else min(limit, seconds)
-            for name, limit in self.timeout.as_dict().items()
-        }
-        return attrs.evolve(
-            self, timeout=httpx.Timeout(**phases), head=min(self.head, seconds), whole=seconds
-        )
+        timeout = self._shortened(seconds, *self.timeout.as_dict())
+        return attrs.evolve(self, timeout=timeout, head=min(self.head, seconds), whole=seconds)
+
+    def connecting_within(self, seconds: float) -> Limits:
+        """Return these limits, with no more than some seconds for connecting."""
+        if seconds == math.inf:
+            return self
+        return attrs.evolve(self, timeout=self._shortened(seconds, "connect", "pool"))
+
+    def _shortened(self, seconds: float, *phases: str) -> httpx.Timeout:
+        limits = self.timeout.as_dict()
+        for name in phases:
+            limit = limits[name]
+            limits[name] = seconds if limit is None else min(limit, seconds)
+        return httpx.Timeout(**limits)
 
 
 @attrs.frozen
