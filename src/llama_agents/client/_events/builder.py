@@ -55,7 +55,7 @@ from .schema import (
 
 T = TypeVar("T")
 
-_MODULE: Final = "llama_agents.client.typed"  # where built classes say they are from
+MODULE: Final = "llama_agents.client.typed"  # where built classes say they are from
 _PLAIN_TYPES: Final[Mapping[str, Any]] = {
     "string": str,
     "boolean": bool,
@@ -294,7 +294,7 @@ def _build_classes(catalog: EventCatalog, *, exact: bool = False) -> dict[str, t
     classes: dict[str, type[Event]] = {**FRAMEWORK, EVENT: events.Event}
     with warnings.catch_warnings():
         # A field that shadows a method of Event: the server's own class does too.
-        warnings.filterwarnings("ignore", "Field name", UserWarning)
+        warnings.filterwarnings("ignore", "Field ", UserWarning)
         for plan in catalog.events:
             classes[plan.name] = builder.event(plan, [classes[base] for base in plan.bases])
         builder.complete([classes[plan.name] for plan in catalog.events])
@@ -345,7 +345,7 @@ class _ClassBuilder:
             create_model,
             name,
             __base__=tuple(bases),
-            __module__=_MODULE,
+            __module__=MODULE,
             __doc__=model.get("description"),
         )
         return _wrap_errors(name, lambda: create(**fields))
@@ -395,7 +395,7 @@ def _build_enum(name: str, model: Mapping[str, Any]) -> type[enum.Enum]:
     members = [*zip(model["members"], model["enum"], strict=True)]
     bases = {"string": enum.StrEnum, "integer": enum.IntEnum}
     base: Any = bases.get(enum_type(model) or "", enum.Enum)
-    built = cast("type[enum.Enum]", base(name, members, module=_MODULE))
+    built = cast("type[enum.Enum]", base(name, members, module=MODULE))
     built.__doc__ = model.get("description")
     return built
 
