@@ -15,6 +15,7 @@ import pytest
 from llama_agents.client import SyncWorkflowClient, codegen
 from llama_agents.client._events import builder
 from llama_agents.client._events.schema import EventDeclaration
+from llama_agents.client._events.source import write_source
 from llama_agents.client.codegen import CodegenError
 from llama_agents.client.testing import serve
 from starlette.middleware import Middleware
@@ -37,7 +38,7 @@ def run(*arguments: str, command: tuple[str, ...] = MODULE) -> subprocess.Comple
 
 def source_of(*events: tuple[str, tuple[str, ...], Any]) -> str:
     types = builder.event_types([EventDeclaration(*event) for event in events])
-    return codegen.source(builder.catalog_of(types), "# generated\n")
+    return write_source(types, "# generated\n")
 
 
 def imported(path: Path) -> ModuleType:

@@ -50,7 +50,7 @@ from .schema import (
 
 logger: Final = logging.getLogger("llama_agents.client.types")
 
-_MODULE: Final = "llama_agents.client.typed"  # where built classes say they are from
+MODULE: Final = "llama_agents.client.typed"  # where built classes say they are from
 _PLAIN_TYPES: Final[Mapping[str, Any]] = {
     "string": str,
     "boolean": bool,
@@ -371,7 +371,7 @@ class _ClassBuilder:
             built = create(
                 model["title"],
                 __base__=tuple(bases),
-                __module__=_MODULE,
+                __module__=MODULE,
                 __doc__=model.get("description"),
                 **{names[key]: self._field(key, model, names[key]) for key in properties},
             )
@@ -441,7 +441,7 @@ def _build_enum(name: str, model: Mapping[str, Any]) -> type[enum.Enum]:
     bases = {"string": enum.StrEnum, "integer": enum.IntFlag if is_flag(model) else enum.IntEnum}
     base: Any = bases.get(enum_type(model) or "", enum.Enum)
     with _naming(name):
-        built = cast("type[enum.Enum]", base(name, members, module=_MODULE))
+        built = cast("type[enum.Enum]", base(name, members, module=MODULE))
     built.__doc__ = model.get("description")
     return built
 

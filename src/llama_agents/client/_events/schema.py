@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -401,8 +402,17 @@ def rename_refs(schema: Mapping[str, Any], rename: Callable[[str], str]) -> dict
 
 
 def is_class_name(name: str) -> bool:
-    """Return whether a class can have this name."""
-    return name.isidentifier() and not keyword.iskeyword(name)
+    """Return whether a class can have this name.
+
+    Python reads a name in its normal form, which may be a keyword or the name of something else,
+    and names with two leading underscores mean something to Python or to a module.
+    """
+    return (
+        name.isidentifier()
+        and not keyword.iskeyword(name)
+        and not name.startswith("__")
+        and unicodedata.normalize("NFKC", name) == name
+    )
 
 
 def is_field_name(name: str) -> bool:
@@ -436,7 +446,8 @@ def unique_name(name: str, taken: Iterable[str]) -> str:
 def _python_name(name: str) -> str:
     if keyword.iskeyword(name) or name in _PROTECTED:
         return f"{name}_"
-    replaced = re.sub(r"\W", "_", name).strip("_") or "field"
+    normal = unicodedata.normalize("NFKC", name)
+    replaced = re.sub(r"\W", "_", normal).strip("_") or "field"
     return replaced if is_field_name(replaced) else f"field_{replaced}"
 
 
