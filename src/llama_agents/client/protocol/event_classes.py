@@ -276,7 +276,7 @@ def _newest_class(module_name: str, name: str) -> type[Event] | None:
     if origin is not None and issubclass(origin, Event):
         current = find_by_name(f"{module_name}.{origin.__name__}", allow_import=False)
         if current is not None and current is not origin:  # and not parametrized yet
-            return cast("Any", current)[generic["args"]]
+            return cast("type[Event]", cast("Any", current)[generic["args"]])
     return found[-1]
 
 
