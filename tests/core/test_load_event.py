@@ -175,7 +175,7 @@ def test_nested_class_of_another_module_is_not_found() -> None:
 def test_name_of_classes_at_different_places_is_ambiguous() -> None:
     kept = [First.Done, Second.Done]
     with pytest.raises(
-        EventValidationError, match=r"'Done' is ambiguous: .*First\.Done, Second\.Done"
+        EventValidationError, match=r"'Done' is ambiguous: .*First\.Done, "
     ):
         envelope("Done", f"{__name__}.Done").load_event()
     del kept
@@ -217,7 +217,7 @@ def test_newest_class_of_a_cell_is_found(notebook: dict[str, Any], name: str) ->
 
 def test_generic_class_is_that_of_its_newest_origin(notebook: dict[str, Any]) -> None:
     exec(CELL, notebook)
-    event = notebook["Reply"][dict[str, Tick]](answer={})
+    event = notebook["Reply"][Outer.Inner](answer={"n": 1})
     written = EventEnvelopeWithMetadata.from_event(event)
     assert written.qualified_name is not None
     assert "." in written.qualified_name.partition("[")[2]

@@ -166,8 +166,7 @@ def test_field_is_sent_under_the_name_under_which_it_was_set() -> None:
     for fields in (properties, ["a_b", "c", "class_", "model_dump_", "page_count"]):
         made = event(**dict.fromkeys(fields, 1))
         assert [made.a_b, made.c, made.class_, made.model_dump_, made.pageCount] == [1] * 5
-        names = [name if name != "model_dump_" else "model_dump" for name in fields]
-        assert made.model_dump() == dict.fromkeys(names, 1)
+        assert made.model_dump() == dict.fromkeys(fields, 1)
     assert event(dynamic=1).model_dump() == {"_data": {"dynamic": 1}}
 
 

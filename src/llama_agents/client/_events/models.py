@@ -9,6 +9,7 @@ unknown name at the field's position.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -95,15 +96,22 @@ class _BuiltModel(BaseModel):
         The name is that of the framework's own event serializer, so that this one overrides it; an
         event's dynamic fields are then written by calling it.
         """
+        unsent = invalid_defaults(type(self)) - self.model_fields_set
+        model = self
+        if unsent:  # pydantic would warn of values of the wrong types
+            model = copy.copy(self)
+            for name in unsent:
+                vars(model).pop(name, None)
         inherited = getattr(super(), "custom_model_dump", None)
-        written: dict[str, Any] = handler(self) if inherited is None else inherited(handler)
+        written: dict[str, Any] = (
+            handler(model) if inherited is None else inherited(lambda _: handler(model))
+        )
         fields = type(self).model_fields
-        unsent = invalid_defaults(type(self))
         sent: dict[str, Any] = {}
         for name, value in written.items():
             if name not in fields:
                 sent[name] = value
-            elif name in self.model_fields_set or (value is not None and name not in unsent):
+            elif name in self.model_fields_set or value is not None:
                 key = self._key_of(name, fields[name].alias)
                 if key is not None:
                     sent[key] = value
