@@ -16,26 +16,34 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
+from pydantic import BaseModel
 from pydantic_core import SchemaValidator, core_schema
 
 FORMATS: Final = frozenset({"date-time", "date", "time", "duration", "uuid", "binary"})
 # Per event. References multiply: a few hundred bytes of schema can expand without end.
 MAX_TYPES: Final = 20_000
 
+# Attributes that pydantic does not let a field hide.
+_PROTECTED: Final = frozenset(
+    {"custom_model_dump", *(name for name in dir(BaseModel) if name.startswith("model_"))}
+)
 _SCALARS: Final = (str, bool, int, type(None))  # the values a Literal or an Enum can hold
 _CONSTRAINTS_OF_TYPE: Final[Mapping[str, tuple[str, ...]]] = {
     "string": ("minLength", "maxLength"),
     "integer": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     "array": ("minItems", "maxItems"),
-    "object": (),
+    "object": ("minProperties", "maxProperties"),
     "boolean": (),
     "null": (),
 }
 CONSTRAINTS: Final = frozenset(
     {"pattern", *(name for names in _CONSTRAINTS_OF_TYPE.values() for name in names)}
 )
+_HASHABLE: Final = frozenset({"string", "integer", "number", "boolean", "null"})
 _REF: Final = "#/$defs/"
+# How pydantic's schema of every Decimal begins. Its own engine does not support the look-ahead.
+_DECIMAL: Final = "^(?!^[-+.]*$)[+-]?0*"
 _ROOT: Final = ""  # the key of a root schema; a definition with an empty name is never an event's
 
 
@@ -61,13 +69,18 @@ class EventDeclaration:
 def declared_events(listed: Iterable[Mapping[str, Any]]) -> list[EventDeclaration]:
     """Read event schemas that come without class names; each schema's title is its class name.
 
+    One without a title gets a name that no class can have.
+
     Raises:
-        SchemaError: A schema is invalid or has no title.
+        SchemaError: No schema has a title.
     """
-    declarations = [EventDeclaration(_title(schema), (), schema) for schema in listed]
-    for declaration in declarations:
-        NormalizedSchema(declaration)
-    return declarations
+    titles = [(_title(schema), schema) for schema in listed]
+    if titles and all(title is None for title, _ in titles):
+        raise SchemaError("an event schema has no title")
+    return [
+        EventDeclaration(f"event {number} without a title" if title is None else title, (), schema)
+        for number, (title, schema) in enumerate(titles, 1)
+    ]
 
 
 def declared_fields(schema: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
@@ -81,15 +94,13 @@ def declared_fields(schema: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
     return declaration.name, frozenset(normalized.models[normalized.key]["properties"])
 
 
-def _title(schema: Mapping[str, Any]) -> str:
+def _title(schema: Mapping[str, Any]) -> str | None:
     ref = schema.get("$ref")
     definitions = schema.get("$defs")
     if isinstance(ref, str) and isinstance(definitions, dict):
         schema = definitions.get(ref_name(ref), schema)
     title = schema.get("title") if isinstance(schema, dict) else None
-    if not isinstance(title, str):
-        raise SchemaError("an event schema has no title")
-    return title
+    return title if isinstance(title, str) else None
 
 
 class NormalizedSchema:
@@ -179,7 +190,8 @@ class NormalizedSchema:
             return self._resolve(schema["$ref"], path)
         for combinator in ("anyOf", "oneOf", "allOf"):
             if combinator in schema:
-                return self._normalize_combination(combinator, schema[combinator], path)
+                combined = self._normalize_combination(combinator, schema[combinator], path)
+                return _tagged(combined, schema.get("discriminator"))
         if "const" in schema or "enum" in schema:
             values = schema["enum"] if "enum" in schema else [schema["const"]]
             return {"enum": _distinct(values)} if _are_scalars(values) else {}
@@ -203,7 +215,10 @@ class NormalizedSchema:
             return {"$ref": _REF + key}
         if key in path:
             return {}  # a recursive type without a class of its own cannot be written down
-        return self._normalize_type(target, (*path, key))
+        normalized = self._normalize_type(target, (*path, key))
+        if "prefixItems" in target:
+            return {**normalized, "x-named-tuple": True}  # the server takes an object for it, too
+        return normalized
 
     def _normalize_combination(
         self, combinator: str, schemas: Any, path: tuple[str, ...]
@@ -236,9 +251,13 @@ class NormalizedSchema:
             return _normalize_string(normalized, schema)
         if name == "array":
             return self._normalize_array(normalized, schema, path)
-        if name == "object" and isinstance(schema.get("additionalProperties"), dict):
-            values = self._normalize_type(schema["additionalProperties"], path)
-            normalized["additionalProperties"] = values
+        if name == "object":
+            values = schema.get("additionalProperties")
+            patterns = schema.get("patternProperties")
+            if isinstance(patterns, dict) and len(patterns) == 1:
+                (values,) = patterns.values()
+            if isinstance(values, dict):
+                normalized["additionalProperties"] = self._normalize_type(values, path)
         return normalized
 
     def _normalize_array(
@@ -254,17 +273,42 @@ class NormalizedSchema:
             }
         normalized["items"] = self._normalize_type(schema.get("items", True), path)
         if schema.get("uniqueItems") is True:
-            normalized["uniqueItems"] = True
+            if self._is_hashable(normalized["items"]):
+                normalized["uniqueItems"] = True
+            else:
+                normalized.pop("maxItems", None)  # which the server compares without duplicates
         return normalized
+
+    def _is_hashable(self, schema: Mapping[str, Any]) -> bool:
+        """Return whether the values of a type are hashable in Python; those of models are not."""
+        match schema:
+            case {"$ref": ref}:
+                return is_enum(self.models[ref_name(ref)])
+            case {"anyOf": members} | {"prefixItems": members}:
+                return all(map(self._is_hashable, members))
+        return "enum" in schema or schema.get("type") in _HASHABLE
 
 
 def _normalize_string(normalized: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     if schema.get("format") in FORMATS:
         return {"type": "string", "format": schema["format"]}
+    if schema.get("contentMediaType") == "application/json":
+        return {}  # text for the server, which writes the value itself
     pattern = schema.get("pattern")
+    if isinstance(pattern, str) and pattern.startswith(_DECIMAL):
+        return {"type": "string", "x-decimal": True}
     if isinstance(pattern, str) and _compiles(pattern):
         normalized["pattern"] = pattern
     return normalized
+
+
+def _tagged(union: dict[str, Any], discriminator: Any) -> dict[str, Any]:
+    """Note which field tells the members of a union apart, if they are models."""
+    refs = [member.get("$ref") for member in union.get("anyOf", ())]
+    tag = discriminator.get("propertyName") if isinstance(discriminator, dict) else None
+    if not isinstance(tag, str) or not refs or None in refs:
+        return union
+    return {**union, "x-tag": tag}
 
 
 def _is_limit(constraint: str, limit: Any) -> bool:
@@ -311,6 +355,16 @@ def enum_type(model: Mapping[str, Any]) -> str | None:
     if types == {str}:
         return "string"
     return "integer" if types == {int} else None
+
+
+def is_flag(model: Mapping[str, Any]) -> bool:
+    """Return whether the values of an enumeration may be combined, as those of an ``IntFlag``.
+
+    A schema lists the single flags only; an ``IntEnum`` with such values looks the same.
+    """
+    return enum_type(model) == "integer" and all(
+        value > 0 and value & (value - 1) == 0 for value in model["enum"]
+    )
 
 
 def is_server_default(name: str, model: Mapping[str, Any]) -> bool:
@@ -363,7 +417,9 @@ def is_class_name(name: str) -> bool:
 
 def is_field_name(name: str) -> bool:
     """Return whether a pydantic field can have this name."""
-    return is_class_name(name) and not name.startswith("_")
+    if name.startswith("_") or name in _PROTECTED:
+        return False
+    return is_class_name(name)
 
 
 def field_names(names: Iterable[str]) -> dict[str, str]:
@@ -388,7 +444,7 @@ def unique_name(name: str, taken: Iterable[str]) -> str:
 
 
 def _python_name(name: str) -> str:
-    if keyword.iskeyword(name):
+    if keyword.iskeyword(name) or name in _PROTECTED:
         return f"{name}_"
     normal = unicodedata.normalize("NFKC", name)
     replaced = re.sub(r"\W", "_", normal).strip("_") or "field"

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_arg
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from .builder import MODULE, EventTypes, SparseModel
+from .builder import MODULE, EventTypes
+from .models import NestedModel, SparseModel
 from .schema import is_class_name, is_field_name, unique_name
 from .source_check import REGISTRY, CodegenError, reject_code
 
@@ -135,8 +136,9 @@ class _Writer:
     def _base(self, base: type) -> str:
         if _is_built(base):
             return base.__name__
-        if issubclass(base, SparseModel):
-            return self._import(MODULE, SparseModel.__name__)
+        for ours in (SparseModel, NestedModel):
+            if issubclass(base, ours):
+                return self._import(MODULE, ours.__name__)
         if issubclass(base, BaseModel):
             return self._import(base.__module__, base.__name__)
         return self._type(base)
@@ -295,8 +297,8 @@ def _mentioned(annotation: Any) -> Iterator[type]:
 
 def _written_config(base: type) -> Mapping[str, Any]:
     """Return the configuration that a superclass has in the source."""
-    if issubclass(base, SparseModel) and not _is_built(base):
-        return SparseModel.model_config
+    if issubclass(base, NestedModel) and not _is_built(base):
+        return NestedModel.model_config
     return getattr(base, "model_config", {})
 
 

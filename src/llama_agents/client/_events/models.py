@@ -1,0 +1,236 @@
+"""Base classes of built classes: under which names fields are read and written.
+
+A schema names a field by its alias, if it has one. The server, however, writes every field under
+its Python name, which no schema tells; it reads an event's field under the Python name, too, and
+the field of a nested model under its alias. So built classes take a field under either name: the
+same words in another spelling (``pageCount``, ``page_count``), or, in what the server wrote, the
+unknown name at the field's position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import attrs
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+
+from ..protocol.event_classes import reading
+from .schema import is_field_name
+
+# What an event that is nested in another one carries besides its fields; no schema mentions it.
+_OF_EVENTS: Final = frozenset({"_data", "result"})
+
+
+class Unknown:
+    """Stands for the value of a required field that may be there under an unknown name."""
+
+
+UNKNOWN: Final = Unknown()
+
+
+@attrs.frozen
+class MatchedNames:
+    """The values that a model is given, by what they are for.
+
+    Attributes:
+        fields: The values of fields, by field name.
+        keys: The key under which each of them was given.
+        others: The values that belong to no field.
+    """
+
+    fields: dict[str, Any]
+    keys: dict[str, str]
+    others: dict[str, Any]
+
+    def add(self, name: str, key: str) -> None:
+        """Take a value that belonged to no field as that of a field."""
+        self.fields[name] = self.others.pop(key)
+        self.keys[name] = key
+
+
+class _BuiltModel(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+
+    _is_lenient: ClassVar[bool] = False  # whether an unknown name may be that of a required field
+
+    @classmethod
+    def _match(cls, given: Mapping[str, Any]) -> MatchedNames:
+        matched = _match_names(cls, given)
+        if cls._is_lenient:
+            missing = [
+                name
+                for name, field in cls.model_fields.items()
+                if field.is_required() and name not in matched.fields
+            ]
+            if len(missing) <= len(matched.others.keys() - _OF_EVENTS):
+                matched.fields.update(dict.fromkeys(missing, UNKNOWN))
+        return matched
+
+    def _key_of(self, name: str, alias: str | None) -> str | None:
+        """Return the key under which a field is sent, or None if its default is not sent."""
+        return alias or name
+
+    @model_serializer(mode="wrap")
+    def custom_model_dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Serialize the model.
+
+        The name is that of the framework's own event serializer, so that this one overrides it; an
+        event's dynamic fields are then written by calling it.
+        """
+        inherited = getattr(super(), "custom_model_dump", None)
+        written: dict[str, Any] = handler(self) if inherited is None else inherited(handler)
+        fields = type(self).model_fields
+        sent: dict[str, Any] = {}
+        for name, value in written.items():
+            if name not in fields:
+                sent[name] = value
+            elif value is not None or name in self.model_fields_set:
+                key = self._key_of(name, fields[name].alias)
+                if key is not None:
+                    sent[key] = value
+        return sent
+
+
+class SparseModel(_BuiltModel):
+    """Base of event classes that leave what is not set to the server.
+
+    A field whose default is None is omitted unless it was set: only the server knows its default. A
+    field is sent under the name under which it was set.
+    """
+
+    _sent_as: dict[str, str] = PrivateAttr(default_factory=dict)
+    _received: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def __init__(self, /, **given: Any) -> None:
+        if given.keys() <= type(self).model_fields.keys():  # most events
+            super().__init__(**given)
+            return
+        matched = self._match(given)
+        received: dict[str, Any] = {}
+        if reading.get():
+            # The server writes dynamic fields below _data: these are computed fields.
+            kept = _OF_EVENTS | self.__private_attributes__.keys()
+            received = {key: value for key, value in matched.others.items() if key not in kept}
+        dynamic = {
+            key: value
+            for key, value in matched.others.items()
+            if key not in received and key not in SparseModel.__private_attributes__
+        }
+        super().__init__(**matched.fields, **dynamic)
+        self._sent_as = {name: key for name, key in matched.keys.items() if key != name}
+        self._received = received
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and name in self._received:
+            return self._received[name]
+        return super().__getattr__(name)  # type: ignore[misc]  # defined at run time only
+
+    def _key_of(self, name: str, alias: str | None) -> str | None:
+        key = self._sent_as.get(name, name)
+        if key != name:
+            return key
+        if alias is not None and is_field_name(alias):
+            return alias  # renamed only because Python source cannot use the name here
+        is_set = name in self.model_fields_set
+        # Under a name that may be wrong, the server would read a default as a dynamic field.
+        return name if is_set or (alias is None and name == name.lower()) else None
+
+
+class NestedModel(_BuiltModel):
+    """Base of nested models; fields are sent under the names of the schema."""
+
+    _kept: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read(cls, data: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
+        if not isinstance(data, Mapping):
+            return handler(data)
+        matched = cls._match(data)
+        aliases = {name: field.alias or name for name, field in cls.model_fields.items()}
+        values = {aliases[name]: value for name, value in matched.fields.items()}
+        extra = cls.model_config.get("extra")
+        free = len(aliases) - len(matched.keys)
+        may_be_names = cls._is_lenient and len(matched.others) <= free
+        if extra == "allow" or (extra == "forbid" and not reading.get() and not may_be_names):
+            values |= matched.others
+        model = handler(values)
+        if extra is None:
+            model._kept = {key: matched.others[key] for key in _OF_EVENTS & matched.others.keys()}
+        return model
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "_kept":
+            for values in (self._kept, self._kept.get("_data")):
+                if isinstance(values, dict) and name in values:
+                    return values[name]
+        return super().__getattr__(name)  # type: ignore[misc]  # defined at run time only
+
+    @model_serializer(mode="wrap")
+    def custom_model_dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Serialize the model; if it is an event, with its dynamic fields."""
+        return {**super().custom_model_dump(handler), **self._kept}
+
+
+class OpenModel(NestedModel):
+    """Base of nested models that keep any other field, too."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class ClosedModel(NestedModel):
+    """Base of nested models that forbid other fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _match_names(cls: type[BaseModel], given: Mapping[str, Any]) -> MatchedNames:
+    names = {field.alias or name: name for name, field in cls.model_fields.items()}
+    matched = MatchedNames({}, {}, {})
+    for key, value in given.items():
+        if key in names:
+            matched.fields[names[key]] = value
+            matched.keys[names[key]] = key
+        else:
+            matched.others[key] = value
+    if matched.others and len(matched.fields) < len(names):
+        _match_spellings(names, matched)
+        if reading.get() and matched.others:
+            _match_positions([*names.values()], [*given], matched)
+    return matched
+
+
+def _match_spellings(names: Mapping[str, str], matched: MatchedNames) -> None:
+    by_spelling: dict[str, list[str]] = {}
+    for alias, name in names.items():
+        by_spelling.setdefault(_spelling(alias), []).append(name)
+    for key in [*matched.others]:
+        if key in names.values() and key not in matched.fields:
+            matched.add(key, key)
+            continue
+        candidates = by_spelling.get(_spelling(key), []) if key not in _OF_EVENTS else []
+        if len(candidates) == 1 and candidates[0] not in matched.fields:
+            matched.add(candidates[0], key)
+
+
+def _spelling(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).lower()
+
+
+def _match_positions(names: list[str], keys: list[str], matched: MatchedNames) -> None:
+    """Match the unknown names by position: the server writes all fields, in the schema's order."""
+    places = {key: names.index(name) for name, key in matched.keys.items()}
+    if len(keys) < len(names) or any(keys.index(key) != at for key, at in places.items()):
+        return
+    for name, key in zip(names, keys, strict=False):
+        if name not in matched.fields and key in matched.others and key not in _OF_EVENTS:
+            matched.add(name, key)
