@@ -25,7 +25,6 @@ _TYPES: Final[Mapping[str, frozenset[str]]] = {
 }
 _IMPORTS: Final[Mapping[str, frozenset[str]]] = {
     **_TYPES,
-    "__future__": frozenset({"annotations"}),
     "builtins": _TYPES["builtins"] | {"UserWarning"},
     "pydantic": frozenset({"ConfigDict", "Field"}),
     "warnings": frozenset({"catch_warnings", "simplefilter"}),
@@ -83,6 +82,8 @@ class _Check:
     def statement(self, node: ast.stmt) -> None:
         """Check a statement of the module."""
         match node:
+            case ast.ImportFrom("__future__", [ast.alias("annotations", None)], 0):
+                pass  # the name that it binds, too, may be that of a class
             case ast.ImportFrom(module=str(module), names=names, level=0):
                 for alias in names:
                     _require(alias.name in self._imports.get(module, ()), node)
