@@ -158,7 +158,7 @@ def plan_classes(
         if name not in framework and name not in omitted:
             try:
                 normalized[name] = NormalizedSchema(event)
-            except SchemaError as error:
+            except (SchemaError, RecursionError) as error:
                 omitted[name] = str(error)
     bases = _all_bases(normalized, framework, omitted)
     own = [normalized[name] for name in normalized if name in bases]
