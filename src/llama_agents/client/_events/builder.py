@@ -35,7 +35,7 @@ from ..errors import EventValidationError
 from ..protocol.serializable_events import EventEnvelope, is_envelope
 from .checked import checked_type, skip_unknown, tagged
 from .class_plan import EVENT, EventCatalog, EventPlan, plan_classes
-from .models import ClosedModel, NestedModel, OpenModel, SparseModel
+from .models import ClosedModel, NestedModel, OpenModel, SparseModel, invalid_defaults
 from .schema import (
     EventDeclaration,
     SchemaError,
@@ -273,32 +273,24 @@ def _build(
 ) -> tuple[EventCatalog, dict[str, type[Event]]]:
     """Build all classes of a catalog.
 
-    The server does not validate its defaults, so they need not be values of their types. Those that
-    are not are left to the server.
-
     Args:
         catalog: The events.
         check: Whether the classes only check what is about to be sent.
 
     Returns:
-        The catalog, without such defaults, and the classes of its events by name.
+        The catalog, in which the defaults that are not values of their types are marked, and the
+        classes of its events by name.
     """
     classes = _build_classes(catalog, check)
-    invalid = {name: _invalid_defaults(cls) for name, cls in classes.items()}
+    invalid = {
+        name: invalid_defaults(cls)
+        for name, cls in classes.items()
+        if issubclass(cls, SparseModel | NestedModel)
+    }
     if any(invalid.values()):
-        catalog = catalog.without_defaults(invalid)
+        catalog = catalog.with_invalid_defaults(invalid)
         classes = _build_classes(catalog, check)
     return catalog, {name: cast("type[Event]", classes[name]) for name in catalog.names}
-
-
-def _invalid_defaults(cls: type) -> set[str]:
-    if not issubclass(cls, SparseModel | NestedModel):
-        return set()
-    try:
-        cls()
-    except ValidationError as error:
-        return {str(at["loc"][0]) for at in error.errors() if at["type"] != "missing" and at["loc"]}
-    return set()
 
 
 def _build_classes(catalog: EventCatalog, check: bool) -> dict[str, type]:
@@ -380,13 +372,14 @@ class _ClassBuilder:
 
     def _field(self, key: str, model: Mapping[str, Any], name: str) -> tuple[Any, Any]:
         field = model["properties"][key]
-        annotation = self._type(field)
+        annotation: Any = self._type(field)
         if self._check:
             annotation = Annotated[annotation, WrapValidator(skip_unknown)]
         alias = None if key == name else key
         options: dict[str, Any] = {"alias": alias, "description": field.get("description")}
         if "default" in field:
-            return annotation, Field(field["default"], validate_default=True, **options)
+            is_valid = "x-invalid-default" not in field
+            return annotation, Field(field["default"], validate_default=is_valid, **options)
         if key in model["required"]:
             return annotation, Field(**options)
         return (annotation if self._check else annotation | None), Field(None, **options)

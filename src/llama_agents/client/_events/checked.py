@@ -6,13 +6,11 @@ class accepts all of it, and the server decides.
 
 from __future__ import annotations
 
-import decimal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -21,8 +19,6 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from .models import UNKNOWN
-
-_VARIANTS: Final[tuple[Callable[[str], str], ...]] = (str.strip, str.lower, str.upper)
 
 
 def skip_unknown(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
@@ -37,10 +33,6 @@ def checked_type(schema: Mapping[str, Any], annotation: Any) -> Any:
         schema: The normalized type.
         annotation: The type of built classes.
     """
-    if "x-named-tuple" in schema:
-        return Any  # the server accepts a list of any permitted length, and an object
-    if "x-decimal" in schema:
-        return Annotated[str, AfterValidator(_decimal)]
     if schema.get("type") == "string" and {"pattern", "minLength", "maxLength"} & schema.keys():
         return Annotated[annotation, WrapValidator(_tolerant)]
     return annotation
@@ -68,21 +60,11 @@ def tagged(annotation: Any, tag: str, known: frozenset[str]) -> Any:
 
 
 def _tolerant(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    """Accept text that the server may strip or convert before it compares it with its limits."""
+    """Accept text that the server may strip before it compares it with its limits."""
     try:
         return handler(value)
     except ValidationError:
         if isinstance(value, str):
-            for variant in _VARIANTS:
-                for text in (variant(value), variant(value).strip()):
-                    with suppress(ValidationError):
-                        return handler(text)
+            with suppress(ValidationError):
+                return handler(value.strip())
         raise
-
-
-def _decimal(value: str) -> str:
-    try:
-        decimal.Decimal(value)
-    except decimal.InvalidOperation as error:
-        raise PydanticCustomError("decimal_parsing", "Input should be a valid decimal") from error
-    return value

@@ -89,28 +89,27 @@ class EventCatalog:
         needing = {*pending}
         return [event.name for event in self.events if event.name in needing]
 
-    def without_defaults(self, fields: Mapping[str, Collection[str]]) -> EventCatalog:
-        """Return the catalog with some fields left without their defaults.
+    def with_invalid_defaults(self, fields: Mapping[str, Collection[str]]) -> EventCatalog:
+        """Return the catalog with some defaults marked as no values of their types.
 
         Args:
-            fields: The names of the fields, by class name.
+            fields: The Python names of the fields, by class name.
         """
 
-        def strip(name: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-            dropped = fields.get(name)
-            if not dropped:
+        def mark(name: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+            if not fields.get(name):
                 return schema
             names = field_names(schema["properties"])
             properties = {
-                key: {k: v for k, v in field.items() if k != "default"}
-                if {key, names[key]} & {*dropped}
+                key: {**field, "x-invalid-default": True}
+                if "default" in field and names[key] in fields[name]
                 else field
                 for key, field in schema["properties"].items()
             }
             return {**schema, "properties": properties}
 
-        events = [attrs.evolve(e, schema=strip(e.name, e.schema)) for e in self.events]
-        models = {name: strip(name, model) for name, model in self.models.items()}
+        events = [attrs.evolve(e, schema=mark(e.name, e.schema)) for e in self.events]
+        models = {name: mark(name, model) for name, model in self.models.items()}
         return attrs.evolve(self, events=tuple(events), models=models)
 
 

@@ -9,6 +9,7 @@ unknown name at the field's position.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -19,6 +20,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PrivateAttr,
     SerializerFunctionWrapHandler,
+    ValidationError,
     model_serializer,
     model_validator,
 )
@@ -60,11 +62,19 @@ class MatchedNames:
 class _BuiltModel(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
+    _invalid_defaults: ClassVar[frozenset[str]]
     _is_lenient: ClassVar[bool] = False  # whether an unknown name may be that of a required field
 
     @classmethod
     def _match(cls, given: Mapping[str, Any]) -> MatchedNames:
         matched = _match_names(cls, given)
+        if reading.get():
+            for name in invalid_defaults(cls):
+                if (
+                    name in matched.fields
+                    and matched.fields[name] == cls.model_fields[name].default
+                ):
+                    del matched.fields[name], matched.keys[name]
         if cls._is_lenient:
             missing = [
                 name
@@ -77,7 +87,7 @@ class _BuiltModel(BaseModel):
 
     def _key_of(self, name: str, alias: str | None) -> str | None:
         """Return the key under which a field is sent, or None if its default is not sent."""
-        return alias or name
+        raise NotImplementedError
 
     @model_serializer(mode="wrap")
     def custom_model_dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -86,14 +96,22 @@ class _BuiltModel(BaseModel):
         The name is that of the framework's own event serializer, so that this one overrides it; an
         event's dynamic fields are then written by calling it.
         """
+        unsent = invalid_defaults(type(self)) - self.model_fields_set
+        model = self
+        if unsent:  # pydantic would warn of values of the wrong types
+            model = copy.copy(self)
+            for name in unsent:
+                vars(model).pop(name, None)
         inherited = getattr(super(), "custom_model_dump", None)
-        written: dict[str, Any] = handler(self) if inherited is None else inherited(handler)
+        written: dict[str, Any] = (
+            handler(model) if inherited is None else inherited(lambda _: handler(model))
+        )
         fields = type(self).model_fields
         sent: dict[str, Any] = {}
         for name, value in written.items():
             if name not in fields:
                 sent[name] = value
-            elif value is not None or name in self.model_fields_set:
+            elif name in self.model_fields_set or value is not None:
                 key = self._key_of(name, fields[name].alias)
                 if key is not None:
                     sent[key] = value
@@ -111,7 +129,7 @@ class SparseModel(_BuiltModel):
     _received: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     def __init__(self, /, **given: Any) -> None:
-        if given.keys() <= type(self).model_fields.keys():  # most events
+        if given.keys() <= type(self).model_fields.keys() and not invalid_defaults(type(self)):
             super().__init__(**given)
             return
         matched = self._match(given)
@@ -125,7 +143,7 @@ class SparseModel(_BuiltModel):
             for key, value in matched.others.items()
             if key not in received and key not in SparseModel.__private_attributes__
         }
-        super().__init__(**matched.fields, **dynamic)
+        super().__init__(**{**dynamic, **matched.fields})
         self._sent_as = {name: key for name, key in matched.keys.items() if key != name}
         self._received = received
 
@@ -165,7 +183,12 @@ class NestedModel(_BuiltModel):
             values |= matched.others
         model = handler(values)
         if extra is None:
-            model._kept = {key: matched.others[key] for key in _OF_EVENTS & matched.others.keys()}
+            # What the caller gives under another name is sent under it: the server may know it.
+            model._kept = {
+                key: value
+                for key, value in matched.others.items()
+                if key in _OF_EVENTS or not reading.get()
+            }
         return model
 
     def __getattr__(self, name: str) -> Any:
@@ -174,6 +197,11 @@ class NestedModel(_BuiltModel):
                 if isinstance(values, dict) and name in values:
                     return values[name]
         return super().__getattr__(name)  # type: ignore[misc]  # defined at run time only
+
+    def _key_of(self, name: str, alias: str | None) -> str | None:
+        # What was given under an unknown name may be this field.
+        is_default = name not in self.model_fields_set and self._kept.keys() - _OF_EVENTS
+        return None if is_default else alias or name
 
     @model_serializer(mode="wrap")
     def custom_model_dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -191,6 +219,28 @@ class ClosedModel(NestedModel):
     """Base of nested models that forbid other fields."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def invalid_defaults(cls: type[BaseModel]) -> frozenset[str]:
+    """Return the fields whose defaults are not values of their types.
+
+    The server does not validate its defaults; it would reject them if they were sent.
+    """
+    known: frozenset[str] | None = vars(cls).get("_invalid_defaults")
+    if known is not None:
+        return known
+    defaults = {name: f.default for name, f in cls.model_fields.items() if not f.is_required()}
+    names = {field.alias or name: name for name, field in cls.model_fields.items()}
+    cls._invalid_defaults = frozenset()  # type: ignore[attr-defined]  # while they are compared
+    token = reading.set(False)
+    try:
+        cls(**defaults)
+    except ValidationError as error:
+        wrong = [at["loc"][0] for at in error.errors() if at["loc"] and at["type"] != "missing"]
+        cls._invalid_defaults = frozenset(names.get(str(key), str(key)) for key in wrong)  # type: ignore[attr-defined]
+    finally:
+        reading.reset(token)
+    return cls._invalid_defaults  # type: ignore[attr-defined,no-any-return]
 
 
 def _match_names(cls: type[BaseModel], given: Mapping[str, Any]) -> MatchedNames:

@@ -42,8 +42,6 @@ CONSTRAINTS: Final = frozenset(
 )
 _HASHABLE: Final = frozenset({"string", "integer", "number", "boolean", "null"})
 _REF: Final = "#/$defs/"
-# How pydantic's schema of every Decimal begins. Its own engine does not support the look-ahead.
-_DECIMAL: Final = "^(?!^[-+.]*$)[+-]?0*"
 _ROOT: Final = ""  # the key of a root schema; a definition with an empty name is never an event's
 
 
@@ -233,10 +231,10 @@ class NormalizedSchema:
             return {"$ref": _REF + key}
         if key in path:
             return {}  # a recursive type without a class of its own cannot be written down
-        normalized = self._normalize_type(target, (*path, key))
-        if "prefixItems" in target:
-            return {**normalized, "x-named-tuple": True}  # the server takes an object for it, too
-        return normalized
+        if isinstance(target, dict) and "prefixItems" in target:
+            # A named tuple: the server takes an object for it, too.
+            return self._normalize_union([target, {"type": "object"}], (*path, key))
+        return self._normalize_type(target, (*path, key))
 
     def _normalize_combination(
         self, combinator: str, schemas: Any, path: tuple[str, ...]
@@ -257,6 +255,7 @@ class NormalizedSchema:
                 raise SchemaError(f"a union has more than {MAX_UNION} members")
         if {} in members or not members:
             return {}
+        members = _with_integers(members)
         return members[0] if len(members) == 1 else {"anyOf": members}
 
     def _normalize_named_type(
@@ -316,8 +315,6 @@ class NormalizedSchema:
         if schema.get("contentMediaType") == "application/json":
             return {}  # text for the server, which writes the value itself
         pattern = schema.get("pattern")
-        if isinstance(pattern, str) and pattern.startswith(_DECIMAL):
-            return {"type": "string", "x-decimal": True}
         if isinstance(pattern, str) and self._budget.admits_pattern(pattern):
             normalized["pattern"] = pattern
         return normalized
@@ -326,6 +323,15 @@ class NormalizedSchema:
         """Remove duplicates; 1 and true are two values."""
         self._budget.spend_values(values)
         return [*{(type(value), value): value for value in values}.values()]
+
+
+def _with_integers(members: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Let a number or text be an integer: it may be a ``Decimal``, which 9.0 writes otherwise."""
+    number, integer = {"type": "number"}, {"type": "integer"}
+    if number not in members or {"type": "string"} not in members or integer in members:
+        return members
+    at = members.index(number)
+    return [*members[:at], integer, *members[at:]]
 
 
 def _tagged(union: dict[str, Any], discriminator: Any) -> dict[str, Any]:

@@ -75,6 +75,9 @@ class _Check:
         # An annotation may mention a class that is defined further down.
         classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
         self._origins |= {cls.name: _CLASS for cls in classes}
+        for node in tree.body:  # as may another name of a class, which follows it
+            if isinstance(node, ast.Assign) and self._is(node.value, _CLASS):
+                self._origins |= {ast.unparse(name): _CLASS for name in node.targets}
 
     def statement(self, node: ast.stmt) -> None:
         """Check a statement of the module."""

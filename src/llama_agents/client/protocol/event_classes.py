@@ -143,9 +143,7 @@ class _LoadedClasses(JsonSerializer):
         except ValueError:
             module_name, name = _split(qualified_name)
             module = sys.modules.get(module_name)
-            cls = None if module is None else vars(module).get(name)
-            if cls is None and module is not None:
-                cls = _newest_class(module_name, name)
+            cls = None if module is None else _class_of(module, module_name, name)
             if isinstance(cls, type) and issubclass(cls, (Event, Exception)):
                 return cls
             raise
@@ -206,9 +204,7 @@ def find_by_name(qualified_name: str | None, allow_import: bool) -> type[Event] 
                 "False: import it, or pass a registry"
             )
         module = _import(module_name)
-    event_class = vars(module).get(name)  # not getattr: a module's __getattr__ may import
-    if event_class is None:
-        event_class = _newest_class(module_name, name)
+    event_class = _class_of(module, module_name, name)
     if not (isinstance(event_class, type) and Event in event_class.__mro__):
         raise EventValidationError(f"{qualified_name!r} is not an Event class")
     return event_class
@@ -249,6 +245,14 @@ def _split(qualified_name: str) -> tuple[str, str]:
     return module_name, name + bracket + arguments
 
 
+def _class_of(module: ModuleType, module_name: str, name: str) -> Any:
+    """Return what a name stands for in a module, or the newest event class of that name."""
+    # Not getattr: a module's __getattr__ may import. And pydantic makes a parametrized class an
+    # attribute once, and leaves it when the generic class is defined anew.
+    found = None if "[" in name else vars(module).get(name)
+    return _newest_class(module_name, name) if found is None else found
+
+
 def _newest_class(module_name: str, name: str) -> type[Event] | None:
     """Find an event class that is not an attribute of its module, as one in a function's body.
 
@@ -276,7 +280,7 @@ def _newest_class(module_name: str, name: str) -> type[Event] | None:
     if origin is not None and issubclass(origin, Event):
         current = find_by_name(f"{module_name}.{origin.__name__}", allow_import=False)
         if current is not None and current is not origin:  # and not parametrized yet
-            return cast("Any", current)[generic["args"]]
+            return cast("type[Event]", cast("Any", current)[generic["args"]])
     return found[-1]
 
 
