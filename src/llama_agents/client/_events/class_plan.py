@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 from pydantic import BaseModel
 
+from .limits import SchemaBudget
 from .schema import (
     EventDeclaration,
     NormalizedSchema,
@@ -80,9 +81,10 @@ class EventCatalog:
     def events_with(self, class_name: str) -> list[str]:
         """Return the events that need a class: the event itself, or those that mention a model."""
         schemas = {**self.models, **{event.name: event.schema for event in self.events}}
+        mentioned = {name: _mentioned(schema) for name, schema in schemas.items()}
         pending = [class_name]
         for needed in pending:  # grows
-            users = [name for name in schemas if needed in _mentioned(schemas[name])]
+            users = [name for name in schemas if needed in mentioned[name]]
             pending += [name for name in users if name not in pending]
         needing = {*pending}
         return [event.name for event in self.events if event.name in needing]
@@ -153,12 +155,13 @@ def plan_classes(
             omitted[event.name] = f"two events are named {event.name}"
         else:
             by_name[event.name] = event
+    budget = SchemaBudget()
     normalized: dict[str, NormalizedSchema] = {}
     for name, event in by_name.items():
         if name not in framework and name not in omitted:
             try:
-                normalized[name] = NormalizedSchema(event)
-            except (SchemaError, RecursionError) as error:
+                normalized[name] = NormalizedSchema(event, budget)
+            except SchemaError as error:
                 omitted[name] = str(error)
     bases = _all_bases(normalized, framework, omitted)
     own = [normalized[name] for name in normalized if name in bases]
