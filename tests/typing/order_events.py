@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from enum import IntEnum, StrEnum
+from enum import IntFlag, StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from llama_agents.client.typed import SparseModel
+from llama_agents.client.typed import NestedModel, SparseModel
 from pydantic import ConfigDict, Field
 from workflows.events import Event, HumanResponseEvent, InputRequiredEvent, StartEvent, StopEvent
 
@@ -21,21 +21,21 @@ class Color(StrEnum):
     DARK_BLUE = "dark blue"
 
 
-class Size(IntEnum):
+class Size(IntFlag):
     """A size."""
 
     VALUE_1 = 1
     VALUE_2 = 2
 
 
-class Progress(Event):
+class Progress(SparseModel, Event):
     """Progress of the order."""
 
     done: int
     total: int = 10
 
 
-class Part(SparseModel):
+class Part(NestedModel):
     """A part, which consists of parts."""
 
     name: str
@@ -49,7 +49,7 @@ class PartDone(Progress):
     kind: str = "part"
 
 
-class Address(SparseModel):
+class Address(NestedModel):
     """A postal address."""
 
     street: str
@@ -63,7 +63,7 @@ class PaidPart(PartDone):
     address: Address
 
 
-class Approval(InputRequiredEvent):
+class Approval(SparseModel, InputRequiredEvent):
     """Asks for approval."""
 
     prompt: str
@@ -71,24 +71,24 @@ class Approval(InputRequiredEvent):
     colors: list[Color] = [Color.RED, Color.DARK_BLUE]
 
 
-class Card(SparseModel):
+class Card(NestedModel):
     """Payment by card."""
 
     kind: Literal["card"] = "card"
     digits: Annotated[str, Field(min_length=4, pattern="^\\d+$")]
 
 
-class Cash(SparseModel):
+class Cash(NestedModel):
     """Payment in cash."""
 
     kind: Literal["cash"] = "cash"
 
 
-class Box_int(SparseModel):
+class Box_int(NestedModel):
     content: int
 
 
-class Strict(SparseModel):
+class Strict(NestedModel):
     """Forbids other fields; its aliases are not valid Python names."""
 
     model_config = ConfigDict(extra="forbid")
@@ -104,8 +104,8 @@ class OrderStart(SparseModel, StartEvent):
     color: Color = Color.RED
     size: Size = Size.VALUE_1
     amount: Annotated[int, Field(ge=1, le=100)] = 1
-    price: float | str = "9.50"
-    discount: float | str | None = None
+    price: int | float | str = "9.50"
+    discount: int | float | str | None = None
     wanted: date | None = None
     at: datetime = Field(default="2026-01-02T03:04:05Z", validate_default=True)
     within: timedelta = Field(default="PT1H", validate_default=True)
@@ -136,7 +136,7 @@ class Decision(SparseModel, HumanResponseEvent):
     comment: str | None = None
 
 
-class OrderDone(StopEvent):
+class OrderDone(SparseModel, StopEvent):
     """The outcome."""
 
     approved: bool
@@ -144,7 +144,7 @@ class OrderDone(StopEvent):
     color: Color
 
 
-class Extra(Event):
+class Extra(SparseModel, Event):
     """In no step's signature."""
 
     progress: Progress

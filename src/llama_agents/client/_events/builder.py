@@ -298,11 +298,11 @@ def _build_classes(catalog: EventCatalog, check: bool) -> dict[str, type]:
 
     from ..protocol.event_classes import FRAMEWORK
 
-    builder = _ClassBuilder(catalog, check)
     classes: dict[str, type[Event]] = {**FRAMEWORK, EVENT: events.Event}
     with warnings.catch_warnings():
-        # A field that shadows a method of Event: the server's own class does too.
+        # A field that shadows a method of a model: the server's own class does too.
         warnings.filterwarnings("ignore", "Field ", UserWarning)
+        builder = _ClassBuilder(catalog, check)
         for plan in catalog.events:
             classes[plan.name] = builder.event(plan, [classes[base] for base in plan.bases])
         return {**classes, **builder.complete([classes[plan.name] for plan in catalog.events])}
