@@ -426,12 +426,12 @@ MANY: Final = {f"M{at}": {"properties": {"k": {"const": at}}} for at in range(20
 @pytest.mark.parametrize(
     ("field", "defs", "limit"),
     [
-        (A0, doubling(60, pair), "more than 20000 types and values"),
+        (A0, doubling(30, pair), "more than 20000 types and values"),
         (A0, doubling(20, lambda to: {"properties": {"a": to, "b": to}}), "more than 200000 types"),
         ({"enum": [*range(20_001)]}, {}, "more than 20000 types and values"),
         ({"default": [0] * 20_001}, {}, "more than 20000 types and values"),
         (A0, {"A0": {"enum": [*range(20_001)]}}, "more than 20000 types and values"),
-        (A0, {"A0": {"properties": dict.fromkeys(map(str, range(20_001)), {})}}, "more than 20000"),
+        (A0, {"A0": {"properties": {f"a{at}": {} for at in range(20_001)}}}, "more than 20000"),
         ({"anyOf": [{"const": at} for at in range(101)]}, {}, "more than 100 members"),
         (nested(65, TEXT, array), {}, "nested more than 64 deep"),
         (nested(20_000, TEXT, array), {}, "nested more than 64 deep"),
@@ -474,28 +474,30 @@ def test_models_that_refer_to_each_other_are_within_the_limits() -> None:
 # ------------------------------------------------------------------- patterns
 
 
+TOO_MUCH: Final = MAX_PATTERN_COST + 1
+
+
 @pytest.mark.parametrize(
     ("pattern", "cost"),
     [
         ("abc", 3),
         ("a{5}", 6),
         ("a{2,5}b", 7),
-        ("(ab{3}){10}", 55),
-        (r"\d{4}-\d{2}", 87),
+        ("(ab{3}){10}", 66),
+        (r"\d{4}-\d{2}", 97),
         (r"\w{90}", 9282),
-        (r"[\w-]+@\p{L}", 113),
-        (r"[^\]{9}]{2}", 51),
-        (r"((a{999}){999}){999}", MAX_PATTERN_COST),
-        (r"a{0000000000999999}", MAX_PATTERN_COST),
-        (r"(?x) a { 9 #c\n 9}", MAX_PATTERN_COST),
-        ("a{9}" + "{9}" * 10_000, MAX_PATTERN_COST),
-        ("a" * (MAX_PATTERN_COST + 1), MAX_PATTERN_COST),
-        (")" * 5 + "(" * 5, 10),
+        (r"[\w-]+@\p{L}", 212),
+        (r"[^\]{9}]{2}", 54),
+        (r"((a{999}){999}){999}", TOO_MUCH),
+        (r"a{0000000000999999}", TOO_MUCH),
+        (r"(?x) a { 9 #c\n 9}", TOO_MUCH),
+        ("a{9}" + "{9}" * 10_000, TOO_MUCH),
+        ("a" * TOO_MUCH, TOO_MUCH),
+        (")" * 5 + "(" * 5, 5),
     ],
 )
 def test_cost_of_a_pattern_is_estimated_before_it_is_compiled(pattern: str, cost: int) -> None:
-    estimated = pattern_cost(pattern)
-    assert estimated > cost if cost == MAX_PATTERN_COST else 0.5 * cost < estimated < 1.5 * cost
+    assert min(pattern_cost(pattern), MAX_PATTERN_COST + 1) == cost
 
 
 def test_patterns_are_compiled_only_up_to_a_limit() -> None:
