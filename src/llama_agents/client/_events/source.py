@@ -327,6 +327,7 @@ def _literal(value: Any) -> str:
 
 def _docstring(text: str) -> Iterator[str]:
     is_plain = all(char.isprintable() or char == "\n" for char in text)
+    is_plain = is_plain and (inspect.cleandoc(text) == text or "\n" not in text)
     if not is_plain or "\\" in text or '"""' in text or text[-1:] in ('"', ""):
         yield _literal(text)
     elif "\n" not in text:
