@@ -428,9 +428,9 @@ class CamelNames(StartEvent):
 
 made([{"Address": {"city": "Rome"}}, {}], [{"Address": {"city": 5}}], "NamedAsItsClass",
      Address=(create_model("Address", city=(str, "")) | None, None))  # fmt: skip
-made([{"person": {"Person": {"x": 1}, "Color": "red"}}, {"person": {}}], [{"person": {"Color": "x"}}],
+made([{"person": {"Point": {"x": 1}, "Color": "red"}}, {"person": {}}], [{"person": {"Color": "x"}}],
      "NestedNamedAsItsClass",
-     person=(create_model("Person", Person=(Point | None, None), Color=(Color | None, None)), ...))  # fmt: skip
+     person=(create_model("Person", Point=(Point | None, None), Color=(Color | None, None)), ...))  # fmt: skip
 made([{"cell": {"int": 4, "str": "x", "list": [1], "Any": 5}}], [{"cell": {"int": "x"}}], "TypeNames",
      cell=(create_model("Cell", int=(int | None, None), str=(str, ""), list=(list[int], []), Any=(Any, 0)), ...))  # fmt: skip
 made([{"dict": {"a": 1}, "list": ["x"], "more": [1], "Field": 2}], [{"list": [1], "Field": 1}], "EventTypeNames",

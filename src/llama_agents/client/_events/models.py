@@ -17,7 +17,6 @@ import attrs
 from pydantic import (
     BaseModel,
     ConfigDict,
-    ModelWrapValidatorHandler,
     PrivateAttr,
     SerializerFunctionWrapHandler,
     ValidationError,
@@ -164,61 +163,62 @@ class SparseModel(_BuiltModel):
 
 
 class NestedModel(_BuiltModel):
-    """Base of nested models; fields are sent under the names of the schema."""
+    """Base of nested models; fields are sent under the names of the schema.
 
-    _kept: dict[str, Any] = PrivateAttr(default_factory=dict)
+    What is given under an unknown name is kept and sent: the server may know it.
+    """
 
-    @model_validator(mode="wrap")
+    model_config = ConfigDict(extra="allow")
+
+    @model_validator(mode="before")
     @classmethod
-    def _read(cls, data: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
+    def _rename(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
-            return handler(data)
+            return data
         matched = cls._match(data)
         aliases = {name: field.alias or name for name, field in cls.model_fields.items()}
         values = {aliases[name]: value for name, value in matched.fields.items()}
-        extra = cls.model_config.get("extra")
-        free = len(aliases) - len(matched.keys)
-        may_be_names = cls._is_lenient and len(matched.others) <= free
-        if extra == "allow" or (extra == "forbid" and not reading.get() and not may_be_names):
-            values |= matched.others
-        model = handler(values)
-        if extra is None:
-            # What the caller gives under another name is sent under it: the server may know it.
-            model._kept = {
-                key: value
-                for key, value in matched.others.items()
-                if key in _OF_EVENTS or not reading.get()
-            }
-        return model
+        return values | cls._kept(matched)
+
+    @classmethod
+    def _kept(cls, matched: MatchedNames) -> dict[str, Any]:
+        """Return the values that belong to no field and are kept."""
+        if not reading.get():
+            return matched.others
+        # What else the server writes are computed fields.
+        return {key: matched.others[key] for key in _OF_EVENTS & matched.others.keys()}
 
     def __getattr__(self, name: str) -> Any:
-        if name != "_kept":
-            for values in (self._kept, self._kept.get("_data")):
-                if isinstance(values, dict) and name in values:
-                    return values[name]
+        dynamic = None if name.startswith("_") else (self.model_extra or {}).get("_data")
+        if isinstance(dynamic, Mapping) and name in dynamic:
+            return dynamic[name]
         return super().__getattr__(name)  # type: ignore[misc]  # defined at run time only
 
     def _key_of(self, name: str, alias: str | None) -> str | None:
         # What was given under an unknown name may be this field.
-        is_default = name not in self.model_fields_set and self._kept.keys() - _OF_EVENTS
-        return None if is_default else alias or name
-
-    @model_serializer(mode="wrap")
-    def custom_model_dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Serialize the model; if it is an event, with its dynamic fields."""
-        return {**super().custom_model_dump(handler), **self._kept}
+        unknown = (self.model_extra or {}).keys() - _OF_EVENTS
+        return None if unknown and name not in self.model_fields_set else alias or name
 
 
 class OpenModel(NestedModel):
     """Base of nested models that keep any other field, too."""
 
-    model_config = ConfigDict(extra="allow")
+    @classmethod
+    def _kept(cls, matched: MatchedNames) -> dict[str, Any]:
+        return matched.others
 
 
 class ClosedModel(NestedModel):
     """Base of nested models that forbid other fields."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def _kept(cls, matched: MatchedNames) -> dict[str, Any]:
+        may_be_names = len(matched.others) <= len(cls.model_fields) - len(matched.keys)
+        if reading.get() or (cls._is_lenient and may_be_names):
+            return {}
+        return matched.others
 
 
 def invalid_defaults(cls: type[BaseModel]) -> frozenset[str]:

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from .builder import MODULE, EventTypes
-from .models import NestedModel, SparseModel
+from .models import NestedModel, OpenModel, SparseModel
 from .schema import is_class_name, is_field_name, unique_name
 from .source_check import REGISTRY, CodegenError, reject_code
 
@@ -136,7 +136,7 @@ class _Writer:
     def _base(self, base: type) -> str:
         if _is_built(base):
             return base.__name__
-        for ours in (SparseModel, NestedModel):
+        for ours in (SparseModel, OpenModel, NestedModel):
             if issubclass(base, ours):
                 return self._import(MODULE, ours.__name__)
         if issubclass(base, BaseModel):

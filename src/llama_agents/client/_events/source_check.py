@@ -19,7 +19,7 @@ _TYPES: Final[Mapping[str, frozenset[str]]] = {
     ),
     "datetime": frozenset({"date", "datetime", "time", "timedelta"}),
     "enum": frozenset({"Enum", "Flag", "IntEnum", "IntFlag", "StrEnum"}),
-    "llama_agents.client.typed": frozenset({"NestedModel", "SparseModel"}),
+    "llama_agents.client.typed": frozenset({"NestedModel", "OpenModel", "SparseModel"}),
     "typing": frozenset({"Annotated", "Any", "Literal"}),
     "uuid": frozenset({"UUID"}),
 }
