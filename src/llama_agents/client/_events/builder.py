@@ -3,7 +3,7 @@
 Nothing that the server sends is executed: classes are made with `pydantic.create_model` and `enum`.
 No library does this well enough: json-schema-to-pydantic 0.5 lacks enumerations, typed dicts,
 tuples and durations, builds a nested model anew for each event, and sends null for defaults that
-only the server knows; datamodel-code-generator would execute source generated from a response.
+only the server knows.
 """
 
 from __future__ import annotations

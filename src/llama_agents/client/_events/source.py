@@ -2,7 +2,9 @@
 
 So the source defines what `EventTypes` has. What a server says reaches it in two ways only: as a
 literal that `repr` wrote, and as a name that was checked. `source_check` then parses the finished
-module, and rejects anything but the few forms that are written here.
+module, and rejects anything but the few forms that are written here. No library does this: what
+datamodel-code-generator writes follows its own rules of names, and text of a server could end a
+literal in it.
 """
 
 from __future__ import annotations
