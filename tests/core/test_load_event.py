@@ -174,9 +174,7 @@ def test_nested_class_of_another_module_is_not_found() -> None:
 
 def test_name_of_classes_at_different_places_is_ambiguous() -> None:
     kept = [First.Done, Second.Done]
-    with pytest.raises(
-        EventValidationError, match=r"'Done' is ambiguous: .*First\.Done, "
-    ):
+    with pytest.raises(EventValidationError, match=r"'Done' is ambiguous: .*First\.Done, "):
         envelope("Done", f"{__name__}.Done").load_event()
     del kept
 

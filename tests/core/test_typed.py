@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import pytest
 from llama_agents.client import EventEnvelopeWithMetadata, EventTypes, EventValidationError
 from llama_agents.client._events.builder import check_start, event_types
+from llama_agents.client._events.limits import MAX_PATTERN_COST, pattern_cost
 from llama_agents.client._events.schema import EventDeclaration, SchemaError, declared_events
 from pydantic import ValidationError
 from workflows.events import Event, InputRequiredEvent, StopEvent, WorkflowFailedEvent
@@ -398,14 +399,130 @@ def test_event_without_a_class_costs_no_other(caplog: pytest.LogCaptureFixture) 
     assert "no class for the event 'Broken': see EventTypes.omitted" in logged
 
 
-def test_schema_that_expands_without_end_is_rejected() -> None:
-    pairs: dict[str, Any] = {
-        f"A{at}": {"type": "array", "prefixItems": [{"$ref": f"#/$defs/A{at + 1}"}] * 2}
-        | {"minItems": 2, "maxItems": 2}
-        for at in range(60)
-    }
-    with pytest.raises(SchemaError, match="more than 20000 types"):
-        build_event({"a": {"$ref": "#/$defs/A0"}}, {**pairs, "A60": {}})
+def nested(depth: int, value: Any, wrap: Any) -> Any:
+    for _ in range(depth):
+        value = wrap(value)
+    return value
+
+
+def array(items: Any) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def doubling(levels: int, make: Any) -> dict[str, Any]:
+    """Definitions of which each refers twice to the next: the last is reached by 2**levels ways."""
+    refs = [{"$ref": f"#/$defs/A{at}"} for at in range(1, levels + 1)]
+    return {f"A{at}": make(ref) for at, ref in enumerate(refs)} | {f"A{levels}": make({})}
+
+
+def pair(item: Any) -> dict[str, Any]:
+    return {"type": "array", "prefixItems": [item, item], "minItems": 2, "maxItems": 2}
+
+
+A0: Final = {"$ref": "#/$defs/A0"}
+MANY: Final = {f"M{at}": {"properties": {"k": {"const": at}}} for at in range(201)}
+
+
+@pytest.mark.parametrize(
+    ("field", "defs", "limit"),
+    [
+        (A0, doubling(30, pair), "more than 20000 types and values"),
+        (A0, doubling(20, lambda to: {"properties": {"a": to, "b": to}}), "more than 200000 types"),
+        ({"enum": [*range(20_001)]}, {}, "more than 20000 types and values"),
+        ({"default": [0] * 20_001}, {}, "more than 20000 types and values"),
+        (A0, {"A0": {"enum": [*range(20_001)]}}, "more than 20000 types and values"),
+        (A0, {"A0": {"properties": {f"a{at}": {} for at in range(20_001)}}}, "more than 20000"),
+        ({"anyOf": [{"const": at} for at in range(101)]}, {}, "more than 100 members"),
+        (nested(65, TEXT, array), {}, "nested more than 64 deep"),
+        (nested(20_000, TEXT, array), {}, "nested more than 64 deep"),
+        (A0, doubling(65, array), "nested more than 64 deep"),
+        (A0, doubling(65, lambda to: {"properties": {"a": to}}), "nested more than 64 deep"),
+        ({"default": nested(65, 0, lambda value: [value])}, {}, "nested more than 64 deep"),
+        ({"default": nested(20_000, 0, lambda value: {"k": value})}, {}, "more than 64 deep"),
+        ({"anyOf": [{"$ref": f"#/$defs/{name}"} for name in MANY]}, MANY, "100 members|200 models"),
+        ({"default": 10**5_000}, {}, "more than 4096 bits"),
+        ({"enum": [1, 10**5_000]}, {}, "more than 4096 bits"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_schema_beyond_a_limit_is_rejected_by_that_limit(field: Any, defs: Any, limit: str) -> None:
+    with pytest.raises(SchemaError, match=limit):
+        build_event({"a": field}, defs)
+
+
+def test_number_of_nested_models_is_limited() -> None:
+    fields = {name: {"$ref": f"#/$defs/{name}"} for name in MANY}
+    with pytest.raises(SchemaError, match="more than 200 models and enumerations"):
+        build_event(fields, MANY)
+
+
+def test_limits_hold_for_the_events_of_a_workflow_together() -> None:
+    fields = {f"a{at}": {} for at in range(4_000)}
+    types = build(*((f"E{at}", (), {"properties": fields}) for at in range(6)))
+    assert types.names == ("E0", "E1", "E2", "E3")
+    assert "more than 20000 types and values" in types.omitted["E4"]
+    assert "more than 20000 types and values" in types.omitted["E5"]
+
+
+def test_models_that_refer_to_each_other_are_within_the_limits() -> None:
+    """They are not copied: pydantic refers to them, too."""
+    refs = {f"n{at}": {"$ref": f"#/$defs/M{at}"} for at in range(15)}
+    event = build_event({"a": refs["n0"]}, {f"M{at}": {"properties": refs} for at in range(15)})
+    assert event(a={"n1": {"n14": {}}}).a.n1.n14.n0 is None
+
+
+# ------------------------------------------------------------------- patterns
+
+
+TOO_MUCH: Final = MAX_PATTERN_COST + 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "cost"),
+    [
+        ("abc", 3),
+        ("a{5}", 6),
+        ("a{2,5}b", 7),
+        ("(ab{3}){10}", 66),
+        (r"\d{4}-\d{2}", 97),
+        (r"\w{90}", 9282),
+        (r"[\w-]+@\p{L}", 212),
+        (r"[^\]{9}]{2}", 54),
+        (r"((a{999}){999}){999}", TOO_MUCH),
+        (r"a{0000000000999999}", TOO_MUCH),
+        (r"(?x) a { 9 #c\n 9}", TOO_MUCH),
+        ("a{9}" + "{9}" * 10_000, TOO_MUCH),
+        ("a" * TOO_MUCH, TOO_MUCH),
+        (")" * 5 + "(" * 5, 5),
+    ],
+)
+def test_cost_of_a_pattern_is_estimated_before_it_is_compiled(pattern: str, cost: int) -> None:
+    assert min(pattern_cost(pattern), MAX_PATTERN_COST + 1) == cost
+
+
+def test_patterns_are_compiled_only_up_to_a_limit() -> None:
+    """Eight kilobytes of patterns took half a minute and two gigabytes."""
+    fields = {f"a{at}": {**TEXT, "pattern": f"\\w{{90}}{at}"} for at in range(200)}
+    event = build_event(fields)
+    kept = [name for name, field in event.model_fields.items() if field.metadata]
+    assert kept == [f"a{at}" for at in range(10)]
+    with pytest.raises(ValidationError, match="a0"):
+        event(**dict.fromkeys(fields, ""))
+
+
+def test_pattern_takes_linear_time() -> None:
+    """Python's own engine would not finish."""
+    event = build_event({"a": {**TEXT, "pattern": "^(a+)+$"}})
+    with pytest.raises(ValidationError, match="a"):
+        event(a="a" * 100_000 + "b")
+
+
+def test_many_names_that_differ_only_in_punctuation_stay_distinct() -> None:
+    values = ["-" * length for length in range(1, 3_000)]
+    event = build_event({"a": {"$ref": "#/$defs/E"}}, {"E": {"enum": values}})
+    members = event.model_fields["a"].annotation.__members__
+    assert [*members][:3] == ["VALUE", "VALUE2", "VALUE3"]
+    assert len(members) == len(values)
 
 
 # ------------------------------------------------------------------- the registry

@@ -17,11 +17,13 @@ from llama_agents.client._events.source import write_source
 
 from .test_schemas import EVENTS
 
-ODD_NAMES: Final = (
-    "copy json items list str dict Field Any Literal Event EVENTS type match case _ __class__ "
-    "__name__ ｃlass ﬁ model_config model_dump_x canary annotations catch_warnings _x mro E A2 "  # noqa: RUF001
-    "VALUE_1 tuple SparseModel Enum class named_as_it_is__ True datetime UUID object"
-).split()  # fmt: skip
+# Python reads two of these names as class and fi.
+ODD_NAMES: Final = [
+    *("copy", "json", "items", "list", "str", "dict", "tuple", "Field", "Any", "Literal", "Event"),
+    *("EVENTS", "type", "match", "case", "_", "__class__", "__name__", "\uff43lass", "\ufb01"),
+    *("model_config", "model_dump_x", "canary", "annotations", "catch_warnings", "_x", "mro", "E"),
+    *("A2", "VALUE_1", "SparseModel", "Enum", "class", "named_as_it_is__", "True", "UUID"),
+]
 # Text that ends a literal, a line or an expression, and calls what must never be called.
 FRAGMENTS: Final = [
     *('"', "'", '"""', "'''", "\\", "\n", "\r", "\f", "\u2028", "\x00", "\ud800", "#", ";", ":"),
@@ -53,7 +55,7 @@ def hostile(draw: st.DrawFn) -> list[EventDeclaration]:
     declared = draw(st.lists(EVENTS, min_size=1, max_size=3, unique_by=lambda event: event.name))
     return [
         EventDeclaration(
-            draw(st.just(event.name) | st.sampled_from(sorted({*ODD_NAMES} - {"EVENTS"}))),
+            draw(st.just(event.name) | NAMES.filter("EVENTS".__ne__)),
             event.ancestors,
             replaced(event.schema, texts) | {"description": draw(st.sampled_from(drawn))},
         )

@@ -46,6 +46,8 @@ def at_exit(test: str) -> str:
     return f"tests/core/test_exit.py::{test}"
 
 
+LIMITS: Final = "tests/core/test_typed.py::test_schema_beyond_a_limit_is_rejected_by_that_limit"
+ANYTHING_ELSE: Final = "tests/core/test_codegen.py::test_source_with_anything_else_is_rejected"
 CANCELLED: Final = "tests/core/test_pools.py::test_calls_cancelled_at_any_step_leave_the_pool_empty"
 
 DEFECTS: Final[Mapping[str, Defect]] = {
@@ -1097,12 +1099,79 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         drop("event_classes.validate", r"_strip_computed"),
         "tests/core/test_load_event.py::test_computed_field_survives_the_wire_once",
     ),
-    "a schema cannot grow without end": Defect(
-        constant("MAX_TYPES", "30_000"),
-        "tests/core/test_typed.py::test_schema_that_expands_without_end_is_rejected",
+    "a schema cannot grow without end": Defect(constant("MAX_TYPES", "30_000"), LIMITS),
+    "models cannot be copied without end": Defect(
+        never("SchemaBudget.spend_copies", "MAX_COPIES"), LIMITS
+    ),
+    "types are not nested without end": Defect(
+        never("NormalizedSchema._normalize_type", "MAX_DEPTH"), LIMITS
+    ),
+    "the members of a union are limited": Defect(
+        never("NormalizedSchema._normalize_union", "MAX_UNION"), LIMITS
+    ),
+    "integers are limited": Defect(never("SchemaBudget.spend_values", "MAX_BITS"), LIMITS),
+    "the models of an event are limited": Defect(
+        never("NormalizedSchema._normalize_model", "MAX_MODELS"),
+        "tests/core/test_typed.py::test_number_of_nested_models_is_limited",
+    ),
+    "the events of a workflow share its limits": Defect(
+        replace(
+            "plan_classes",
+            r"NormalizedSchema\(event, budget\)",
+            "NormalizedSchema(event, SchemaBudget())",
+        ),
+        "tests/core/test_typed.py::test_limits_hold_for_the_events_of_a_workflow_together",
+    ),
+    "expensive patterns are not compiled": Defect(
+        never("SchemaBudget.admits_pattern", "MAX_PATTERN_COST"),
+        "tests/core/test_typed.py::test_patterns_are_compiled_only_up_to_a_limit",
+    ),
+    "names that Python would change are not used": Defect(
+        replace("is_class_name", r"unicodedata\.normalize\('NFKC', name\) == name", "True"),
+        "tests/core/test_codegen.py::test_name_that_python_would_change_gets_another",
+    ),
+    "names that mean something to a module are not used": Defect(
+        replace("is_class_name", r"not name\.startswith\('__'\)", "True"),
+        "tests/core/test_codegen.py::test_event_whose_name_is_not_a_class_name_is_omitted",
+    ),
+    "text of a server is written as a literal": Defect(
+        replace("source._literal", r"repr\(value\)", "repr(value).replace('named_as_it_is__', '')"),
+        "tests/core/test_codegen.py::test_text_that_ends_a_literal_stays_text",
+    ),
+    "a description cannot end its docstring": Defect(
+        replace("source._docstring", r"not is_plain or .*(?=:)", "False"),
+        "tests/core/test_codegen.py::test_hostile_schema_becomes_only_text",
+    ),
+    "a field does not hide what the source uses": Defect(
+        replace("_Writer.__init__", r"\{\*fields, \*defined\}", "{*defined}"),
+        "tests/core/test_codegen.py::test_field_may_have_any_name_that_is_one_on_the_server",
+    ),
+    "a field named as a method causes no warning": Defect(
+        replace("source._warns", r"return .*", "return False"),
+        "tests/core/test_codegen.py::test_field_may_have_any_name_that_is_one_on_the_server",
+    ),
+    "a method of a field's name is not its default": Defect(
+        never("_Writer._field", "is_required"),
+        "tests/core/test_codegen.py::test_field_may_have_any_name_that_is_one_on_the_server",
     ),
     "generated source does nothing but define classes": Defect(
-        never("_reject_side_effects", "_NODES"),
-        "tests/core/test_codegen.py::test_source_with_side_effects_is_rejected",
+        replace("source_check._require", r"not condition", "False"),
+        ANYTHING_ELSE,
+    ),
+    "generated source imports only known names": Defect(
+        replace("_Check.statement", r"alias\.name in self\._imports\.get\(module, \(\)\)", "True"),
+        ANYTHING_ELSE,
+    ),
+    "a name of generated source means what its import says": Defect(
+        replace("_Check._bind", r"name not in self\._bound and ", ""), ANYTHING_ELSE
+    ),
+    "a field of generated source hides no name": Defect(
+        replace("_Check._class", r"used = .*", "used = set()"), ANYTHING_ELSE
+    ),
+    "annotations of generated source contain no text": Defect(
+        replace(
+            "_Check._annotation", r"value is None or", "isinstance(value, str) or value is None or"
+        ),
+        ANYTHING_ELSE,
     ),
 }

@@ -3,7 +3,7 @@
 Nothing that the server sends is executed: classes are made with `pydantic.create_model` and `enum`.
 No library does this well enough: json-schema-to-pydantic 0.5 lacks enumerations, typed dicts,
 tuples and durations, builds a nested model anew for each event, and sends null for defaults that
-only the server knows; datamodel-code-generator would execute source generated from a response.
+only the server knows.
 """
 
 from __future__ import annotations
@@ -298,11 +298,11 @@ def _build_classes(catalog: EventCatalog, check: bool) -> dict[str, type]:
 
     from ..protocol.event_classes import FRAMEWORK
 
-    builder = _ClassBuilder(catalog, check)
     classes: dict[str, type[Event]] = {**FRAMEWORK, EVENT: events.Event}
     with warnings.catch_warnings():
-        # A field that shadows a method of Event: the server's own class does too.
+        # A field that shadows a method of a model: the server's own class does too.
         warnings.filterwarnings("ignore", "Field ", UserWarning)
+        builder = _ClassBuilder(catalog, check)
         for plan in catalog.events:
             classes[plan.name] = builder.event(plan, [classes[base] for base in plan.bases])
         return {**classes, **builder.complete([classes[plan.name] for plan in catalog.events])}

@@ -2,7 +2,9 @@
 
 So the source defines what `EventTypes` has. What a server says reaches it in two ways only: as a
 literal that `repr` wrote, and as a name that was checked. `source_check` then parses the finished
-module, and rejects anything but the few forms that are written here.
+module, and rejects anything but the few forms that are written here. No library does this: what
+datamodel-code-generator writes follows its own rules of names, and text of a server could end a
+literal in it.
 """
 
 from __future__ import annotations
@@ -327,6 +329,7 @@ def _literal(value: Any) -> str:
 
 def _docstring(text: str) -> Iterator[str]:
     is_plain = all(char.isprintable() or char == "\n" for char in text)
+    is_plain = is_plain and (inspect.cleandoc(text) == text or "\n" not in text)
     if not is_plain or "\\" in text or '"""' in text or text[-1:] in ('"', ""):
         yield _literal(text)
     elif "\n" not in text:
