@@ -1212,15 +1212,6 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         prepend("AsyncWorkers.next", "await self.stop()"),
         "tests/core/test_batch.py::test_runs_continue_while_the_caller_handles_a_result",
     ),
-    # ---------------------------------------------------------------- replaying a run's past
-    "silence ends the replay": Defect(
-        never("HistoryMachine.connection_ended", "ReadTimeout"),
-        "tests/core/test_stream_machine.py::test_silence_finishes_a_replay",
-    ),
-    "heartbeats do not keep the replay going": Defect(
-        never("HistoryMachine.receive", "_latest"),
-        "tests/core/test_stream_machine.py::test_heartbeats_are_silence_to_a_replay",
-    ),
     # ---------------------------------------------------------------- the test kit
     "the test kit: an event is in the file before it is seen": Defect(
         drop("Writer._write", r"output\.write\("),
