@@ -141,15 +141,14 @@ async def test_connecting_that_was_interrupted_is_done_anew(way: str) -> None:
 async def test_call_is_not_held_up_by_a_stream_that_cannot_be_connected(
     monkeypatch: pytest.MonkeyPatch, call: str, turn: Turn
 ) -> None:
-    monkeypatch.setattr(limits, "AHEAD_LIMIT", 0.2)
+    monkeypatch.setattr(limits, "AHEAD_LIMIT", 1.0)
     live = Turn(stream(DONE, end=b""), then="hold")
     with scripted([turn, GONE, live]) as script:
         async with WorkflowClient(base_url=script.url) as client:
             events = client.get_workflow_events("h1", after_sequence="now")
-            began = time.monotonic()
             with pytest.raises(NotFoundError):
                 await CALLS[call](client)
-            assert time.monotonic() - began < 5
+            assert len(script.requests) == 2  # the stream, once, and the call
             with pytest.warns(MissedEventsWarning):
                 assert [event.type async for event in events] == ["StopEvent"]
 
@@ -189,7 +188,7 @@ async def test_wait_ends_in_time_although_its_stream_cannot_be_connected(
             started = time.monotonic()
             with pytest.raises(WaitTimeoutError):
                 await client.wait_for_handler("h1", timeout=0.3)
-            assert time.monotonic() - started < 0.8
+            assert time.monotonic() - started < 4  # an error's body would have 5 s
             assert events.last_sequence == "now"
     assert len(script.requests) == 2  # the stream and a poll
 

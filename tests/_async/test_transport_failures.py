@@ -10,6 +10,7 @@ from llama_agents.client import StreamDisconnectedError, WorkflowClient
 from llama_agents.client._core import policy
 
 from ..support.scripted import Turn, response, scripted
+from ..support.server import wait_until_async
 from ..support.tls import certificates
 from .replies import replies, reported
 
@@ -71,6 +72,7 @@ async def test_header_that_http2_cannot_send_is_an_error_of_the_request() -> Non
         ) as inner:
             with pytest.raises(httpx.LocalProtocolError):
                 await WorkflowClient(httpx_client=inner).list_workflows()
+            await wait_until_async(lambda: script.requests)
     assert len(script.requests) == 1
 
 

@@ -11,6 +11,7 @@ from llama_agents.client import StreamDisconnectedError, SyncWorkflowClient
 from llama_agents.client._core import policy
 
 from ..support.scripted import Turn, response, scripted
+from ..support.server import wait_until
 from ..support.tls import certificates
 from .replies import replies, reported
 
@@ -70,6 +71,7 @@ def test_header_that_http2_cannot_send_is_an_error_of_the_request() -> None:
         ) as inner:
             with pytest.raises(httpx.LocalProtocolError):
                 SyncWorkflowClient(httpx_client=inner).list_workflows()
+            wait_until(lambda: script.requests)
     assert len(script.requests) == 1
 
 

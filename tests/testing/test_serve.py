@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import statistics
 import sys
 import threading
 import time
@@ -65,7 +64,7 @@ def test_responses_do_not_wait_for_delayed_acknowledgements() -> None:
             start = time.perf_counter()
             client.get("/health")
             seconds.append(time.perf_counter() - start)
-    assert statistics.median(seconds) < DELAYED_ACK
+    assert min(seconds) < DELAYED_ACK  # the delay would be in each
 
 
 class Faulty:
