@@ -18,7 +18,8 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args
+from weakref import WeakKeyDictionary
 
 import attrs
 from pydantic import BaseModel
@@ -347,7 +348,8 @@ def validate(event_class: type[Event], value: Any, decoder: JsonSerializer) -> E
     context: AbstractContextManager[None] = decoder.validation_context()
     with context:
         event = event_class.model_validate(without_computed(event_class, value))
-    _strip_computed(event)
+    if _holds_events(event_class):
+        _strip_computed(event)
     return event
 
 
@@ -356,7 +358,7 @@ def without_computed(event_class: type[Event], value: Any) -> Any:
 
     They are written with the others, and would be read as dynamic fields and written twice.
     """
-    computed = event_class.model_computed_fields.keys()
+    computed = event_class.__pydantic_decorators__.computed_fields
     if not computed or not isinstance(value, Mapping):
         return value
     stripped = {key: field for key, field in value.items() if key not in computed}
@@ -365,11 +367,36 @@ def without_computed(event_class: type[Event], value: Any) -> Any:
     return stripped
 
 
+_HOLDS_EVENTS: Final[WeakKeyDictionary[type[Event], bool]] = WeakKeyDictionary()
+
+
+def _holds_events(event_class: type[Event]) -> bool:
+    """Return whether a field, or one of a model in it, may be an event: a walk is slow."""
+    known = _HOLDS_EVENTS.get(event_class)
+    if known is None:
+        fields = event_class.model_fields.values()
+        known = any(_mentions_event(field.annotation, set()) for field in fields)
+        _HOLDS_EVENTS[event_class] = known
+    return known
+
+
+def _mentions_event(annotation: Any, seen: set[type]) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if annotation in seen:
+            return False
+        seen.add(annotation)
+        fields = annotation.model_fields.values()
+        return issubclass(annotation, Event) or any(
+            _mentions_event(field.annotation, seen) for field in fields
+        )
+    return any(_mentions_event(argument, seen) for argument in get_args(annotation))
+
+
 def _strip_computed(value: Any) -> None:
     """Remove the computed fields of nested events from their dynamic fields."""
     if isinstance(value, BaseModel):
         if isinstance(value, Event):
-            for name in type(value).model_computed_fields:
+            for name in type(value).__pydantic_decorators__.computed_fields:
                 value._data.pop(name, None)
         values: Collection[Any] = vars(value).values()
     elif isinstance(value, (list, tuple, set, frozenset)):
