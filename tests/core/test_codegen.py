@@ -225,19 +225,22 @@ IN_A_CLASS: Final = IMPORTS + "class E(Event):\n    "
         "from .events import Event",
         "print()",
         "x = 1",
-        "class E(print()): ...",
-        "class E(print): ...",
-        "class E(metaclass=type): ...",
-        "@print\nclass E: ...",
-        "class E: ...\nclass E: ...",
-        "def f(): ...",
-        "class __builtins__: ...",
+        "class E(print()): pass",
+        "class E(print): pass",
+        "class E(metaclass=type): pass",
+        "@print\nclass E: pass",
+        "class E: pass\nclass E: pass",
+        "def f(): pass",
+        "class __builtins__: pass",
         "class E:\n    def f(self): ...",
         "class E:\n    x: int = (lambda: 1)()",
-        IMPORTS + "class Field(Event): ...",
-        IMPORTS + "with simplefilter():\n    class E(Event): ...",
-        IMPORTS + "with catch_warnings():\n    print()\n    class E(Event): ...",
-        IMPORTS + "with catch_warnings() as caught:\n    simplefilter('ignore')",
+        IMPORTS + "class Field(Event): pass",
+        IMPORTS
+        + "with simplefilter():\n    simplefilter('ignore', UserWarning)\n    class E(Event): pass",
+        IMPORTS
+        + "with catch_warnings():\n    print('ignore', UserWarning)\n    class E(Event): pass",
+        IMPORTS
+        + "with catch_warnings() as a:\n    simplefilter('ignore', UserWarning)\n    class E: pass",
         IMPORTS + "EVENTS: tuple[type[Event], ...] = (print(),)",
         IMPORTS + "EVENTS: tuple[print(), ...] = ()",
         IN_A_CLASS + "Field: int = 1; x: int = Field(default=1)",
@@ -318,6 +321,12 @@ def test_name_that_python_would_change_gets_another(name: str, tmp_path: Path) -
     assert (read.model_dump(by_alias=True), type(read.n).__name__) == (value, "N")
     (built,) = builder.event_types([EventDeclaration("E", (), schema)])
     assert built.model_fields.keys() == events.E.model_fields.keys()
+
+
+def test_field_may_have_the_name_of_its_class_or_superclass() -> None:
+    named = {"properties": {"A": TEXT, "B": TEXT}}
+    text = source_of(("A", (), named), ("B", ("A",), {"properties": {"A": INTEGER, "B": TEXT}}))
+    assert "class B(A):" in text
 
 
 def test_event_named_as_the_registry_is_rejected() -> None:

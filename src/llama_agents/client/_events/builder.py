@@ -36,13 +36,12 @@ from ..protocol.serializable_events import EventEnvelope, is_envelope
 from .checked import checked_type, skip_unknown, tagged
 from .class_plan import EVENT, EventCatalog, EventPlan, plan_classes
 from .models import ClosedModel, NestedModel, OpenModel, SparseModel, invalid_defaults
+from .names import field_names, is_class_name
 from .schema import (
     EventDeclaration,
     SchemaError,
     declared_events,
     enum_type,
-    field_names,
-    is_class_name,
     is_enum,
     is_flag,
     ref_name,

@@ -15,14 +15,12 @@ import attrs
 from pydantic import BaseModel
 
 from .limits import SchemaBudget
+from .names import field_names, is_class_name, unique_name
 from .schema import (
     EventDeclaration,
     NormalizedSchema,
     SchemaError,
-    field_names,
-    is_class_name,
     rename_refs,
-    unique_name,
 )
 
 EVENT: Final = "Event"

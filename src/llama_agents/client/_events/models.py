@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from ..protocol.event_classes import reading
-from .schema import is_field_name
+from .names import is_field_name
 
 # What an event that is nested in another one carries besides its fields; no schema mentions it.
 _OF_EVENTS: Final = frozenset({"_data", "result"})

@@ -9,24 +9,17 @@ the empty schema, which accepts everything; an invalid schema raises `SchemaErro
 
 from __future__ import annotations
 
-import keyword
-import re
-import unicodedata
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
-from pydantic import BaseModel
 
 from .limits import MAX_BITS, MAX_DEPTH, MAX_MODELS, MAX_UNION, SchemaBudget
 from .limits import SchemaError as SchemaError
+from .names import class_name, member_names
 
 FORMATS: Final = frozenset({"date-time", "date", "time", "duration", "uuid", "binary"})
 
-# Attributes that pydantic does not let a field hide.
-_PROTECTED: Final = frozenset(
-    {"custom_model_dump", *(name for name in dir(BaseModel) if name.startswith("model_"))}
-)
 _SCALARS: Final = (str, bool, int, type(None))  # the values a Literal or an Enum can hold
 _CONSTRAINTS_OF_TYPE: Final[Mapping[str, tuple[str, ...]]] = {
     "string": ("minLength", "maxLength"),
@@ -37,9 +30,6 @@ _CONSTRAINTS_OF_TYPE: Final[Mapping[str, tuple[str, ...]]] = {
     "boolean": (),
     "null": (),
 }
-CONSTRAINTS: Final = frozenset(
-    {"pattern", *(name for names in _CONSTRAINTS_OF_TYPE.values() for name in names)}
-)
 _HASHABLE: Final = frozenset({"string", "integer", "number", "boolean", "null"})
 _REF: Final = "#/$defs/"
 _ROOT: Final = ""  # the key of a root schema; a definition with an empty name is never an event's
@@ -145,7 +135,7 @@ class NormalizedSchema:
         if not isinstance(schema, dict):
             raise SchemaError(f"{key!r} is not a schema")
         model: dict[str, Any] = {
-            "title": _class_name(schema.get("title"), key or self.declaration.name)
+            "title": class_name(schema.get("title"), key or self.declaration.name)
         }
         self.models[key] = model  # before its properties: they may refer to it
         description = schema.get("description")
@@ -153,7 +143,7 @@ class NormalizedSchema:
             model["description"] = description
         if _is_enum(schema):
             values = self._distinct(schema.get("enum", [schema.get("const")]))
-            model |= {"enum": values, "members": _member_names(values)}
+            model |= {"enum": values, "members": member_names(values)}
             return
         properties, required = schema.get("properties", {}), schema.get("required", [])
         label = key or "the schema"
@@ -416,77 +406,3 @@ def rename_refs(schema: Mapping[str, Any], rename: Callable[[str], str]) -> dict
             name: rename_refs(field, rename) for name, field in renamed["properties"].items()
         }
     return renamed
-
-
-# ---------------------------------------------------------------------------- names
-
-
-def is_class_name(name: str) -> bool:
-    """Return whether a class can have this name.
-
-    Python reads a name in its normal form, which may be a keyword or the name of something else,
-    and names with two leading underscores mean something to Python or to a module.
-    """
-    return (
-        name.isidentifier()
-        and not keyword.iskeyword(name)
-        and not name.startswith("__")
-        and unicodedata.normalize("NFKC", name) == name
-    )
-
-
-def is_field_name(name: str) -> bool:
-    """Return whether a pydantic field can have this name."""
-    if name.startswith("_") or name in _PROTECTED:
-        return False
-    return is_class_name(name)
-
-
-def field_names(names: Iterable[str]) -> dict[str, str]:
-    """Return a Python name for each property name; valid names are kept."""
-    chosen = {name: name for name in names if is_field_name(name)}
-    taken = {*chosen}
-    for name in names:
-        if name not in chosen:
-            chosen[name] = unique_name(_python_name(name), taken)
-            taken.add(chosen[name])
-    return {name: chosen[name] for name in names}
-
-
-def unique_name(name: str, taken: Container[str]) -> str:
-    """Return the name, with a number appended if it is taken; logarithmic in the number."""
-    separator = "_" if name[-1].isdigit() else ""
-
-    def is_taken(number: int) -> bool:
-        return (name if number == 1 else f"{name}{separator}{number}") in taken
-
-    low, high = 0, 1
-    while is_taken(high):
-        low, high = high, high * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if is_taken(middle) else (low, middle)
-    return name if high == 1 else f"{name}{separator}{high}"
-
-
-def _python_name(name: str) -> str:
-    if keyword.iskeyword(name) or name in _PROTECTED:
-        return f"{name}_"
-    normal = unicodedata.normalize("NFKC", name)
-    replaced = re.sub(r"\W", "_", normal).strip("_") or "field"
-    return replaced if is_field_name(replaced) else f"field_{replaced}"
-
-
-def _class_name(title: Any, key: str) -> str:
-    if isinstance(title, str) and is_field_name(title):
-        return title
-    return _python_name(key)
-
-
-def _member_names(values: Iterable[Any]) -> list[str]:
-    names: dict[str, None] = {}
-    for value in values:
-        name = re.sub(r"\W", "_", str(value), flags=re.ASCII).strip("_").upper()
-        name = name if name and not name[0].isdigit() else f"VALUE_{name}".rstrip("_")
-        names[unique_name(name, names)] = None
-    return [*names]

@@ -23,7 +23,7 @@ from pydantic.fields import FieldInfo
 
 from .builder import MODULE, EventTypes
 from .models import NestedModel, OpenModel, SparseModel
-from .schema import is_class_name, is_field_name, unique_name
+from .names import is_class_name, is_field_name, unique_name
 from .source_check import REGISTRY, CodegenError, reject_code
 
 if TYPE_CHECKING:

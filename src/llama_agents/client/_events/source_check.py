@@ -125,7 +125,7 @@ class _Check:
         _require(not (cls.decorator_list or cls.keywords or getattr(cls, "type_params", [])), cls)
         _require(all(self._is(base, *self._types) for base in cls.bases), cls)
         self._bind(cls.name, _CLASS, cls)
-        names = [node for node in ast.walk(cls) if isinstance(node, ast.Name)]
+        names = [n for part in cls.body for n in ast.walk(part) if isinstance(n, ast.Name)]
         used = {name.id for name in names if isinstance(name.ctx, ast.Load)}
         for index, node in enumerate(cls.body):
             match node:
