@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from llama_agents.client import (
+    EventStream,
     MissedEventsWarning,
     StreamDisconnectedError,
     StreamNotFoundError,
@@ -56,8 +57,17 @@ async def test_interrupted_step_continues_from_the_cursor(held: Turn) -> None:
     ]
 
 
-async def test_interruption_while_decoding_loses_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("twice", [False, True])
+async def test_interruption_while_decoding_loses_no_event(
+    monkeypatch: pytest.MonkeyPatch, twice: bool
+) -> None:
     parse, parsed = stream_machine._parse, []
+    disconnect, interruptions = EventStream._disconnect, [1] * twice
+
+    async def disconnect_interrupted_once(stream: EventStream) -> None:
+        if len(parsed) == 2 and interruptions:
+            raise Interrupt(interruptions.pop())
+        await disconnect(stream)
 
     def interrupted_once(data: bytes) -> Any:
         parsed.append(data)
@@ -66,6 +76,7 @@ async def test_interruption_while_decoding_loses_no_event(monkeypatch: pytest.Mo
         return parse(data)
 
     monkeypatch.setattr(stream_machine, "_parse", interrupted_once)
+    monkeypatch.setattr(EventStream, "_disconnect", disconnect_interrupted_once)
     first = Turn(stream(frame(1) + frame(2) + frame(3), end=b""), then="hold")
     with scripted([first, Turn(stream(frame(2), frame(3), DONE))]) as script:
         async with WorkflowClient(base_url=script.url) as client:

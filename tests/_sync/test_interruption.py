@@ -12,6 +12,7 @@ from llama_agents.client import (
     MissedEventsWarning,
     StreamDisconnectedError,
     StreamNotFoundError,
+    SyncEventStream,
     SyncWorkflowClient,
 )
 from llama_agents.client._core import stream as stream_machine
@@ -55,8 +56,17 @@ def test_interrupted_step_continues_from_the_cursor(held: Turn) -> None:
     ]
 
 
-def test_interruption_while_decoding_loses_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("twice", [False, True])
+def test_interruption_while_decoding_loses_no_event(
+    monkeypatch: pytest.MonkeyPatch, twice: bool
+) -> None:
     parse, parsed = stream_machine._parse, []
+    disconnect, interruptions = SyncEventStream._disconnect, [1] * twice
+
+    def disconnect_interrupted_once(stream: SyncEventStream) -> None:
+        if len(parsed) == 2 and interruptions:
+            raise Interrupt(interruptions.pop())
+        disconnect(stream)
 
     def interrupted_once(data: bytes) -> Any:
         parsed.append(data)
@@ -65,6 +75,7 @@ def test_interruption_while_decoding_loses_no_event(monkeypatch: pytest.MonkeyPa
         return parse(data)
 
     monkeypatch.setattr(stream_machine, "_parse", interrupted_once)
+    monkeypatch.setattr(SyncEventStream, "_disconnect", disconnect_interrupted_once)
     first = Turn(stream(frame(1) + frame(2) + frame(3), end=b""), then="hold")
     with scripted([first, Turn(stream(frame(2), frame(3), DONE))]) as script:
         with SyncWorkflowClient(base_url=script.url) as client:

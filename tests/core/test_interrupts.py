@@ -157,6 +157,20 @@ def test_exception_of_signal_handler_passes_through_close(
     assert len(script.requests) == 1
 
 
+def test_exception_of_signal_handler_before_a_response_is_closed_leaves_no_entry_in_the_pool(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def close(response: httpx.Response) -> None:
+        response.is_closed = True  # httpx marks it first
+        raise OwnError
+
+    with scripted([Turn(BODY)]) as script, httpx.Client(base_url=script.url) as inner:
+        monkeypatch.setattr(httpx.Response, "close", close)
+        with pytest.raises(OwnError):
+            SyncWorkflowClient(httpx_client=inner).list_workflows()
+        assert is_empty(pool_of(inner))
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("phase", ["write", "read"])
 async def test_exception_of_signal_handler_passes_through_async_call(

@@ -419,7 +419,8 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     # ---------------------------------------------------------------- "now"
     "a stream at 'now' is connected before an event is sent": Defect(
         drop("Driver.send", "_connect_early"),
-        "tests/_{variant}/test_now.py::test_stream_at_now_has_all_events_that_a_later_call_causes",
+        "tests/_{variant}/test_now.py::"
+        "test_stream_at_now_is_connected_before_its_run_is_asked_for_anything",
     ),
     "a stream at 'now' is connected before a wait": Defect(
         drop("Driver.wait", "_connect_early"),
@@ -504,7 +505,8 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     ),
     "a signal before a response is closed leaves no entry in the pool": Defect(
         drop("connection.close_response", r"stream\.close"),
-        "tests/core/test_pools.py::test_call_interrupted_at_any_line_leaves_the_pool_empty",
+        "tests/core/test_interrupts.py::"
+        "test_exception_of_signal_handler_before_a_response_is_closed_leaves_no_entry_in_the_pool",
     ),
     # ---------------------------------------------------------------- transport failures
     "what the libraries below httpx raise is a transport failure": Defect(
