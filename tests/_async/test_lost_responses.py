@@ -10,7 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from llama_agents.client import InvalidResponseError, ServerError, WorkflowClient
+from llama_agents.client import (
+    InvalidResponseError,
+    NotFoundError,
+    ServerError,
+    WorkflowClient,
+)
 from llama_agents.client._core.start import new_handler_id
 from llama_agents.client.testing import serve
 
@@ -75,12 +80,13 @@ async def test_run_workflow_survives_release_of_its_idle_run() -> None:
 
 
 async def test_call_succeeds_after_unhandled_server_error(server_url: str) -> None:
-    """The server closes that connection without notice; is_healthy is never retried."""
+    """The server closes that connection without notice; a cancellation is never sent twice."""
     async with WorkflowClient(base_url=server_url) as client:
         for _ in range(20):
             with pytest.raises(ServerError, match="Internal server error"):
                 await client.get_workflow_events_schema("opaque")
-            assert (await client.is_healthy()).status == "healthy"
+            with pytest.raises(NotFoundError):
+                await client.cancel_handler("nobody")
 
 
 async def test_call_succeeds_after_stream_without_content(server_url: str) -> None:

@@ -12,7 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from examples.chaos_proxy import Moment, chaos, losing
-from llama_agents.client import InvalidResponseError, ServerError, SyncWorkflowClient
+from llama_agents.client import (
+    InvalidResponseError,
+    NotFoundError,
+    ServerError,
+    SyncWorkflowClient,
+)
 from llama_agents.client._core.start import new_handler_id
 from llama_agents.client.testing import serve
 
@@ -73,12 +78,13 @@ def test_run_workflow_survives_release_of_its_idle_run() -> None:
 
 
 def test_call_succeeds_after_unhandled_server_error(server_url: str) -> None:
-    """The server closes that connection without notice; is_healthy is never retried."""
+    """The server closes that connection without notice; a cancellation is never sent twice."""
     with SyncWorkflowClient(base_url=server_url) as client:
         for _ in range(20):
             with pytest.raises(ServerError, match="Internal server error"):
                 client.get_workflow_events_schema("opaque")
-            assert (client.is_healthy()).status == "healthy"
+            with pytest.raises(NotFoundError):
+                client.cancel_handler("nobody")
 
 
 def test_call_succeeds_after_stream_without_content(server_url: str) -> None:

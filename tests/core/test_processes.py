@@ -186,6 +186,24 @@ def test_fork_waits_for_imports_of_the_first_client(module: str) -> None:
 
 
 @needs_fork
+def test_forked_child_leaves_the_event_loop_of_its_parent_alone(server_url: str) -> None:
+    async def main() -> int:
+        clients = [WorkflowClient(base_url=server_url)]
+        await clients[0].is_healthy()
+        loop, calls = asyncio.get_running_loop(), []
+
+        def drop() -> int:
+            loop.call_soon_threadsafe = lambda *call: calls.append(call)  # type: ignore[assignment]
+            clients.clear()
+            gc.collect()
+            return len(calls)
+
+        return in_child(drop)
+
+    assert asyncio.run(main()) == 0
+
+
+@needs_fork
 def test_forked_child_rejects_a_used_client_whose_connections_it_cannot_tell_apart() -> None:
     class Wrapped(httpx.BaseTransport):
         def __init__(self) -> None:
