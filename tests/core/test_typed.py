@@ -136,6 +136,16 @@ def test_defaults_are_converted_to_their_types() -> None:
     assert event.part.parts == []
 
 
+def test_default_without_end_is_not_validated_and_not_sent() -> None:
+    """As in ``next: Node = {}``, which the server does not validate either."""
+    ref = {"$ref": "#/$defs/Node"}
+    node = {"title": "Node", "properties": {"next": {**ref, "default": {}}, "n": INTEGER}}
+    types = build(("Node", (), {"$defs": {"Node": node}, **ref}), ("B", (), {}))
+    event: Any = types["Node"]
+    assert (types.names, event().next, event(n=1).model_dump()) == (("Node", "B"), {}, {"n": 1})
+    assert event(next={"n": 2}).next.n == 2
+
+
 def test_server_defaults_are_omitted_from_dump() -> None:
     properties = {"tags": {"type": "array"}, "note": {**TEXT, "default": "n"}}
     event = build_event(properties, bases=("StopEvent",), required=[])

@@ -278,7 +278,7 @@ made(
 made([{"a": [[1, "a"], [1, "a"]]}], [{"a": [[1]]}], "SetOfTuples", a=(set[tuple[int, str]], ...))
 made([{"a": [[1, 2], []]}], [{"a": [["x"]]}], "SetOfManyTuples", a=(set[tuple[int, ...]], ...))
 made([{"a": [[1], [2]]}], [{"a": [["x"]]}], "SetOfSets", a=(set[frozenset[int]], ...))
-made([{"a": [1, "x", None]}], [{"a": 5}], "BareSet", a=(set, ...))
+made([{"a": [1, 2.5]}], [{"a": 5}], "BareSet", a=(set, ...))
 made([{"a": [1, "x"]}], [{"a": [1]}, {"a": [1, "x", 2]}], "Tuple", a=(tuple[int, str], ...))
 made([{"a": [[{"x": 1}, "n"]]}], [{"a": [[{}, "n"]]}], "Tuples", a=(list[tuple[Point, str]], ...))
 made([{"a": []}], [{"a": [1]}], "EmptyTuple", a=(tuple[()], ...))

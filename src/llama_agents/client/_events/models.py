@@ -10,7 +10,7 @@ unknown name at the field's position.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 import attrs
@@ -231,15 +231,24 @@ def invalid_defaults(cls: type[BaseModel]) -> frozenset[str]:
         return known
     defaults = {name: f.default for name, f in cls.model_fields.items() if not f.is_required()}
     names = {field.alias or name: name for name, field in cls.model_fields.items()}
+    wrong: Iterable[str] = ()
     cls._invalid_defaults = frozenset()  # type: ignore[attr-defined]  # while they are compared
     token = reading.set(False)
     try:
-        cls(**defaults)
+        values = vars(cls(**defaults))
     except ValidationError as error:
-        wrong = [at["loc"][0] for at in error.errors() if at["loc"] and at["type"] != "missing"]
-        cls._invalid_defaults = frozenset(names.get(str(key), str(key)) for key in wrong)  # type: ignore[attr-defined]
+        at_fault = [at["loc"][0] for at in error.errors() if at["loc"] and at["type"] != "missing"]
+        wrong = (names.get(str(key), str(key)) for key in at_fault)
+    except RecursionError:  # a default has itself as its default, as in `next: Node = {}`
+        wrong = (name for name, default in defaults.items() if isinstance(default, dict | list))
+    else:
+        unvalidated = {
+            n: v for n, v in defaults.items() if not cls.model_fields[n].validate_default
+        }
+        wrong = (name for name, default in unvalidated.items() if values[name] != default)
     finally:
         reading.reset(token)
+    cls._invalid_defaults = frozenset(wrong)  # type: ignore[attr-defined]
     return cls._invalid_defaults  # type: ignore[attr-defined,no-any-return]
 
 
