@@ -174,6 +174,22 @@ def runs(lab: Laboratory) -> Iterator[Goal]:
     )
 
 
+def batch(lab: Laboratory) -> Iterator[Goal]:
+    """Cost of a batch, compared with what a program would write itself."""
+    short, longer = (50, 100) if lab.quick else (200, 500)
+    found = lab.measure(
+        "batch", rounds=1 if lab.quick else 3, clients=("ours",), runs=short, longer=longer
+    )
+    what = f"`map_workflow` of {short} short runs, 50 ms away"
+    ours, other = found.ours("batch_async"), found.ours("semaphore")
+    yield slower(what, ours, other, "a semaphore around `run_workflow`", at_most=1.3)
+    ours, other = found.ours("batch_sync"), found.ours("threads")
+    yield slower(f"{what}, sync", ours, other, "a thread pool around it", at_most=1.3)
+    ours, other = found.ours("batch_processor"), found.ours("semaphore_processor")
+    what = f"`map_workflow` of {longer} runs of 0.5 s, processor time"
+    yield slower(what, ours, other, "a semaphore around `run_workflow`", at_most=2)
+
+
 def memory(lab: Laboratory) -> Iterator[Goal]:
     """Memory of a stream whose consumer is slower than the server."""
     events = 100_000 if lab.quick else 1_000_000
@@ -189,4 +205,4 @@ def memory(lab: Laboratory) -> Iterator[Goal]:
     )
 
 
-ALL: Final = (import_time, call, decode, load_event, streams, wait, runs, memory)
+ALL: Final = (import_time, call, decode, load_event, streams, wait, runs, batch, memory)

@@ -36,9 +36,9 @@ def report(**figures: Sequence[float]) -> None:
 
 
 @contextmanager
-def running(module: str) -> Iterator[str]:
+def running(module: str, *arguments: str) -> Iterator[str]:
     """Run a server of this package in its own process and yield its URL."""
-    command = [sys.executable, "-m", f"benchmarks.{module}"]
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

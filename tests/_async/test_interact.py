@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import httpx
@@ -11,14 +12,20 @@ from llama_agents.client import (
     EventEnvelopeWithMetadata,
     NotFoundError,
     UnansweredRequestError,
+    WaitTimeoutError,
     WorkflowClient,
     WorkflowFailedError,
+    WorkflowRun,
 )
+from llama_agents.client._async import run as run_module
+from llama_agents.client._core import interaction
+from llama_agents.client._core.interaction import RequestState
 from workflows.events import Event, InputRequiredEvent
 
 from examples.chaos_proxy import Fault, chaos
 
-from ..support.workflows import OutEvent, RequestEvent, ResponseEvent
+from ..support.scripted import Turn, scripted
+from ..support.workflows import OutEvent, RequestEvent, ResponseEvent, Tick
 
 pytestmark = pytest.mark.anyio
 
@@ -83,23 +90,50 @@ async def test_interact_at_now_answers_open_request(server_url: str) -> None:
 
 
 @pytest.mark.parametrize("workflow", ["interview", "dialog"])
-@pytest.mark.parametrize("early", [False, True])
 async def test_interact_asks_only_open_requests_after_resume(
-    server_url: str, workflow: str, early: bool
+    server_url: str, workflow: str
 ) -> None:
     first = Person(interrupted_at="1")
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start(workflow)
-        begin = await run.checkpoint()
         with pytest.raises(KeyboardInterrupt):
             await run.interact({RequestEvent: first})
-        kept = json.loads(json.dumps(begin if early else await run.checkpoint()))
+        kept = json.loads(json.dumps(await run.checkpoint()))
     async with WorkflowClient(base_url=server_url) as client:
         second = Person(resolved="0")
         result = await (await client.resume(kept)).interact({RequestEvent: second}, OutEvent)
     assert first.asked == ["0", "1"]
     assert second.asked[0] == "1"  # it was asked, and not answered
     assert result.output == ",".join(["to 0", *[f"to {prompt}" for prompt in second.asked]])
+
+
+async def test_interact_finds_exact_evidence_of_answers_after_the_checkpoint(
+    server_url: str,
+) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        run = await client.start("interview")
+        begin = await run.checkpoint()
+        with pytest.raises(KeyboardInterrupt):
+            await run.interact({RequestEvent: Person(interrupted_at="2")})
+        person = Person(resolved="0")
+        result = await (await client.resume(begin)).interact({RequestEvent: person}, OutEvent)
+    assert person.asked == ["2"]
+    assert result.output == "to 0,to 1,to 2"
+
+
+async def test_answer_that_comes_twice_because_nothing_showed_the_first_does_no_harm(
+    server_url: str,
+) -> None:
+    """A step that waits for an event in its middle does not show that it has taken one."""
+    async with WorkflowClient(base_url=server_url) as client:
+        run = await client.start("dialog")
+        begin = await run.checkpoint()
+        with pytest.raises(KeyboardInterrupt):
+            await run.interact({RequestEvent: Person(interrupted_at="1")})
+        person = Person()
+        result = await (await client.resume(begin)).interact({RequestEvent: person}, OutEvent)
+    assert person.asked == ["0", "1"]
+    assert result.output == "to 0,to 1"
 
 
 async def test_interact_continues_on_same_handle_after_error(server_url: str) -> None:
@@ -124,23 +158,35 @@ async def test_interact_sends_answer_once_if_its_response_is_lost(server_url: st
         async with WorkflowClient(base_url=proxy.url) as client:
             run = await client.start("interview")
             person = Person()
-            with pytest.raises(httpx.RemoteProtocolError):
-                await run.interact({RequestEvent: person})
             result = await run.interact({RequestEvent: person}, OutEvent)
+    assert not lost
     assert person.asked == ["0", "1", "2"]
     assert result.output == "to 0,to 1,to 2"
 
 
-async def test_interact_raises_if_answered_request_is_ambiguous(server_url: str) -> None:
+async def test_same_handle_knows_which_of_two_requests_it_answered(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("survey")
         with pytest.raises(KeyboardInterrupt):
             await run.interact({RequestEvent: Person(interrupted_at="1")})
-        with pytest.raises(UnansweredRequestError, match="RequestEvent, RequestEvent") as caught:
-            await run.interact({RequestEvent: Person()})
-        assert [request.value["prompt"] for request in caught.value.requests] == ["0", "1"]
-        await run.send(ResponseEvent(response="by hand"))
-        assert (await run.result(OutEvent)).output == "to 0,by hand"
+        person = Person(resolved="0")
+        assert (await run.interact({RequestEvent: person}, OutEvent)).output == "to 0,to 1"
+
+
+async def test_request_that_may_be_answered_is_asked_or_an_error(server_url: str) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        run = await client.start("survey")
+        with pytest.raises(KeyboardInterrupt):
+            await run.interact({RequestEvent: Person(interrupted_at="1")})
+        other, person = client.get_run(run.handler_id), Person()
+        for _ in range(2):
+            with pytest.raises(UnansweredRequestError, match="RequestEvent, RequestEvent") as error:
+                await other.interact({RequestEvent: person}, on_uncertain="error")
+        assert [request.value["prompt"] for request in error.value.requests] == ["0", "1"]
+        assert person.asked == []
+        result = await other.interact({RequestEvent: person}, OutEvent)
+    assert person.asked[0] == "0"
+    assert result.output == "to 0,to 0"
 
 
 @pytest.mark.parametrize("answers", [{}, {RequestEvent: lambda event: None}])
@@ -157,6 +203,119 @@ async def test_interact_raises_for_request_without_answer(
         assert (await run.interact({RequestEvent: Person()}))["output"].startswith("Hello")
 
 
+async def test_answer_is_dropped_if_the_run_no_longer_needs_it(
+    server_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        run = await client.start("interview", {"n": 2})
+        other = client.get_run(run.handler_id)
+
+        async def is_slower(event: RequestEvent) -> ResponseEvent:
+            if event.prompt == "0":
+                await other.send(ResponseEvent(response="from elsewhere"))
+                await next_question(other)
+            return ResponseEvent(response=f"to {event.prompt}")
+
+        with caplog.at_level(logging.INFO, "llama_agents.client.runs"):
+            result = await run.interact({RequestEvent: is_slower}, OutEvent)
+    assert result.output == "from elsewhere,to 1"
+    assert "no longer waits for an answer to RequestEvent" in caplog.text
+
+
+async def next_question(run: WorkflowRun) -> None:
+    async for event in run.events(after_sequence=-1):
+        if event.type == "RequestEvent" and event.value["prompt"] == "1":
+            return
+
+
+async def test_events_read_by_hand_leave_requests_open(server_url: str) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        run = await client.start("human")
+        async for event in run.events():
+            if event.type == "RequestEvent":
+                break
+        kept = json.loads(json.dumps(await run.checkpoint()))
+        for handle in (await client.resume(kept), run):
+            with pytest.raises(KeyboardInterrupt):
+                await handle.interact({RequestEvent: Person(interrupted_at="What is your name?")})
+        assert (await run.interact({RequestEvent: Person()}))["output"].startswith("Hello")
+
+
+async def test_request_is_asked_although_the_run_is_never_still(
+    server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "HISTORY_GAP", 30.0)
+    monkeypatch.setattr(run_module, "HISTORY_LIMIT", 0.2)
+    async with WorkflowClient(base_url=server_url) as client:
+        run = await client.start("restless")
+        result = await client.get_run(run.handler_id).interact({RequestEvent: Person()}, OutEvent)
+    assert result.output == "to busy"
+
+
+async def test_answer_that_no_step_takes_is_an_error(server_url: str) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        run = await client.start("human")
+        with pytest.raises(
+            UnansweredRequestError, match="a Tick; the workflow takes ResponseEvent"
+        ):
+            await run.interact({RequestEvent: lambda event: Tick(n=1)})
+        assert (await run.interact({RequestEvent: Person()}))["output"].startswith("Hello")
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3])
+async def test_interact_ends_at_its_timeout(server_url: str, seconds: float) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        run = await client.start("count", {"n": 1000, "pause": 0.01})
+        with pytest.raises(WaitTimeoutError) as error:
+            await run.interact({}, timeout=seconds)
+        assert (error.value.handler_id, error.value.timeout) == (run.handler_id, seconds)
+        assert await run.status() == "running"
+        await run.cancel()
+
+
+async def test_interact_ends_at_its_timeout_although_the_server_is_silent() -> None:
+    with scripted([Turn(b"", then="hold")]) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            with pytest.raises(WaitTimeoutError):
+                await client.get_run("h1").interact({}, timeout=0.3)
+
+
+async def test_answer_without_a_reaction_is_logged_and_the_run_polled(
+    server_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(interaction, "_PATIENCE", {RequestState.SENT: 0.2})
+    accepted = b'HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n{"status":"sent"}'
+
+    def plan(request: Any) -> Fault:
+        return Fault(instead=accepted if request.line.startswith("POST /events/") else None)
+
+    with chaos(server_url, plan) as proxy:
+        async with WorkflowClient(base_url=proxy.url) as client:
+            run = await client.start("human")
+            with pytest.raises(WaitTimeoutError):
+                await run.interact({RequestEvent: Person()}, timeout=1.0)
+        assert proxy.requests[-1].line.startswith(f"GET /handlers/{run.handler_id} ")
+    assert caplog.text.count("has accepted ResponseEvent as an answer") == 1
+
+
+async def test_lost_answer_that_the_run_does_not_take_is_raised(
+    server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interaction, "_PATIENCE", {RequestState.SENT: 30.0, RequestState.LOST: 0.2})
+
+    def plan(request: Any) -> Fault:
+        return Fault(lose="before" if request.line.startswith("POST /events/") else None)
+
+    with chaos(server_url, plan) as proxy:
+        async with WorkflowClient(base_url=proxy.url) as client:
+            run = await client.start("human")
+            with pytest.raises(httpx.RemoteProtocolError):
+                await run.interact({RequestEvent: Person()})
+    async with WorkflowClient(base_url=server_url) as client:
+        resumed = await client.resume(await run.checkpoint())
+        assert (await resumed.interact({RequestEvent: Person()}))["output"].startswith("Hello")
+
+
 async def test_interact_ignores_unanswered_request_if_told_so(server_url: str) -> None:
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("interview", {"n": 2})
@@ -169,7 +328,12 @@ async def test_interact_ignores_unanswered_request_if_told_so(server_url: str) -
     assert result.output == "from elsewhere,from elsewhere"
 
 
-async def test_interact_raises_for_run_cancelled_before_its_answer(server_url: str) -> None:
+@pytest.mark.parametrize("knows", [True, False])
+async def test_interact_raises_for_run_cancelled_before_its_answer(
+    server_url: str, knows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not knows:
+        monkeypatch.setattr(interaction.Interaction, "is_open", lambda self, request: True)
     async with WorkflowClient(base_url=server_url) as client:
         run = await client.start("human")
 
@@ -194,6 +358,7 @@ async def test_interact_raises_not_found_for_unknown_run(server_url: str) -> Non
         ({RequestEvent: "Ada"}, {}, TypeError),
         ({RequestEvent: print, type("RequestEvent", (Event,), {}): print}, {}, ValueError),
         ({}, {"unanswered": "leave"}, ValueError),
+        ({}, {"on_uncertain": "guess"}, ValueError),
     ],
 )
 async def test_interact_rejects_bad_arguments_before_sending(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import httpx
@@ -13,12 +14,18 @@ from llama_agents.client import (
     EventEnvelopeWithMetadata,
     NotFoundError,
     SyncWorkflowClient,
+    SyncWorkflowRun,
     UnansweredRequestError,
+    WaitTimeoutError,
     WorkflowFailedError,
 )
+from llama_agents.client._async import run as run_module
+from llama_agents.client._core import interaction
+from llama_agents.client._core.interaction import RequestState
 from workflows.events import Event, InputRequiredEvent
 
-from ..support.workflows import OutEvent, RequestEvent, ResponseEvent
+from ..support.scripted import Turn, scripted
+from ..support.workflows import OutEvent, RequestEvent, ResponseEvent, Tick
 
 
 class Person:
@@ -78,23 +85,48 @@ def test_interact_at_now_answers_open_request(server_url: str) -> None:
 
 
 @pytest.mark.parametrize("workflow", ["interview", "dialog"])
-@pytest.mark.parametrize("early", [False, True])
-def test_interact_asks_only_open_requests_after_resume(
-    server_url: str, workflow: str, early: bool
-) -> None:
+def test_interact_asks_only_open_requests_after_resume(server_url: str, workflow: str) -> None:
     first = Person(interrupted_at="1")
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start(workflow)
-        begin = run.checkpoint()
         with pytest.raises(KeyboardInterrupt):
             run.interact({RequestEvent: first})
-        kept = json.loads(json.dumps(begin if early else run.checkpoint()))
+        kept = json.loads(json.dumps(run.checkpoint()))
     with SyncWorkflowClient(base_url=server_url) as client:
         second = Person(resolved="0")
         result = (client.resume(kept)).interact({RequestEvent: second}, OutEvent)
     assert first.asked == ["0", "1"]
     assert second.asked[0] == "1"  # it was asked, and not answered
     assert result.output == ",".join(["to 0", *[f"to {prompt}" for prompt in second.asked]])
+
+
+def test_interact_finds_exact_evidence_of_answers_after_the_checkpoint(
+    server_url: str,
+) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("interview")
+        begin = run.checkpoint()
+        with pytest.raises(KeyboardInterrupt):
+            run.interact({RequestEvent: Person(interrupted_at="2")})
+        person = Person(resolved="0")
+        result = (client.resume(begin)).interact({RequestEvent: person}, OutEvent)
+    assert person.asked == ["2"]
+    assert result.output == "to 0,to 1,to 2"
+
+
+def test_answer_that_comes_twice_because_nothing_showed_the_first_does_no_harm(
+    server_url: str,
+) -> None:
+    """A step that waits for an event in its middle does not show that it has taken one."""
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("dialog")
+        begin = run.checkpoint()
+        with pytest.raises(KeyboardInterrupt):
+            run.interact({RequestEvent: Person(interrupted_at="1")})
+        person = Person()
+        result = (client.resume(begin)).interact({RequestEvent: person}, OutEvent)
+    assert person.asked == ["0", "1"]
+    assert result.output == "to 0,to 1"
 
 
 def test_interact_continues_on_same_handle_after_error(server_url: str) -> None:
@@ -119,23 +151,35 @@ def test_interact_sends_answer_once_if_its_response_is_lost(server_url: str) -> 
         with SyncWorkflowClient(base_url=proxy.url) as client:
             run = client.start("interview")
             person = Person()
-            with pytest.raises(httpx.RemoteProtocolError):
-                run.interact({RequestEvent: person})
             result = run.interact({RequestEvent: person}, OutEvent)
+    assert not lost
     assert person.asked == ["0", "1", "2"]
     assert result.output == "to 0,to 1,to 2"
 
 
-def test_interact_raises_if_answered_request_is_ambiguous(server_url: str) -> None:
+def test_same_handle_knows_which_of_two_requests_it_answered(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("survey")
         with pytest.raises(KeyboardInterrupt):
             run.interact({RequestEvent: Person(interrupted_at="1")})
-        with pytest.raises(UnansweredRequestError, match="RequestEvent, RequestEvent") as caught:
-            run.interact({RequestEvent: Person()})
-        assert [request.value["prompt"] for request in caught.value.requests] == ["0", "1"]
-        run.send(ResponseEvent(response="by hand"))
-        assert (run.result(OutEvent)).output == "to 0,by hand"
+        person = Person(resolved="0")
+        assert (run.interact({RequestEvent: person}, OutEvent)).output == "to 0,to 1"
+
+
+def test_request_that_may_be_answered_is_asked_or_an_error(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("survey")
+        with pytest.raises(KeyboardInterrupt):
+            run.interact({RequestEvent: Person(interrupted_at="1")})
+        other, person = client.get_run(run.handler_id), Person()
+        for _ in range(2):
+            with pytest.raises(UnansweredRequestError, match="RequestEvent, RequestEvent") as error:
+                other.interact({RequestEvent: person}, on_uncertain="error")
+        assert [request.value["prompt"] for request in error.value.requests] == ["0", "1"]
+        assert person.asked == []
+        result = other.interact({RequestEvent: person}, OutEvent)
+    assert person.asked[0] == "0"
+    assert result.output == "to 0,to 0"
 
 
 @pytest.mark.parametrize("answers", [{}, {RequestEvent: lambda event: None}])
@@ -152,6 +196,119 @@ def test_interact_raises_for_request_without_answer(
         assert (run.interact({RequestEvent: Person()}))["output"].startswith("Hello")
 
 
+def test_answer_is_dropped_if_the_run_no_longer_needs_it(
+    server_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("interview", {"n": 2})
+        other = client.get_run(run.handler_id)
+
+        def is_slower(event: RequestEvent) -> ResponseEvent:
+            if event.prompt == "0":
+                other.send(ResponseEvent(response="from elsewhere"))
+                next_question(other)
+            return ResponseEvent(response=f"to {event.prompt}")
+
+        with caplog.at_level(logging.INFO, "llama_agents.client.runs"):
+            result = run.interact({RequestEvent: is_slower}, OutEvent)
+    assert result.output == "from elsewhere,to 1"
+    assert "no longer waits for an answer to RequestEvent" in caplog.text
+
+
+def next_question(run: SyncWorkflowRun) -> None:
+    for event in run.events(after_sequence=-1):
+        if event.type == "RequestEvent" and event.value["prompt"] == "1":
+            return
+
+
+def test_events_read_by_hand_leave_requests_open(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("human")
+        for event in run.events():
+            if event.type == "RequestEvent":
+                break
+        kept = json.loads(json.dumps(run.checkpoint()))
+        for handle in (client.resume(kept), run):
+            with pytest.raises(KeyboardInterrupt):
+                handle.interact({RequestEvent: Person(interrupted_at="What is your name?")})
+        assert (run.interact({RequestEvent: Person()}))["output"].startswith("Hello")
+
+
+def test_request_is_asked_although_the_run_is_never_still(
+    server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "HISTORY_GAP", 30.0)
+    monkeypatch.setattr(run_module, "HISTORY_LIMIT", 0.2)
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("restless")
+        result = client.get_run(run.handler_id).interact({RequestEvent: Person()}, OutEvent)
+    assert result.output == "to busy"
+
+
+def test_answer_that_no_step_takes_is_an_error(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("human")
+        with pytest.raises(
+            UnansweredRequestError, match="a Tick; the workflow takes ResponseEvent"
+        ):
+            run.interact({RequestEvent: lambda event: Tick(n=1)})
+        assert (run.interact({RequestEvent: Person()}))["output"].startswith("Hello")
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3])
+def test_interact_ends_at_its_timeout(server_url: str, seconds: float) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("count", {"n": 1000, "pause": 0.01})
+        with pytest.raises(WaitTimeoutError) as error:
+            run.interact({}, timeout=seconds)
+        assert (error.value.handler_id, error.value.timeout) == (run.handler_id, seconds)
+        assert run.status() == "running"
+        run.cancel()
+
+
+def test_interact_ends_at_its_timeout_although_the_server_is_silent() -> None:
+    with scripted([Turn(b"", then="hold")]) as script:
+        with SyncWorkflowClient(base_url=script.url) as client:
+            with pytest.raises(WaitTimeoutError):
+                client.get_run("h1").interact({}, timeout=0.3)
+
+
+def test_answer_without_a_reaction_is_logged_and_the_run_polled(
+    server_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(interaction, "_PATIENCE", {RequestState.SENT: 0.2})
+    accepted = b'HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n{"status":"sent"}'
+
+    def plan(request: Any) -> Fault:
+        return Fault(instead=accepted if request.line.startswith("POST /events/") else None)
+
+    with chaos(server_url, plan) as proxy:
+        with SyncWorkflowClient(base_url=proxy.url) as client:
+            run = client.start("human")
+            with pytest.raises(WaitTimeoutError):
+                run.interact({RequestEvent: Person()}, timeout=1.0)
+        assert proxy.requests[-1].line.startswith(f"GET /handlers/{run.handler_id} ")
+    assert caplog.text.count("has accepted ResponseEvent as an answer") == 1
+
+
+def test_lost_answer_that_the_run_does_not_take_is_raised(
+    server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interaction, "_PATIENCE", {RequestState.SENT: 30.0, RequestState.LOST: 0.2})
+
+    def plan(request: Any) -> Fault:
+        return Fault(lose="before" if request.line.startswith("POST /events/") else None)
+
+    with chaos(server_url, plan) as proxy:
+        with SyncWorkflowClient(base_url=proxy.url) as client:
+            run = client.start("human")
+            with pytest.raises(httpx.RemoteProtocolError):
+                run.interact({RequestEvent: Person()})
+    with SyncWorkflowClient(base_url=server_url) as client:
+        resumed = client.resume(run.checkpoint())
+        assert (resumed.interact({RequestEvent: Person()}))["output"].startswith("Hello")
+
+
 def test_interact_ignores_unanswered_request_if_told_so(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("interview", {"n": 2})
@@ -164,7 +321,12 @@ def test_interact_ignores_unanswered_request_if_told_so(server_url: str) -> None
     assert result.output == "from elsewhere,from elsewhere"
 
 
-def test_interact_raises_for_run_cancelled_before_its_answer(server_url: str) -> None:
+@pytest.mark.parametrize("knows", [True, False])
+def test_interact_raises_for_run_cancelled_before_its_answer(
+    server_url: str, knows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not knows:
+        monkeypatch.setattr(interaction.Interaction, "is_open", lambda self, request: True)
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("human")
 
@@ -189,6 +351,7 @@ def test_interact_raises_not_found_for_unknown_run(server_url: str) -> None:
         ({RequestEvent: "Ada"}, {}, TypeError),
         ({RequestEvent: print, type("RequestEvent", (Event,), {}): print}, {}, ValueError),
         ({}, {"unanswered": "leave"}, ValueError),
+        ({}, {"on_uncertain": "guess"}, ValueError),
     ],
 )
 def test_interact_rejects_bad_arguments_before_sending(

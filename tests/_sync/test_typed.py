@@ -199,7 +199,7 @@ DEEP: Any = functools.reduce(lambda items, _: {"type": "array", "items": items},
         ([node({}, types=["StopEvent", 5])], "WorkflowGraphResponse"),
         ([node({}, "no name")], "not a valid class name"),
         ([node({}, types=["Other"]), node({}, "Other", ["Broken"])], "derive from each other"),
-        ([node({"properties": {"a": DEEP}})], "maximum recursion depth exceeded"),
+        ([node({"properties": {"a": DEEP}})], "nested more than 64 deep"),
     ],
 )
 def test_broken_graph_is_invalid_response(nodes: Any, problem: str) -> None:
@@ -208,6 +208,19 @@ def test_broken_graph_is_invalid_response(nodes: Any, problem: str) -> None:
     with pytest.raises(InvalidResponseError, match=problem) as caught:
         client.get_event_types("w")
     assert caught.value.response.url.path == "/workflows/w/representation"
+
+
+def test_broken_event_is_omitted_by_name() -> None:
+    listed = {"events": [{"properties": {}}, {"title": "Listed", "properties": {}}]}
+    good = node({"properties": {"n": {"type": "integer"}}}, "Good")
+    graph = {"name": "w", "nodes": [node({"properties": {"a": 5}}), good], "edges": []}
+    client = replies(serves({"events": listed, "representation": {"graph": graph}}))
+    types = client.get_event_types("w")
+    assert types.names == ("Good", "Listed")
+    assert types.omitted == {
+        "Broken": "Broken: a: 5 is not a schema",
+        "event 1 without a title": "'event 1 without a title' is not a valid class name",
+    }
 
 
 def test_schema_without_title_is_invalid_response() -> None:

@@ -24,6 +24,8 @@ SCRIPTS: Final = {
     "streams --streams 100": "seconds bytes",
     "wait --repeat 1": "late",
     "runs --runs 3": "blocked seconds",
+    "batch --runs 3 --longer 3": "batch_async semaphore batch_sync threads batch_processor "
+    "semaphore_processor",
     "memory --events 1000": "highest over_time",
     "listing --handlers 10 --repeat 1": "seconds collector_off",
 }

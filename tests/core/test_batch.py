@@ -1,4 +1,4 @@
-"""Batches: when runs are polled, and what only tasks do: concurrency and cancellation."""
+"""Batches: when the server is given up, and what only tasks do: concurrency and cancellation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import os
 import signal
 import threading
 from collections.abc import AsyncIterator
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -19,10 +18,12 @@ import httpx
 import pytest
 import trio
 from llama_agents.client import MapProgress, WorkflowClient
-from llama_agents.client._core import endpoints
-from llama_agents.client._core.actions import TimeSource
-from llama_agents.client._core.batch import BatchItem, BatchState, PollDue, StartMore
-from llama_agents.client._core.start import new_handler_id
+from llama_agents.client._core import batch, endpoints
+from llama_agents.client._core.actions import Retry, TimeSource
+from llama_agents.client._core.batch import BatchState
+from llama_agents.client._core.limits import limits_of
+from llama_agents.client._core.policy import RetryBudget
+from llama_agents.client._core.start import Phase, Start, new_handler_id
 from llama_agents.client._core.wait import Wait
 from llama_agents.client._transport.concurrency import MAX_CONCURRENCY, afor_each
 
@@ -34,64 +35,60 @@ pytestmark = pytest.mark.anyio
 TIMEOUT = 10  # s
 
 
-def batch_of(count: int, clock: Clock) -> BatchState:
-    """A batch with so many running items."""
-    state = BatchState("w", limit=count, ordered=True, total=None, rerun=(), clock=clock)
-    for _ in range(count):
-        run_item(state)
-    return state
+def gone(budget: RetryBudget, clock: Clock, attempt: float) -> float:
+    """Return when a server that is gone is given up, if each attempt takes so long at most."""
+    while True:
+        clock.now += min(attempt, budget.remaining())
+        delay = budget.record_failure(httpx.ConnectTimeout("gone"))
+        if delay is None:
+            return clock.now
+        clock.now += delay
 
 
-def run_item(state: BatchState) -> BatchItem:
-    item = state.admit({}, new_handler_id())
-    assert state.try_start(item)
-    time = TimeSource(lambda: 0.0, lambda: 0.0, lambda: 0.5)
-    state.started(item, Wait(endpoints.get_handler("h"), "h", time=time))
-    return item
-
-
-def poll_times(state: BatchState, clock: Clock, seconds: float) -> list[float]:
-    """Let time pass; return when a run was polled."""
-    begin, times = clock.now, []
-    while clock.now - begin < seconds:
-        action = state.next_action()
-        if isinstance(action, StartMore):  # they alternate
-            continue
-        assert isinstance(action, PollDue)
-        clock.now += action.delay
-        due = state.due()
-        assert due, "a delay that is too short"
-        for item in due:
-            times.append(clock.now - begin)
-            state.reschedule(item)
-    return times
-
-
-@pytest.mark.parametrize("seconds", [0.05, 1.0, 8.0, 100.0])
-def test_end_of_a_run_is_noticed_soon_and_with_few_polls(seconds: float) -> None:
+@pytest.mark.parametrize("attempt", [0.0, 1.0, 10.0])
+def test_server_that_is_gone_is_given_up_about_half_a_minute_after_the_first_failure(
+    attempt: float,
+) -> None:
     clock = Clock()
-    times = poll_times(batch_of(1, clock), clock, seconds)
-    late = times[-1] - seconds
-    assert 0 <= late <= max(min(0.11 * seconds, 1.001), 0.01)
-    assert len(times) <= 80 + seconds
+    time = TimeSource(clock, lambda: 0.0, lambda: 0.5)
+    state = BatchState("w", limit=1, ordered=True, total=None, rerun=(), time=time)
+    begin = clock.now
+    until = gone(state.admit({}, "h1").budget, clock, attempt) - begin - attempt
+    assert 20 <= until <= batch.PATIENCE
 
 
-def test_runs_are_polled_at_most_a_thousand_times_a_second() -> None:
+def test_time_that_a_run_took_does_not_count_as_time_without_the_server() -> None:
+    """A first attempt fails to connect; the next one is silent for longer than the patience."""
     clock = Clock()
-    times = poll_times(batch_of(1000, clock), clock, 3.0)
-    assert 1000 <= len(times) <= 4000
+    time = TimeSource(clock, lambda: 0.0, lambda: 0.5)
+    state = BatchState("w", limit=1, ordered=True, total=None, rerun=(), time=time)
+    item = state.admit({}, "h1")
+    start = endpoints.start_run("w", "h1", {}, None, blocking=True)
+    poll = endpoints.get_handler("h1", must_succeed=True)
+    machine = Start(start, poll, "h1", id_is_generated=True, time=time, budget=item.budget)
+    machine.request()
+    assert machine.failed(httpx.ConnectError("refused"), not_sent=True) == Retry(0.0)
+    limits = machine.limits(limits_of("blocking start", None))
+    assert limits.whole == math.inf
+    clock.now += 45
+    assert isinstance(machine.failed(httpx.ReadTimeout("silent")), Retry)
+    assert machine.phase is Phase.CHECKING
 
 
-def test_new_run_is_polled_sooner_than_the_older_ones() -> None:
+def test_connecting_again_ends_with_the_patience() -> None:
     clock = Clock()
-    state = batch_of(3, clock)
-    poll_times(state, clock, 8.0)
-    state.end(next(iter(state.running.values())), ValueError("ended"))
-    late = run_item(state)
-    for old in state.due():
-        state.reschedule(old)
-    clock.now += 0.01
-    assert state.due() == [late]
+    time = TimeSource(clock, lambda: 0.0, lambda: 0.5)
+    state = BatchState("w", limit=1, ordered=True, total=None, rerun=(), time=time)
+    budget = state.admit({}, "h1").budget
+    start = endpoints.start_run("w", "h1", {}, None, blocking=True)
+    poll = endpoints.get_handler("h1", must_succeed=True)
+    machine = Start(start, poll, "h1", id_is_generated=True, time=time, budget=budget)
+    machine.request()
+    machine.failed(httpx.ConnectError("refused"), not_sent=True)
+    clock.now += batch.PATIENCE - 3
+    assert machine.limits(limits_of("blocking start", None)).timeout.connect == 3.0
+    wait = Wait(poll, "h1", time=time, budget=budget)
+    assert wait.limits(limits_of("plain call", None)).whole == 3.0
 
 
 async def running(client: WorkflowClient, prefix: str) -> list[str]:
@@ -101,24 +98,20 @@ async def running(client: WorkflowClient, prefix: str) -> list[str]:
 
 async def test_cancelled_task_cancels_what_it_started(server_url: str) -> None:
     prefix = new_handler_id()
-    started = anyio.Event()
 
     async def follow() -> None:
-        def note(progress: object) -> None:
-            if getattr(progress, "running", 0) == 3:
-                started.set()
-
         starts = [{"n": n} for n in range(3)]
         async for _ in client.map_workflow(
-            "human", starts, key=lambda start: f"{prefix}-{start['n']}", on_progress=note
+            "human", starts, key=lambda start: f"{prefix}-{start['n']}"
         ):
             raise AssertionError("a human workflow ended")
 
     async with WorkflowClient(base_url=server_url) as client:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(follow)
-            await started.wait()
-            assert len(await running(client, prefix)) == 3
+            with anyio.fail_after(TIMEOUT):
+                while len(await running(client, prefix)) < 3:
+                    await anyio.sleep(0.01)
             tasks.cancel_scope.cancel()
         assert await running(client, prefix) == []
 
@@ -170,21 +163,171 @@ class Barrier:
         self._waiting -= 1
 
 
-async def test_runs_are_started_and_polled_concurrently() -> None:
-    starts, polls = Barrier(6), Barrier(2)
+async def test_runs_are_in_progress_concurrently() -> None:
+    starts = Barrier(6)
 
     async def respond(request: httpx.Request) -> httpx.Response:
-        if request.method == "POST":
-            await starts.wait()
-        else:
-            await polls.wait(0.02)
-        status = "running" if polls.most < 2 else "completed"
-        return httpx.Response(200, json=reported("r1", status))
+        await starts.wait()
+        return httpx.Response(200, json=reported("r1", "completed"))
 
     async with replies(respond) as client:
         with anyio.fail_after(TIMEOUT):
             results = [r.error async for r in client.map_workflow("w", [{}] * 6, limit=6)]
     assert results == [None] * 6
+
+
+async def test_runs_continue_while_the_caller_handles_a_result() -> None:
+    left = {f"{n}" for n in range(4)}
+    ended = anyio.Event()
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        n = json.loads(request.content)["start_event"]["n"]
+        if n != "0":
+            await handling.wait()
+        left.discard(n)
+        if not left:
+            ended.set()
+        return httpx.Response(200, json=reported("r1", "completed"))
+
+    handling = anyio.Event()
+    async with replies(respond) as client:
+        starts = [{"n": n} for n in sorted(left)]
+        async for _ in client.map_workflow("w", starts):
+            handling.set()
+            with anyio.fail_after(TIMEOUT):
+                await ended.wait()
+
+
+async def test_interrupted_step_in_the_block_continues() -> None:
+    may_end = anyio.Event()
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        assert "cancel" not in request.url.path
+        await may_end.wait()
+        return httpx.Response(200, json=reported("r1", "completed"))
+
+    async with replies(respond) as client, client.map_workflow("w", [{}] * 3, limit=2) as results:
+        for _ in range(2):
+            with anyio.move_on_after(0.01) as scope:
+                await anext(results)
+            assert scope.cancelled_caught
+        may_end.set()
+        with anyio.fail_after(TIMEOUT):
+            assert [result.index async for result in results] == [0, 1, 2]
+
+
+async def test_interrupted_step_without_the_block_stops_the_batch() -> None:
+    cancelled = []
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/cancel"):
+            await anyio.sleep_forever()
+        cancelled.append(request.url.path)
+        return httpx.Response(200, json={"status": "cancelled"})
+
+    async with replies(respond) as client:
+        results = client.map_workflow("w", [{}] * 3)
+        with anyio.move_on_after(0.05):
+            await anext(results)
+        assert len(cancelled) == 3
+        with pytest.raises(RuntimeError, match="its last step raised"):
+            await anext(results)
+
+
+async def test_only_one_task_iterates_a_batch() -> None:
+    waiting = anyio.Event()
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        waiting.set()
+        await may_end.wait()
+        return httpx.Response(200, json=reported("r1", "completed"))
+
+    async def first() -> None:
+        indices.append((await anext(results)).index)
+
+    indices: list[int] = []
+    may_end = anyio.Event()
+    async with (
+        replies(respond) as client,
+        client.map_workflow("w", [{}]) as results,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(first)
+        await waiting.wait()
+        with pytest.raises(RuntimeError, match="another task or thread"):
+            await anext(results)
+        may_end.set()
+    assert indices == [0]
+
+
+async def test_batch_that_is_closed_elsewhere_ends() -> None:
+    waiting = anyio.Event()
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/cancel"):
+            return httpx.Response(200, json={"status": "cancelled"})
+        waiting.set()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def follow() -> None:
+        assert [result async for result in results] == []
+
+    async with replies(respond) as client:
+        results = client.map_workflow("w", [{}])
+        with anyio.fail_after(TIMEOUT):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(follow)
+                await waiting.wait()
+                await results.aclose()
+
+
+def test_batch_is_not_continued_in_another_event_loop(server_url: str) -> None:
+    client = WorkflowClient(base_url=server_url)
+    results = client.map_workflow("greet", [{}, {}])
+
+    async def step() -> int:
+        return (await anext(results)).index
+
+    assert asyncio.run(step()) == 0
+    with pytest.raises(RuntimeError, match="another event loop"):
+        asyncio.run(step())
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+async def test_batches_with_the_same_keys_wait_for_each_others_runs(server_url: str) -> None:
+    prefix = new_handler_id()
+    outcomes = []
+
+    async def follow(client: WorkflowClient) -> None:
+        starts = [{"n": n, "pause": 0.3} for n in range(1, 5)]
+        results = client.map_workflow("count", starts, key=lambda s: f"{prefix}-{s['n']}")
+        outcomes.append([(r.error, r.handler and r.handler.run_id) async for r in results])
+
+    async with WorkflowClient(base_url=server_url) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(follow, client)
+        # The server can start two runs when two starts arrive at the same moment.
+        while len(await running(client, prefix)) < 4:
+            await anyio.sleep(0.01)
+        tasks.start_soon(follow, client)
+    assert {error for outcome in outcomes for error, _ in outcome} == {None}
+    assert outcomes[0] == outcomes[1]
+
+
+async def test_item_whose_predecessor_has_no_run_is_started() -> None:
+    """They have the same handler ID, but the start of the first is rejected."""
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(404)
+        if b'"n":0' in request.content:
+            return httpx.Response(422)
+        return httpx.Response(200, json=reported("r1", "completed"))
+
+    async with replies(respond) as client:
+        starts = [{"n": 0}, {"n": 1}, {"n": 2}]
+        results = [r async for r in client.map_workflow("w", starts, key=lambda _: "h1")]
+    assert [result.error is None for result in results] == [False, True, True]
 
 
 async def test_items_of_one_key_are_not_started_concurrently() -> None:
@@ -270,7 +413,7 @@ async def test_progress_callback_is_never_called_concurrently() -> None:
 
 
 async def test_calls_are_limited_to_the_maximum_concurrency() -> None:
-    barrier, left = Barrier(MAX_CONCURRENCY), iter(range(3 * MAX_CONCURRENCY))
+    barrier = Barrier(MAX_CONCURRENCY)
     done = []
 
     async def function(item: int) -> None:
@@ -279,41 +422,31 @@ async def test_calls_are_limited_to_the_maximum_concurrency() -> None:
         done.append(item)
 
     with anyio.fail_after(TIMEOUT):
-        await afor_each(function, lambda: next(left, None))
+        await afor_each(function, range(3 * MAX_CONCURRENCY), TIMEOUT)
     assert sorted(done) == list(range(3 * MAX_CONCURRENCY))
     assert barrier.most == MAX_CONCURRENCY
 
 
-@pytest.mark.parametrize("where", ["function", "take"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-async def test_first_error_is_raised_unwrapped(where: str, error: type[BaseException]) -> None:
-    items = iter([1, 2, 3])
-
+async def test_first_error_is_raised_unwrapped(error: type[BaseException]) -> None:
     async def function(item: int) -> None:
-        if where == "function" and item == 2:
+        if item == 2:
             raise error
         await anyio.sleep_forever()
 
-    def take() -> int | None:
-        item = next(items)
-        if where == "take" and item == 3:
-            raise error
-        return item
-
     with anyio.fail_after(TIMEOUT), pytest.raises(error):
-        await afor_each(function, take)
+        await afor_each(function, [1, 2, 3], TIMEOUT)
 
 
 async def test_task_that_is_cancelled_from_elsewhere_is_not_taken_as_done() -> None:
     """As a transport can be that waits for a task of its own."""
-    items = iter([1, 2, 3])
 
     async def function(item: int) -> None:
         if item == 2:
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await afor_each(function, lambda: next(items, None))
+        await afor_each(function, [1, 2, 3], TIMEOUT)
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
@@ -353,7 +486,7 @@ def test_interrupt_on_trio_is_raised_unwrapped() -> None:
 
     async def main() -> None:
         with anyio.fail_after(TIMEOUT):
-            await afor_each(function, partial(next, iter([1]), None))
+            await afor_each(function, [1], TIMEOUT)
 
     thread = threading.Thread(target=interrupt)
     thread.start()

@@ -54,6 +54,8 @@ def test_end_of_the_event_loop_closes_a_client_after_the_batches_that_use_it(
 
     async def take_one() -> None:
         await anext(results)
+        while "end-1" not in {h.handler_id for h in (await client.get_handlers()).handlers}:
+            await asyncio.sleep(0.005)
 
     asyncio.run(take_one())
     assert client._driver.clients._owned == {}

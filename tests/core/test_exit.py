@@ -19,6 +19,7 @@ SYNC_MAP = """
     starts = [{"n": 0}, {"n": 1, "pause": 60}]
     results = client.map_workflow("count", starts, key=lambda s: f"{sys.argv[2]}-{s['n']}")
     next(results)
+    while f"{sys.argv[2]}-1" not in [h.handler_id for h in client.get_handlers().handlers]: pass
 """
 ASYNC = """
     import asyncio, sys
@@ -30,6 +31,9 @@ ASYNC = """
         starts = [{"n": 0}, {"n": 1, "pause": 60}]
         results = client.map_workflow("count", starts, key=lambda s: f"{sys.argv[2]}-{s['n']}")
         await anext(results)
+        while f"{sys.argv[2]}-1" not in [
+            h.handler_id for h in (await client.get_handlers(["running"])).handlers
+        ]: pass
         events = aiter(client.get_workflow_events(f"{sys.argv[2]}-1", include_internal_events=True))
         await anext(events)
 """

@@ -2,42 +2,80 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
+import httpx
 import pytest
 from llama_agents.client import EventEnvelopeWithMetadata, UnansweredRequestError
-from llama_agents.client._core.interaction import Interaction, Unanswered
+from llama_agents.client._core.answer_classes import (
+    UNKNOWN,
+    AnswerClasses,
+    read_answer_classes,
+)
+from llama_agents.client._core.interaction import (
+    LOST_ANSWER_LIMIT,
+    NO_REACTION_AFTER,
+    Books,
+    Interaction,
+)
+from workflows.representation import get_workflow_representation
 
-from ..support.workflows import RequestEvent
+from ..support.workflows import Dialog, RequestEvent, ResponseEvent, Survey
+from .machines import Clock
 
 ASK = ("RequestEvent", {"prompt": "?"}, ["InputRequiredEvent"])
 LOUD = ("Loud", {"prompt": "?"}, ["RequestEvent", "InputRequiredEvent"])
+OTHER = ("Other", {}, ["InputRequiredEvent"])
 IDLE = ("WorkflowIdleEvent", {}, ["InternalDispatchEvent"])
-UNHANDLED = ("UnhandledEvent", {}, ["InternalDispatchEvent"])
 TICK = ("Tick", {}, None)
 END = ("Done", {}, ["StopEvent"])
 
+ONE_ANSWER = AnswerClasses(
+    {"RequestEvent": frozenset({"ResponseEvent"})}, frozenset({"ResponseEvent"})
+)
+TWO_ANSWERS = AnswerClasses(
+    {"RequestEvent": frozenset({"ResponseEvent", "Note"})}, frozenset({"ResponseEvent", "Note"})
+)
 
-def step_takes(name: str) -> tuple[str, dict[str, Any], list[str]]:
-    value = {"step_state": "running", "input_event_name": name, "output_event_name": None}
+
+def change(state: str, step: str, taken: str, returned: str | None = None) -> Any:
+    value = {
+        "name": step,
+        "step_state": state,
+        "input_event_name": taken,
+        "output_event_name": returned,
+    }
     return "StepStateChanged", value, ["InternalDispatchEvent"]
 
 
-def step_returned(name: str) -> tuple[str, dict[str, Any], list[str]]:
-    value = {"step_state": "not_running", "output_event_name": f"<class 'app.{name}'>"}
-    return "StepStateChanged", value, ["InternalDispatchEvent"]
+def takes(name: str, step: str = "answered") -> Any:
+    return change("running", step, name)
+
+
+def unhandled(name: str) -> Any:
+    return "UnhandledEvent", {"event_type": name}, ["InternalDispatchEvent"]
+
+
+TAKES = takes("ResponseEvent")
+FAILS = change("not_running", "answered", "<class 'app.ResponseEvent'>")
 
 
 def interaction(
-    *events: Any, replaying: bool = True, unanswered: Unanswered = "error"
+    *events: Any, classes: AnswerClasses = ONE_ANSWER, books: Books | None = None, **options: Any
 ) -> Interaction:
     machine = Interaction(
         "h",
         {RequestEvent: lambda event: event},
-        unanswered=unanswered,
-        position=-1,
-        replaying=replaying,
+        **{
+            "unanswered": "error",
+            "on_uncertain": "error",
+            "books": books or Books(),
+            "clock": Clock(),
+            **options,
+        },
     )
+    machine.answer_classes = classes
     receive(machine, *events)
     return machine
 
@@ -52,7 +90,7 @@ def answer_all(machine: Interaction) -> list[int]:
     """Answer what is to be answered; return the sequence numbers of these requests."""
     answered = []
     while (request := machine.next_request()) is not None:
-        machine.answer_sent(request)
+        machine.answer_sent(request, ResponseEvent(response=""))
         answered.append(request.sequence)
     return answered
 
@@ -62,68 +100,175 @@ def answer_all(machine: Interaction) -> list[int]:
     [
         ([], []),
         ([ASK], [0]),
-        ([ASK, IDLE], [0]),
-        ([step_returned("RequestEvent"), ASK, IDLE], [1]),
-        ([ASK, IDLE, step_takes("Answer")], []),
-        ([ASK, IDLE, step_takes("StartEvent"), step_returned("None"), IDLE], []),
-        ([ASK, IDLE, step_takes("Answer"), ASK, IDLE], [3]),
-        ([ASK, IDLE, UNHANDLED, IDLE], [0]),  # an answer that the run did not take
-        ([ASK, ASK, IDLE], [0, 1]),
-        ([ASK, ASK, IDLE, step_takes("Answer"), IDLE, step_takes("Answer"), IDLE], []),
-        (
-            [step_returned("Work"), ASK, step_takes("Work"), step_returned("None")],
-            [1],
-        ),  # its own work continues meanwhile
-        ([ASK, TICK, TICK], [0]),
+        ([ASK, IDLE, TICK], [0]),
+        ([ASK, TAKES], []),
+        ([LOUD, TAKES], []),
+        ([ASK, IDLE, takes("StartEvent")], [0]),
+        ([ASK, takes("Work")], [0]),  # the run's own
+        ([ASK, TAKES, ASK], [2]),
+        ([ASK, ASK, TAKES, TAKES], []),
+        ([ASK, ASK, TAKES, TAKES, ASK, ASK], [4, 5]),
+        ([ASK, ASK, TAKES, takes("ResponseEvent", "also"), TAKES], []),
+        ([ASK, unhandled("ResponseEvent")], [0]),
         ([ASK, END], []),
-        ([LOUD, IDLE], [0]),
-        ([TICK, END], []),
     ],
 )
-def test_history_leaves_unanswered_requests_open(past: list[Any], open_requests: list[int]) -> None:
+def test_evidence_settles_requests_where_it_is_exact(
+    past: list[Any], open_requests: list[int]
+) -> None:
     machine = interaction(*past)
-    assert answer_all(machine) == []
-    machine.history_replayed()
+    assert list(machine.books.open) == open_requests
+    assert machine.position == (open_requests[0] - 1 if open_requests else len(past) - 1)
     assert answer_all(machine) == open_requests
     assert answer_all(machine) == []
-    assert machine.position == (open_requests[0] - 1 if open_requests else len(past) - 1)
 
 
 @pytest.mark.parametrize(
-    "past",
+    ("past", "classes"),
     [
-        [ASK, ASK, IDLE, step_takes("Answer")],
-        [ASK, step_takes("Answer")],
-        [ASK, step_takes("Work"), IDLE],
+        ([ASK, ASK, TAKES], ONE_ANSWER),
+        ([ASK, ASK, TAKES, takes("ResponseEvent", "also")], ONE_ANSWER),  # one event, two steps
+        ([ASK, ASK, TAKES, FAILS, TAKES], ONE_ANSWER),  # one event, a step tried twice
+        ([ASK, takes("Note")], TWO_ANSWERS),
+        ([ASK, TAKES], TWO_ANSWERS),
+        ([ASK, TAKES], AnswerClasses({}, frozenset({"ResponseEvent"}))),
+        ([ASK, takes("Work")], UNKNOWN),
     ],
 )
-def test_ambiguous_history_is_an_error(past: list[Any]) -> None:
-    machine = interaction(*past)
+def test_evidence_that_is_not_exact_is_for_the_caller_to_judge(
+    past: list[Any], classes: AnswerClasses
+) -> None:
+    machine = interaction(*past, classes=classes)
+    opened = [number for number, event in enumerate(past) if event is ASK]
+    assert list(machine.books.uncertain) == list(machine.books.open) == opened
     with pytest.raises(UnansweredRequestError, match="may have been answered already"):
-        machine.history_replayed()
+        machine.next_request()
+    assert answer_all(interaction(*past, classes=classes, on_uncertain="ask")) == opened
 
 
-def test_live_requests_are_answered_as_they_arrive() -> None:
-    machine = interaction(replaying=False)
-    for begin in (0, 3):
-        receive(machine, ASK)
-        assert answer_all(machine) == [begin]
-        assert machine.position == begin - 1  # the answer is not known to be taken yet
-        receive(machine, IDLE)
-        assert machine.position == begin - 1
-        receive(machine, step_takes("Answer"))
-        assert machine.position == begin + 2
-
-
-def test_answer_is_resolved_although_the_run_was_never_idle() -> None:
-    machine = interaction(ASK, replaying=False)
+def test_event_of_the_run_itself_is_no_evidence() -> None:
+    machine = interaction(
+        ASK, takes("Work"), classes=AnswerClasses({}, frozenset({"ResponseEvent"}))
+    )
     assert answer_all(machine) == [0]
-    receive(machine, step_takes("Answer"))
-    assert machine.position == 1
+
+
+def test_answer_of_ones_own_settles_its_request_and_no_other() -> None:
+    machine = interaction(ASK, classes=UNKNOWN)
+    assert answer_all(machine) == [0]
+    receive(machine, ASK, TAKES)
+    assert list(machine.books.open) == [1]
+    assert not machine.books.answered
+    assert not machine.books.uncertain
+
+
+def test_answers_of_others_are_not_counted_for_later_requests() -> None:
+    machine = interaction(ASK, ASK, TAKES, on_uncertain="ask")
+    assert answer_all(machine) == [0, 1]
+    receive(machine, TAKES, TAKES, ASK, ASK, TAKES)
+    assert list(machine.books.open) == [5, 6]
+
+
+def test_books_continue_where_another_process_stopped() -> None:
+    machine = interaction(ASK, ASK, ASK)
+    first = machine.next_request()
+    second = machine.next_request()
+    assert first is not None
+    assert second is not None
+    machine.answer_sent(first, ResponseEvent(response=""))
+    machine.answer_sent(second, ResponseEvent(response=""))
+    machine.answer_failed(second, httpx.ReadError(""))
+    books = Books.model_validate_json(machine.books.model_dump_json())
+    assert books == Books(seen=2, open=(1, 2), answered={0: "ResponseEvent"}, uncertain=(1,))
+
+    later = interaction(books=books, on_uncertain="ask")
+    assert later.last == books.begin == -1
+    assert later.books == books
+    receive(later, ASK, ASK, ASK, TAKES)
+    assert not later.books.answered
+    assert answer_all(later) == [1, 2]
+
+
+def test_history_up_to_the_books_opens_and_settles_nothing() -> None:
+    books = Books(seen=4, open=(1,))
+    machine = interaction(ASK, TAKES, ASK, TAKES, books=books)  # 1 to 4
+    assert list(machine.books.open) == [1]
+    receive(machine, ASK)
+    assert list(machine.books.open) == [1, 5]
+
+
+def test_request_that_others_have_answered_meanwhile_is_not_open() -> None:
+    machine = interaction(ASK)
+    request = machine.next_request()
+    assert request is not None
+    assert machine.is_open(request)
+    receive(machine, TAKES)
+    assert not machine.is_open(request)
+
+
+@pytest.mark.parametrize(
+    ("classes", "hint"), [(ONE_ANSWER, "; the workflow takes ResponseEvent"), (UNKNOWN, "")]
+)
+def test_answer_that_no_step_takes_is_an_error_that_names_what_fits(
+    classes: AnswerClasses, hint: str
+) -> None:
+    machine = interaction(classes=classes)
+    assert machine.next_request() is None
+    receive(machine, ASK)
+    request = machine.next_request()
+    assert request is not None
+    machine.answer_sent(request, {"type": "Wrong", "value": {}})
+    receive(machine, unhandled("Another"))
+    with pytest.raises(UnansweredRequestError, match=f"a Wrong{hint}$"):
+        receive(machine, unhandled("Wrong"))
+    assert list(machine.books.open) == [0]
+
+
+def test_answer_that_is_not_taken_shows_that_a_request_of_the_past_was_answered() -> None:
+    machine = interaction(ASK)
+    assert answer_all(machine) == [0]
+    receive(machine, unhandled("ResponseEvent"))
+    assert machine.books == Books(seen=1)
+
+
+def test_answer_without_a_reaction_is_noticed_once(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    machine = interaction(ASK, clock=clock)
+    assert machine.due() is None
+    answer_all(machine)
+    due = machine.due()
+    assert due is not None
+    assert due[0] == clock.now + NO_REACTION_AFTER
+    with caplog.at_level(logging.WARNING, "llama_agents.client"):
+        machine.overdue(due[1])
+    assert "'h' has accepted ResponseEvent" in caplog.text
+    assert machine.due() is None
+
+
+def test_step_that_begins_is_a_reaction_to_an_answer_but_not_to_a_lost_one() -> None:
+    clock = Clock()
+    machine = interaction(ASK, clock=clock)
+    answer_all(machine)
+    receive(machine, IDLE, FAILS)
+    assert machine.due() is not None
+    receive(machine, takes("StartEvent"))  # of a step that waits for an event in its middle
+    assert machine.due() is None
+    machine = interaction(ASK, clock=clock)
+    request = machine.next_request()
+    assert request is not None
+    failure = httpx.ReadError("lost")
+    machine.answer_sent(request, ResponseEvent(response=""))
+    machine.answer_failed(request, failure)
+    receive(machine, takes("StartEvent"))
+    assert machine.due() == (clock.now + LOST_ANSWER_LIMIT, request)
+    with pytest.raises(httpx.ReadError, match="lost"):
+        machine.overdue(request)
+    receive(machine, TAKES)
+    assert not machine.is_open(request)
 
 
 def test_function_gets_an_unknown_subclass_as_its_own_class() -> None:
-    request = interaction(LOUD, replaying=False).next_request()
+    request = interaction(LOUD).next_request()
     assert request is not None
     event = request.answer()
     assert type(event) is RequestEvent
@@ -131,15 +276,23 @@ def test_function_gets_an_unknown_subclass_as_its_own_class() -> None:
 
 
 def test_unanswered_request_may_be_ignored() -> None:
-    other = ("Other", {}, ["InputRequiredEvent"])
-    machine = interaction(other, replaying=False, unanswered="ignore")
+    machine = interaction(OTHER, unanswered="ignore")
     assert answer_all(machine) == []
     assert machine.position == 0
 
 
 @pytest.mark.parametrize("types", [["InputRequiredEvent"], ["Mine", "InputRequiredEvent"]])
-def test_request_without_a_function_is_an_error(types: list[str]) -> None:
-    with pytest.raises(UnansweredRequestError, match="Other: no function"):
-        interaction(("Other", {}, types), replaying=False).next_request()
+def test_request_without_a_function_is_an_error_each_time(types: list[str]) -> None:
+    machine = interaction(("Other", {}, types))
+    for _ in range(2):
+        with pytest.raises(UnansweredRequestError, match="Other: no function"):
+            machine.next_request()
     with pytest.raises(UnansweredRequestError, match="InputRequiredEvent: no function"):
-        interaction(("InputRequiredEvent", {}, None), replaying=False).next_request()
+        interaction(("InputRequiredEvent", {}, None)).next_request()
+
+
+def test_graph_names_the_answers_of_a_request() -> None:
+    assert read_answer_classes(get_workflow_representation(Survey())) == ONE_ANSWER
+    dialog = read_answer_classes(get_workflow_representation(Dialog()))
+    assert dialog == AnswerClasses({}, frozenset())
+    assert dialog.that_fit(["RequestEvent"]) == []

@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from llama_agents.client import EventEnvelopeWithMetadata, EventValidationError
 from llama_agents.client.protocol import event_classes
+from llama_agents.client.protocol.serializable_events import EventEnvelope
+from pydantic import computed_field
 from workflows.context.serializers import JsonSerializer
 from workflows.events import (
     Event,
@@ -163,12 +165,72 @@ def test_nested_class_with_two_paths_to_event_is_found_once() -> None:
     assert type(envelope("Diamond", f"{__name__}.Diamond").load_event()) is diamond
 
 
-@pytest.mark.parametrize("module", [__name__, "elsewhere"])
-def test_nested_class_is_rejected_if_ambiguous_or_of_another_module(module: str) -> None:
-    kept = [event_class("Twin", module) for _ in range(2 if module == __name__ else 1)]
+def test_nested_class_of_another_module_is_not_found() -> None:
+    kept = event_class("Twin", "elsewhere")
     with pytest.raises(EventValidationError, match="not an Event class"):
         envelope("Twin", f"{__name__}.Twin").load_event()
     del kept
+
+
+def test_name_of_classes_at_different_places_is_ambiguous() -> None:
+    kept = [First.Done, Second.Done]
+    with pytest.raises(EventValidationError, match=r"'Done' is ambiguous: .*First\.Done, "):
+        envelope("Done", f"{__name__}.Done").load_event()
+    del kept
+
+
+CELL = """
+from typing import Generic, TypeVar
+from workflows.events import Event
+T = TypeVar("T")
+class Reply(Event, Generic[T]):
+    answer: T
+Numbers = Reply[int]
+def define():
+    class Local(Event):
+        n: int = 0
+    return Local
+local = define()
+"""
+
+
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The namespace of a module that is run cell by cell."""
+    module = types.ModuleType("notebook_cells")
+    monkeypatch.setitem(sys.modules, "notebook_cells", module)
+    return vars(module)
+
+
+@pytest.mark.parametrize("name", ["Numbers", "local"])
+def test_newest_class_of_a_cell_is_found(notebook: dict[str, Any], name: str) -> None:
+    kept = []
+    for _ in range(3):
+        exec(CELL, notebook)
+        cls = notebook[name]
+        kept.append(cls(answer=1) if name == "Numbers" else cls())  # which keeps its class
+        written = EventEnvelopeWithMetadata.from_event(kept[-1])
+        assert type(written.load_event()) is cls
+
+
+def test_generic_class_is_that_of_its_newest_origin(notebook: dict[str, Any]) -> None:
+    exec(CELL, notebook)
+    event = notebook["Reply"][Outer.Inner](answer={"n": 1})
+    written = EventEnvelopeWithMetadata.from_event(event)
+    assert written.qualified_name is not None
+    assert "." in written.qualified_name.partition("[")[2]
+    exec(CELL, notebook)
+    assert isinstance(written.load_event(), notebook["Reply"])
+
+
+def test_class_whose_bases_changed_is_found_unless_the_older_is_in_use(
+    notebook: dict[str, Any],
+) -> None:
+    exec(CELL, notebook)
+    exec(CELL.replace("Local(Event)", "Local(Reply)"), notebook)
+    cls = notebook["local"]
+    written = EventEnvelopeWithMetadata.from_event(cls(answer=1))
+    assert type(written.load_event()) is cls
 
 
 def test_redefined_class_of_module_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,6 +415,32 @@ def test_event_survives_the_wire(event: Event, qualified: bool) -> None:
     assert loaded == event
     assert type(loaded) is type(event)
     assert loaded.model_dump() == event.model_dump()
+
+
+class Doubled(Event):
+    n: int
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def double(self) -> int:
+        return 2 * self.n
+
+
+class Holder(Event):
+    doubled: list[Doubled]
+
+
+@pytest.mark.parametrize("event", [Doubled(n=2), Holder(doubled=[Doubled(n=2), Doubled(n=3)])])
+def test_computed_field_survives_the_wire_once(event: Event) -> None:
+    for _ in range(2):
+        written = EventEnvelopeWithMetadata.from_event(event)
+        assert "_data" not in written.model_dump_json()
+        for again in (written.load_event(), written.load_event([Doubled, Holder])):
+            assert again == event
+            assert again.model_dump() == event.model_dump()
+        sent = EventEnvelope.from_event(event).model_dump(exclude_none=True)
+        registry = {"Doubled": Doubled, "Holder": Holder}
+        assert EventEnvelope.parse(sent, registry).model_dump() == event.model_dump()
 
 
 def test_event_holding_event_and_exception_survives_the_wire() -> None:

@@ -22,6 +22,7 @@ from llama_agents.client import (
 
 from ..support.processes import in_child, needs_fork, run_program
 from ..support.scripted import END, HEAD, Turn, chunk, frame, response, scripted
+from ..support.server import wait_until
 
 HEALTHY = response("200 OK", b'{"status": "healthy"}', Connection="keep-alive")
 
@@ -340,6 +341,8 @@ def test_batch_carried_into_a_child_stays_the_parents(server_url: str, leave: st
         starts = [{"n": 0}, {"n": 1, "pause": 60}]
         results = client.map_workflow("count", starts, key=lambda s: f"fork-{leave}-{s['n']}")
         next(results)
+        running = client.get_handlers
+        wait_until(lambda: f"fork-{leave}-1" in {h.handler_id for h in running().handlers})
         if leave == "continue":
             with pytest.raises(RuntimeError, match="cannot be continued in a forked process"):
                 in_child(in_the_child)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 import httpx
 import pytest
 from llama_agents.client import (
@@ -19,8 +18,6 @@ from llama_agents.client import (
     UnreadableResultError,
 )
 from llama_agents.client._core.actions import Finished, Read, Retry
-from llama_agents.client._core.history import HistoryMachine
-from llama_agents.client._core.limits import limits_of
 from llama_agents.client._core.stream import (
     ERROR_BODY_BYTES,
     ERROR_BODY_SECONDS,
@@ -33,8 +30,6 @@ from .machines import LOST, REFUSED, Clock, response
 
 STREAM = {"content-type": "text/event-stream; charset=latin-1"}
 SILENCE = httpx.ReadTimeout("quiet")
-
-Machine = StreamMachine | HistoryMachine
 
 
 def machine(
@@ -60,17 +55,17 @@ def opened(*arguments: Any, **options: Any) -> StreamMachine:
     return m
 
 
-def open_stream(m: Machine) -> None:
+def open_stream(m: StreamMachine) -> None:
     m.request()
     m.opened(httpx.Response(200, headers=STREAM, request=response(200).request))
     assert m.action == Read()
 
 
-def deliver(m: Machine, *frames: bytes) -> list[dict[str, Any]]:
+def deliver(m: StreamMachine, *frames: bytes) -> list[dict[str, Any]]:
     return [event.value for event in m.receive(b"".join(frames))]
 
 
-def drop(m: Machine, cause: Exception | None = LOST) -> Any:
+def drop(m: StreamMachine, cause: Exception | None = LOST) -> Any:
     m.connection_ended(cause)
     return m.action
 
@@ -449,57 +444,3 @@ def test_drop_after_the_first_event_at_now_resumes_from_it() -> None:
     deliver(m, frame(8))
     assert drop(m) == Retry(0.0)
     assert m.cursor == 8
-
-
-# ------------------------------------------------------------------- the replay
-
-
-def replay(clock: Clock | None = None) -> HistoryMachine:
-    """A machine with a quiet period of a second."""
-    clock = clock or Clock()
-    return HistoryMachine(machine(clock=clock), 1.0, clock)
-
-
-def test_silence_finishes_a_replay() -> None:
-    m = replay()
-    open_stream(m)
-    deliver(m, frame(1))
-    assert drop(m, SILENCE) == Finished(None)
-    assert m.cursor == 1
-
-
-def test_heartbeats_are_silence_to_a_replay() -> None:
-    clock = Clock()
-    m = replay(clock)
-    open_stream(m)
-    clock.now += 0.9
-    deliver(m, frame(1), b": heartbeat\n\n")
-    clock.now += 0.9
-    deliver(m, b": heartbeat\n\n")
-    assert m.action == Read()
-    clock.now += 0.1
-    deliver(m, b": heartbeat\n\n")
-    assert m.action == Finished(None)
-
-
-def test_replay_after_an_event_without_a_number_is_not_taken_to_be_complete() -> None:
-    m = replay()
-    open_stream(m)
-    deliver(m, frame(None))
-    with pytest.raises(StreamDisconnectedError, match="no sequence number"):
-        drop(m, SILENCE)
-
-
-def test_slow_head_gives_a_replay_more_time() -> None:
-    m = replay()
-    own = limits_of("stream", None)
-    silences = []
-    for _ in range(3):
-        m.request()
-        limits = m.limits(own)
-        silences.append(limits.timeout.read)
-        assert attrs.evolve(limits, timeout=own.timeout) == own
-        assert isinstance(drop(m, httpx.ReadTimeout("no head")), Retry)
-    assert silences == [1.0, 2.0, 4.0]
-    assert machine().limits(own) == own
-    assert replay().limits(limits_of("stream", httpx.Timeout(0.5))).timeout.read == 0.5

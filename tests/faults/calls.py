@@ -23,7 +23,9 @@ from ..support.scripted import response
 from .measure import Cost
 from .scenarios import TIME_LIMIT, retry_after_date, unavailable
 
-Method = Literal["run", "run failing", "start", "start value", "list", "health", "send", "wait"]
+Method = Literal[
+    "run", "run failing", "start", "start value", "list", "health", "send", "wait", "map"
+]
 
 
 @attrs.frozen
@@ -101,6 +103,7 @@ ENGINE_DIED: Final = Fault(
         b'{"handler_id": "x", "workflow_name": "count", "status": "running", "started_at": "now"}',
     )
 )
+PAGE: Final = response("200 OK", b"<html>One moment</html>", Content_Type="text/html")
 TOO_LARGE: Final = Fault(instead=response("200 OK", b"[" * 200_000))
 REDIRECT: Final = Fault(instead=response("307 Temporary Redirect", Location="/login"))
 NOT_FOUND: Final = Fault(instead=response("404 Not Found", b'{"detail": "Handler not found"}'))
@@ -275,6 +278,22 @@ CALLS: Final = (
         {"start": [RESPONSE_LOST]},
         WorkflowFailedError,
         requests=2,
+        runs=1,
+    ),
+    # batches
+    Call(
+        "map_workflow: response to a start lost, then a web page and a 500 in place of polls",
+        "map",
+        {"start": [RESPONSE_LOST], "poll": [Fault(instead=PAGE), CRASHED]},
+        "completed",
+        requests=4,
+        runs=1,
+    ),
+    Call(
+        "map_workflow: a web page in place of the response to a start",
+        "map",
+        {"start": [Fault(instead=PAGE, lose="forwarded")]},
+        "completed",
         runs=1,
     ),
     # waits

@@ -22,8 +22,6 @@ from llama_agents.client import (
     StreamDisconnectedError,
 )
 from llama_agents.client._core.actions import Finished, Read, Retry
-from llama_agents.client._core.history import HistoryMachine
-from llama_agents.client._core.limits import limits_of
 from llama_agents.client._core.stream import StreamMachine
 
 from ..support.scripted import frame
@@ -89,18 +87,14 @@ class StreamIsExact(RuleBasedStateMachine):
         run=runs,
         after=st.just(-1) | st.just("now") | st.integers(0, 12),
         budget=st.sampled_from([3, 5, 1, 0]),
-        quiet_period=st.sampled_from([None, None, 0.5, 30.0]),
     )
-    def begin(
-        self, run: list[tuple[int, bool]], after: Cursor, budget: int, quiet_period: float | None
-    ) -> None:
+    def begin(self, run: list[tuple[int, bool]], after: Cursor, budget: int) -> None:
         self.clock = Clock()
         self.numbers = [number - 1 for number in accumulate(step for step, _ in run)]
         self.last = len(run) - 1
         self.unnumbered = {event for event in range(self.last) if run[event][1]}
         self.produced = 0  # how many events the run has had
         self.budget = budget
-        self.quiet_period = quiet_period  # of a replay
         # What the machine must have made of it.
         if after != "now":
             after = min(after, self.numbers[-1])  # at most the whole run was seen before
@@ -118,19 +112,15 @@ class StreamIsExact(RuleBasedStateMachine):
         self.received = 0
         self.written: list[Written] = []
         self.repeatable: list[int] = []  # what was written into this connection
-        self.latest = self.clock.now  # when an event arrived, or the connection was opened
         self.requests = 0
         self.replayed_through = -1
-        stream = StreamMachine(
+        self.machine = StreamMachine(
             HANDLER_ID,
             after_sequence=after,
             include_internal=False,
             max_reconnect_attempts=budget,
             time=self.clock.time,
         )
-        self.machine: StreamMachine | HistoryMachine = stream
-        if quiet_period is not None:
-            self.machine = HistoryMachine(stream, quiet_period, self.clock.time.clock)
 
     def first_after(self, sequence: int) -> int:
         """Return where the server begins: after the last event that is not beyond the cursor."""
@@ -145,7 +135,7 @@ class StreamIsExact(RuleBasedStateMachine):
 
     @invariant()
     def action_cursor_and_attempts_are_right(self) -> None:
-        """It finishes at the terminal event, at 204, and a replay at its quiet period."""
+        """It finishes at the terminal event and at 204."""
         if not self.over:
             expected = Finished if self.finished else Read if self.connected else Retry
             assert isinstance(self.machine.action, expected)
@@ -157,8 +147,6 @@ class StreamIsExact(RuleBasedStateMachine):
     def send(self) -> Cursor:
         """Have the next request sent; return the cursor that it asks for."""
         assert (self.machine.request().params or {})["after_sequence"] == self.cursor
-        read = self.machine.limits(limits_of("stream", None)).timeout.read
-        assert read == min((self.quiet_period or 45) * 2**self.failures, 45)
         self.requests += 1
         return self.cursor
 
@@ -212,7 +200,6 @@ class StreamIsExact(RuleBasedStateMachine):
         assert self.machine.error_body_reader(head) is None
         self.machine.opened(head)
         self.connected = True
-        self.latest = self.clock.now
         self.body, self.received, self.written, self.repeatable = bom, 0, [], []
         if after == "now":
             assert self.next is None or self.missed, "a gap without a warning"
@@ -362,8 +349,6 @@ class StreamIsExact(RuleBasedStateMachine):
             if written.retry is not None:
                 self.min_delay = min(written.retry / 1000, MAX_RETRY_AFTER)
         assert next(events, None) is None, "delivered an event that was not due"
-        if self.quiet_period is not None:
-            self.finished |= self.clock.now - self.latest >= self.quiet_period
 
     def deliver(self, delivered: int, written: Written) -> None:
         assert delivered == written.event
@@ -376,7 +361,6 @@ class StreamIsExact(RuleBasedStateMachine):
         if written.sequence is None or self.cursor != before:
             # A number repeated after an event without one says nothing about that event.
             self.position_is_known = written.sequence is not None
-        self.latest = self.clock.now
         self.requests = self.failures = 0
         self.finished = delivered == self.last
         assert self.machine.cursor == self.cursor
@@ -401,18 +385,14 @@ class StreamIsExact(RuleBasedStateMachine):
             return
         cause = None if kind is None else kind("x")
         is_quiet = kind is httpx.ReadTimeout and self.position_is_known
-        is_complete = is_quiet and self.quiet_period is not None
-        is_gap = self.cursor == "now" and not is_complete
+        is_gap = self.cursor == "now"
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             if is_quiet:
                 # A quiet run is not a failure: its request does not count.
                 self.machine.connection_ended(cause)
-                assert self.machine.action == (
-                    Finished(None) if is_complete else Retry(self.min_delay)
-                )
+                assert self.machine.action == Retry(self.min_delay)
                 self.requests = max(0, self.requests - 1)
-                self.over = is_complete
             else:
                 self.fail(lambda: self.machine.connection_ended(cause))
         told = [warning.category for warning in caught]

@@ -67,7 +67,6 @@ def test_metadata_names_the_distribution_that_the_server_requires(wheel: dict[st
     lines = metadata.get_all("Requires-Dist") or []
     assert {re.split("[<>]", line)[0]: line.partition("; ")[2] for line in lines} == {
         **dict.fromkeys(["anyio", "attrs", "httpx", "llama-index-workflows", "pydantic"], ""),
-        "datamodel-code-generator": "extra == 'codegen'",
         "llama-agents-server": "extra == 'testing'",
         "pytest": "extra == 'testing'",
     }
@@ -118,7 +117,6 @@ def test_wheel_imports_only_its_requirements(wheel: dict[str, bytes]) -> None:
     extra = {
         "llama_agents/client/testing/_serve.py": {"uvicorn", "llama_agents"},
         "llama_agents/client/_transport/http2.py": {"h2"},  # installed when HTTP/2 is used
-        "llama_agents/client/codegen.py": {"datamodel_code_generator"},
         "llama_agents/client/_lazy_types.py": {"llama_agents"},  # seen by type checkers only
         "_llama_agents_client_pytest.py": {"pytest", "llama_agents"},
     }

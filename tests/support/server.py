@@ -41,11 +41,12 @@ def sample_server(**options: Any) -> WorkflowServer:
     """Return a server that offers the sample workflows."""
     from llama_agents.server import WorkflowServer
 
-    from .workflows import RequestEvent, ResponseEvent, sample_workflows
+    from .workflows import RequestEvent, ResponseEvent, Tick, sample_workflows
 
     server = WorkflowServer(**options)
+    # The step of "dialog" waits for events in its body, where the server cannot see them, and no
+    # step of "human" takes a Tick.
+    additional = {"dialog": [RequestEvent, ResponseEvent], "human": [Tick]}
     for name, workflow in sample_workflows().items():
-        # The step of "dialog" waits for events in its body, where the server cannot see them.
-        inner = [RequestEvent, ResponseEvent] if name == "dialog" else None
-        server.add_workflow(name, workflow, additional_events=inner)
+        server.add_workflow(name, workflow, additional_events=additional.get(name))
     return server

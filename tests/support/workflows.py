@@ -172,6 +172,21 @@ class Survey(Workflow):
         return OutEvent(output=",".join(a.response for a in answers)) if answers else None
 
 
+class Restless(Workflow):
+    """Asks a question, and reports progress all the time."""
+
+    @step
+    async def ask(self, ev: StartEvent, ctx: Context) -> RequestEvent | OutEvent:
+        ctx.write_event_to_stream(RequestEvent(prompt="busy"))
+        while True:
+            ctx.write_event_to_stream(Tick(n=0))
+            await asyncio.sleep(0.02)
+
+    @step
+    async def end(self, ev: ResponseEvent) -> OutEvent:
+        return OutEvent(output=ev.response)
+
+
 def sample_workflows() -> dict[str, Workflow]:
     """Return the workflows under the names that tests use."""
     return {
@@ -185,6 +200,7 @@ def sample_workflows() -> dict[str, Workflow]:
         "interview": Interview(timeout=60),
         "dialog": Dialog(timeout=60),
         "survey": Survey(timeout=60),
+        "restless": Restless(timeout=60),
         "opaque": WithoutSchema(),
     }
 

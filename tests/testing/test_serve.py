@@ -67,6 +67,33 @@ def test_responses_do_not_wait_for_delayed_acknowledgements() -> None:
     assert min(seconds) < DELAYED_ACK  # the delay would be in each
 
 
+class Faulty:
+    """Middleware that sends more than it announced, for one path."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"] == "/workflows":
+            headers = [(b"content-length", b"1")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b"too long"})
+        await self._app(scope, receive, send)
+
+
+def test_only_the_complaint_about_the_body_of_a_204_is_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with serve({"greet": Greet()}, middleware=[Middleware(Faulty)]) as url:
+        httpx.post(f"{url}/workflows/greet/run", json={"handler_id": "h1"}).raise_for_status()
+        assert httpx.get(f"{url}/events/h1?after_sequence=1000").status_code == 204
+        assert not caplog.records
+        with pytest.raises(httpx.RemoteProtocolError):
+            httpx.get(f"{url}/workflows")
+    (record,) = (r for r in caplog.records if r.exc_info)
+    assert "Unhandled exception on GET /workflows" in record.getMessage()
+
+
 def test_server_stops_while_a_stream_is_open() -> None:
     with ExitStack() as ours, ExitStack() as theirs:
         url = theirs.enter_context(serve({"human": Human(timeout=60)}))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
 from typing import Any, Literal, assert_type
 
 import httpx
 from llama_agents.client import (
+    Batch,
     Checkpoint,
     Cursor,
     EventEnvelopeWithMetadata,
     EventStream,
     EventTypes,
     HandlerData,
-    MapResult,
+    SyncBatch,
     SyncEventStream,
     SyncWorkflowClient,
     SyncWorkflowRun,
@@ -114,7 +114,7 @@ async def asynchronous() -> None:
     await run.interact({Request: answer}, unanswered="leave")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     await run.interact({Request: print_it})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType, reportCallIssue]
     runs = client.map_workflow("greet", [StartEvent()], limit=2, key=str, on_progress=print)
-    assert_type(runs, AsyncGenerator[MapResult, None])
+    assert_type(runs, Batch)
     async for done in runs:
         assert_type(done.result(OutEvent), OutEvent)
         assert_type(done.result(), ResultEnvelope)
@@ -140,7 +140,7 @@ def synchronous() -> None:
     assert_type(run.events(), SyncEventStream)
     assert_type(run.interact({Request: answer}, result_type=OutEvent), OutEvent)
     run.interact({Request: answer_later})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType, reportCallIssue]
-    assert_type(client.map_workflow("greet", [{}]), Generator[MapResult, None, None])
+    assert_type(client.map_workflow("greet", [{}]), SyncBatch)
     with client.get_workflow_events("h") as stream:
         assert_type(stream, SyncEventStream)
         for event in stream:

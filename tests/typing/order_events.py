@@ -5,149 +5,130 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from enum import IntEnum, StrEnum
+from enum import IntFlag, StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from llama_agents.client.typed import SparseModel
-from pydantic import BaseModel, ConfigDict, Field
+from llama_agents.client.typed import NestedModel, SparseModel
+from pydantic import ConfigDict, Field
 from workflows.events import Event, HumanResponseEvent, InputRequiredEvent, StartEvent, StopEvent
 
 
-class Part(BaseModel):
-    """
-    A part, which consists of parts.
-    """
-
-    name: str
-    parts: Annotated[list[Part], Field(validate_default=True)] = []
-
-
-class Address(BaseModel):
-    """
-    A postal address.
-    """
-
-    street: str
-    number: int | None = None
-
-
 class Color(StrEnum):
-    """
-    A color.
-    """
+    """A color."""
 
     RED = "red"
     DARK_BLUE = "dark blue"
 
 
-class Size(IntEnum):
-    """
-    A size.
-    """
+class Size(IntFlag):
+    """A size."""
 
     VALUE_1 = 1
     VALUE_2 = 2
 
 
-class Card(BaseModel):
-    """
-    Payment by card.
-    """
-
-    kind: Literal["card"] = "card"
-    digits: Annotated[str, Field(min_length=4, pattern="^\\d+$")]
-
-
-class Cash(BaseModel):
-    """
-    Payment in cash.
-    """
-
-    kind: Literal["cash"] = "cash"
-
-
-class Box_int(BaseModel):
-    content: int
-
-
-class Strict(SparseModel):
-    """
-    Forbids other fields; its aliases are not valid Python names.
-    """
-
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    kind_of: Annotated[str, Field(alias="kind-of")]
-    from_: Annotated[str, Field(alias="from")] = "here"
-
-
-class Progress(Event):
-    """
-    Progress of the order.
-    """
+class Progress(SparseModel, Event):
+    """Progress of the order."""
 
     done: int
     total: int = 10
 
 
-class Extra(Event):
-    """
-    In no step's signature.
-    """
+class Part(NestedModel):
+    """A part, which consists of parts."""
 
-    progress: Progress
-    history: Annotated[list[Progress], Field(validate_default=True)] = []
+    name: str
+    parts: list[Part] = []
 
 
-class Approval(InputRequiredEvent):
-    """
-    Asks for approval.
-    """
+class PartDone(Progress):
+    """A part is done."""
+
+    part: Part
+    kind: str = "part"
+
+
+class Address(NestedModel):
+    """A postal address."""
+
+    street: str
+    number: int | None = None
+
+
+class PaidPart(PartDone):
+    """A part is paid."""
+
+    kind: Literal["paid"] = "paid"  # type: ignore[assignment, unused-ignore]
+    address: Address
+
+
+class Approval(SparseModel, InputRequiredEvent):
+    """Asks for approval."""
 
     prompt: str
     address: Address
     colors: list[Color] = [Color.RED, Color.DARK_BLUE]
 
 
+class Card(NestedModel):
+    """Payment by card."""
+
+    kind: Literal["card"] = "card"
+    digits: Annotated[str, Field(min_length=4, pattern="^\\d+$")]
+
+
+class Cash(NestedModel):
+    """Payment in cash."""
+
+    kind: Literal["cash"] = "cash"
+
+
+class Box_int(NestedModel):
+    content: int
+
+
+class Strict(NestedModel):
+    """Forbids other fields; its aliases are not valid Python names."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind_of: Annotated[str, Field(alias="kind-of")]
+    from_: Annotated[str, Field(alias="from")] = "here"
+
+
 class OrderStart(SparseModel, StartEvent):
-    """
-    What is ordered, "by" whom \\ and how.
-    """
+    'What is ordered, "by" whom \\ and how.'
 
     customer: Annotated[str, Field(description='Who "orders" \\ it.', min_length=1)]
     address: Address
     color: Color = Color.RED
     size: Size = Size.VALUE_1
     amount: Annotated[int, Field(ge=1, le=100)] = 1
-    price: float | str = "9.50"
-    discount: float | str | None = None
+    price: int | float | str = "9.50"
+    discount: int | float | str | None = None
     wanted: date | None = None
-    at: datetime | None = None
-    within: timedelta | None = None
+    at: datetime = Field(default="2026-01-02T03:04:05Z", validate_default=True)
+    within: timedelta = Field(default="PT1H", validate_default=True)
     not_before: time | None = None
     reference: UUID | None = None
     tags: list[str] | None = None
-    labels: set[str] = set()
+    labels: set[str] = Field(default=[], validate_default=True)
     prices: dict[str, float] = {}
-    others: Annotated[dict[str, Address], Field(validate_default=True)] = {}
-    pair: tuple[int, str] | None = None
-    payment: Card | Cash | None = None
+    others: dict[str, Address] = {}
+    pair: tuple[int, str] = Field(default=[1, "one"], validate_default=True)
+    payment: Card | Cash = Field(default={"kind": "cash"}, validate_default=True)
     part: Part | None = None
     note: int | str | None = None
     mode: Literal["fast", "slow", 3] = "fast"
     anything: Any = None
     boxed: Box_int | None = None
     strict: Strict | None = None
-    raw: bytes | None = None
+    raw: bytes = Field(default="", validate_default=True)
     model_name: str = "m"
 
 
 class Decision(SparseModel, HumanResponseEvent):
-    """
-    The answer to an approval.
-    """
+    """The answer to an approval."""
 
     approved: bool
     color: Color
@@ -155,44 +136,28 @@ class Decision(SparseModel, HumanResponseEvent):
     comment: str | None = None
 
 
-class OrderDone(StopEvent):
-    """
-    The outcome.
-    """
+class OrderDone(SparseModel, StopEvent):
+    """The outcome."""
 
     approved: bool
     order: dict[str, Any]
     color: Color
 
 
-class PartDone(Progress):
-    """
-    A part is done.
-    """
+class Extra(SparseModel, Event):
+    """In no step's signature."""
 
-    part: Part
-    kind: str = "part"
-
-
-class PaidPart(PartDone):
-    """
-    A part is paid.
-    """
-
-    kind: Literal["paid"] = "paid"  # type: ignore[assignment, unused-ignore]
-    address: Address
-
-
-Part.model_rebuild()
+    progress: Progress
+    history: list[Progress] = []
 
 
 EVENTS: tuple[type[Event], ...] = (
     Progress,
-    Extra,
+    PartDone,
+    PaidPart,
     Approval,
     OrderStart,
     Decision,
     OrderDone,
-    PartDone,
-    PaidPart,
+    Extra,
 )

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ._core.batch_results import MapProgress, MapResult
 from ._core.checkpoint import Checkpoint
 from .client import (
+    Batch,
     EventStream,
+    SyncBatch,
     SyncEventStream,
     SyncWorkflowClient,
     SyncWorkflowRun,
@@ -67,6 +69,7 @@ else:  # not for type checkers: it would hide misspelled names
 
 
 __all__ = [
+    "Batch",
     "CancelHandlerResponse",
     "Checkpoint",
     "CheckpointError",
@@ -91,6 +94,7 @@ __all__ = [
     "StreamDisconnectedError",
     "StreamNotFoundError",
     "StreamTimeoutError",
+    "SyncBatch",
     "SyncEventStream",
     "SyncWorkflowClient",
     "SyncWorkflowRun",

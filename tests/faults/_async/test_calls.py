@@ -32,6 +32,10 @@ async def make(client: WorkflowClient, call: Call, handler_id: str) -> str:
             return (await client.run_workflow_nowait("human")).status
         case "start value":
             return (await client.run_workflow_nowait("unbox", start_event={"value": 7})).status
+        case "map":
+            (item,) = [item async for item in client.map_workflow("count", [{"n": 3}])]
+            assert item.handler is not None
+            return item.handler.status
         case "list":
             return "workflows" if "count" in (await client.list_workflows()).workflows else "none"
         case "health":

@@ -30,6 +30,10 @@ def make(client: SyncWorkflowClient, call: Call, handler_id: str) -> str:
             return (client.run_workflow_nowait("human")).status
         case "start value":
             return (client.run_workflow_nowait("unbox", start_event={"value": 7})).status
+        case "map":
+            (item,) = [item for item in client.map_workflow("count", [{"n": 3}])]
+            assert item.handler is not None
+            return item.handler.status
         case "list":
             return "workflows" if "count" in (client.list_workflows()).workflows else "none"
         case "health":

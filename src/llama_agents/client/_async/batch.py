@@ -1,39 +1,118 @@
-"""The asynchronous runner of a batch."""
+"""The asynchronous batch."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from functools import partial
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, NoReturn, Self
 
 from .._core import endpoints
 from .._core.actions import Finished, Retry
 from .._core.batch import (
     CANCEL_TIMEOUT,
+    AwaitRun,
     BatchItem,
-    BatchStart,
     BatchState,
     Cancellation,
     Deliver,
-    PollDue,
     StartMore,
 )
 from .._core.batch_results import MapProgress, MapResult
+from .._core.call import Call, Exchange
 from .._core.logs import BATCHES
 from .._core.policy import TRANSPORT_ERRORS
 from .._core.start import new_handler_id
-from .._process import generation
-from .._transport.concurrency import acall, afor_each, arun_shielded, asleep
-from ..errors import NotFoundError, StatusError, WorkflowClientError, WorkflowFailedError
-from ..protocol import HandlerData
+from .._process import generation, keep_forever, watch
+from .._transport.concurrency import (
+    AsyncFinalizer,
+    acall,
+    afor_each,
+    ais_cancellation,
+    asleep,
+)
+from .._transport.pool import free_connections
+from .._transport.workers import AsyncWorkers
+from ..errors import ConflictError, NotFoundError, WorkflowClientError, WorkflowFailedError
+from ..protocol import HandlerData, is_status_completed
 from .driver import Driver
 
 END: Final[Any] = object()
 
 
+class Batch:
+    """The results of one batch: an iterator of ``MapResult``, and a context manager.
+
+    Returned by ``WorkflowClient.map_workflow``. Enter it with ``async with`` before you iterate
+    over it: when the block ends, however it ends, the runs that the batch started and that are
+    still in progress have been cancelled::
+
+        async with client.map_workflow("summarize", starts) as results:
+            async for result in results:
+                print(result.index, result.error)
+
+    In the block, a timeout around ``anext`` does not end the batch: the next step continues.
+
+    Without the block, an interrupted step stops the batch and cancels its runs, and another step is
+    an error. A batch that is dropped, as by ``break``, is stopped soon after, at the latest with
+    its client.
+
+    Raises:
+        WorkflowClientError, httpx.TransportError: While iterating: an error that affects the whole
+            batch. It has been stopped, and its runs cancelled.
+        RuntimeError: It is iterated after it was stopped by an error, an interruption or its
+            client, by two tasks or threads at once, or outside the event loop or process in which
+            it began.
+    """
+
+    def __init__(self, runner: BatchRunner) -> None:
+        self._runner = runner
+        self._is_entered = False
+        watch(self, after_fork=keep_forever, at_exit=Batch._at_exit)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a batch cannot be pickled or copied: call map_workflow again")
+
+    def __del__(self) -> None:
+        self._runner.drop()
+
+    async def __aenter__(self) -> Self:
+        self._is_entered = True
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> MapResult:
+        try:
+            result = await self._runner.step()
+        except BaseException as error:
+            # The end of the block would cancel the runs: here, nothing else might.
+            if not (self._is_entered and ais_cancellation(error)):
+                await self._runner.stop_because_of(error)
+            raise
+        if result is None:
+            raise StopAsyncIteration
+        return result
+
+    async def aclose(self) -> None:
+        """Stop the batch: start nothing more, and cancel the runs that it started."""
+        await self._runner.aclose(None)
+
+    def _at_exit(self) -> None:
+        self._runner.at_exit()
+
+
 class BatchRunner:
-    """Starts and polls the runs of one batch.
+    """Starts the runs of one batch, and waits for them.
 
     Args:
         driver: Sends everything.
@@ -64,116 +143,122 @@ class BatchRunner:
         self._key = key
         self._on_progress = on_progress
         self._reported = state.progress()
+        self._process: int | None = None  # where it began
+        self._workers: AsyncWorkers[BatchItem, HandlerData] = AsyncWorkers(self._run)
+        self._finalizer = AsyncFinalizer(self._stop, CANCEL_TIMEOUT, driver.clients.kept_open)
+        self._is_stepping = False
+        self._is_closed = False
+        self._stopped_by: str | None = None
 
-    async def results(self) -> AsyncGenerator[MapResult, None]:
-        """Yield the results; cancel what is running when stopped early."""
-        process = generation()
-        with self._driver.clients.kept_open():
-            try:
-                while True:
-                    if generation() != process:
-                        raise RuntimeError("a batch cannot be continued in a forked process")
-                    match self._state.next_action():
-                        case Deliver(result):
-                            yield result
-                        case StartMore():
-                            await self._start_more()
-                        case PollDue(delay):
-                            await asleep(delay)
-                            await self._poll_due()
-                        case Finished():
-                            return
-            finally:
-                if generation() == process:  # else the runs are those of the parent
-                    await arun_shielded(self._cancel, CANCEL_TIMEOUT)
+    async def step(self) -> MapResult | None:
+        """Return the next result, or None at the end."""
+        if self._is_parents():
+            raise RuntimeError("a batch cannot be continued in a forked process")
+        if not self._finalizer.is_usable():
+            raise RuntimeError("a batch cannot be continued in another event loop")
+        if self._is_stepping:
+            raise RuntimeError("another task or thread is waiting for the next result of the batch")
+        self._is_stepping = True
+        try:
+            result = await self._step()
+        finally:
+            self._is_stepping = False
+        if result is None and self._stopped_by is not None:
+            raise RuntimeError(f"the batch was stopped: {self._stopped_by}")
+        return result
+
+    async def _step(self) -> MapResult | None:
+        if self._process is None and not self._is_closed:
+            await self._begin()
+        while not self._is_closed:
+            match self._state.next_action():
+                case Deliver(result):
+                    return result
+                case StartMore():
+                    await self._start_more()
+                case AwaitRun():
+                    await self._await_run()
+                case Finished():
+                    await self.aclose(None)
+        return None
+
+    async def aclose(self, reason: str | None = "its client was closed") -> None:
+        """Stop; cancel what was started here and is running.
+
+        Args:
+            reason: Why a later step is an error, or None if the batch is over for it, too.
+        """
+        if not self._is_parents() and self._finalizer.is_usable():
+            if not self._is_closed:
+                self._is_closed, self._stopped_by = True, reason
+            await self._finalizer.aclose()
+
+    async def stop_because_of(self, error: BaseException) -> None:
+        """Stop after an error or interruption, unless another task is waiting for a result."""
+        if not self._is_stepping:
+            await self.aclose(f"its last step raised {type(error).__name__}")
+
+    def drop(self) -> None:
+        """Stop, where nothing can be awaited."""
+        if not self._is_parents():
+            self._is_closed = True
+            self._finalizer.drop()
+
+    def at_exit(self) -> None:
+        """Stop, or leave everything as it is, as the interpreter exits."""
+        if not self._is_parents():
+            self._is_closed = True
+            self._finalizer.at_exit()
+            self._workers.let_go()
+
+    def _is_parents(self) -> bool:
+        """Return whether its runs are those of the process that this one was forked from."""
+        return self._process is not None and self._process != generation()
+
+    async def _begin(self) -> None:
+        client = await self._driver.clients.get()
+        self._state.limit_to(free_connections(client))
+        self._process = generation()
+        self._driver.batches.add(self)
+        await self._finalizer.start()
 
     async def _start_more(self) -> None:
-        if self._awaits_input:
-            # Not in a task group: cancel scopes that the input holds open would outlive it.
-            if (item := await self._take()) is not None:
-                await self._start(item)
-        else:
-            await afor_each(self._start, self._take)
+        """Start items while there is capacity; of an asynchronous input, one."""
+        while not self._is_closed and (item := await self._take()) is not None:
+            self._workers.start(item)
+            if self._awaits_input:
+                break
         await self._report()
 
     async def _take(self) -> BatchItem | None:
-        """Take the next item, if it may be started now."""
-        await self._report()
+        """Return the next item that may be started now."""
         state = self._state
-        item = state.take_deferred()
-        if item is None:
-            if not state.wants_item():
-                return None
-            start_event = await anext(self._source, END)
-            if start_event is END:
-                state.input_exhausted = True
-                return None
-            handler_id = new_handler_id() if self._key is None else self._key(start_event)
-            item = state.admit(start_event, handler_id)
-        return item if state.try_start(item) else None
-
-    async def _start(self, item: BatchItem) -> None:
-        """Start an item; one that cannot be started has an error for its result."""
-        try:
-            await self._start_with_retries(item)
-        except Exception as error:
-            self._state.start_failed(item, error)
-
-    async def _start_with_retries(self, item: BatchItem) -> None:
-        start = BatchStart(item.handler_id, self._driver.time)
-        may_exist = self._key is not None
         while True:
-            try:
-                return await self._start_once(item, may_exist=may_exist)
-            except (StatusError, *TRANSPORT_ERRORS) as error:
-                action = start.failed(error)
-            await asleep(action.delay)
-            may_exist = True  # the start may have arrived
+            await self._report()
+            item = state.next_unstarted()
+            if item is None:
+                if state.input_exhausted or not state.wants_item():
+                    return None
+                start_event = await anext(self._source, END)
+                if start_event is END:
+                    state.input_exhausted = True
+                    return None
+                handler_id = new_handler_id() if self._key is None else self._key(start_event)
+                item = state.admit(start_event, handler_id)
+            if state.try_start(item):
+                return item
 
-    async def _start_once(self, item: BatchItem, *, may_exist: bool) -> None:
-        state = self._state
-        known = await self._known(item.handler_id) if may_exist else None
-        handler = known.handler if isinstance(known, WorkflowFailedError) else known
-        if handler is None or not state.accepts(item, handler):
-            state.start_sent(item, replaced=handler)
-            known = await self._driver.start_run(
-                self._workflow_name,
-                item.handler_id,
-                item.start_event,
-                id_is_generated=handler is None,
-            )
-        if isinstance(known, WorkflowFailedError):
-            raise known
-        assert known is not None
-        if known.status == "completed":
-            state.end(item, known)
-        else:  # a poll reads the result, or why it failed
-            state.started(item, self._driver.completion_wait(item.handler_id))
-
-    async def _known(self, handler_id: str) -> HandlerData | WorkflowFailedError | None:
-        """Return the run that an item already has, or how it failed."""
-        try:
-            return await self._driver.send(endpoints.get_handler(handler_id, must_succeed=True))
-        except NotFoundError:
-            return None
-        except WorkflowFailedError as error:
-            return error
-
-    async def _poll_due(self) -> None:
-        self._state.skip_remaining = False
-        await afor_each(self._poll, partial(next, iter(self._state.due()), None))
-        await self._report()
-
-    async def _poll(self, item: BatchItem) -> None:
-        if self._state.skip_remaining:
-            return
-        assert item.wait is not None
-        try:
-            action = await self._driver.poll(item.wait)
-        except WorkflowClientError as error:
-            self._state.poll_rejected(item, error)
+    async def _await_run(self) -> None:
+        """Wait until an item has an outcome."""
+        ended = await self._workers.next()
+        if ended is None:
+            return  # it was closed meanwhile
+        if ended.error is not None:
+            self._state.failed(ended.item, ended.error)
         else:
-            self._state.polled(item, action)
+            assert ended.value is not None
+            self._state.end(ended.item, ended.value)
+        await self._report()
 
     async def _report(self) -> None:
         if self._on_progress is None:
@@ -183,15 +268,84 @@ class BatchRunner:
             self._reported = progress
             await acall(self._on_progress, progress)
 
-    async def _cancel(self) -> None:
+    # ------------------------------------------------------------------ in a worker
+
+    async def _run(self, item: BatchItem) -> HandlerData:
+        """Return the run of an item, found or started, once it has completed."""
+        known = None if self._key is None else await self._known(item)
+        while True:
+            if known is None or not self._state.accepts(item, known):
+                try:
+                    known = await self._start(item, known)
+                except ConflictError as error:
+                    if self._key is None:
+                        raise
+                    await asleep(self._state.conflict(item, error).delay)
+                    known = await self._known(item)
+                    continue
+            if isinstance(known, WorkflowFailedError):
+                raise known
+            if is_status_completed(known.status):
+                return known
+            known = await self._outcome(item)
+
+    async def _known(self, item: BatchItem) -> HandlerData | WorkflowFailedError | None:
+        """Return the run that an item already has, or how it failed."""
+        operation = endpoints.get_handler(item.handler_id, must_succeed=True)
+        call: Exchange[HandlerData] = Call(operation, self._driver.time, budget=item.budget)
+        try:
+            known: HandlerData | WorkflowFailedError = await self._driver.exchange(call)
+        except NotFoundError:
+            return None
+        except WorkflowFailedError as error:
+            known = error
+        self._state.found(item)
+        return known
+
+    async def _start(
+        self, item: BatchItem, replaced: HandlerData | WorkflowFailedError | None
+    ) -> HandlerData | WorkflowFailedError:
+        """Start the run of an item; return it once it has completed, or may take long."""
+        item.exists = False
+        self._state.start_sent(item, replaced)
+        try:
+            known = await self._driver.start_run(
+                self._workflow_name,
+                item.handler_id,
+                item.start_event,
+                id_is_generated=True,
+                replaced=item.replaced,
+                blocking=True,
+                budget=item.budget,
+            )
+        except WorkflowFailedError as error:
+            return error
+        self._state.found(item)
+        return known
+
+    async def _outcome(self, item: BatchItem) -> HandlerData | WorkflowFailedError:
+        """Wait until the run of an item has ended."""
+        wait = self._driver.completion_wait(item.handler_id, budget=item.budget)
+        try:
+            return await self._driver.wait(wait)
+        except WorkflowFailedError as error:
+            return error
+
+    # ------------------------------------------------------------------ stopping early
+
+    async def _stop(self) -> None:
         """Cancel what was started here and is running."""
         state = self._state
-        items = state.own_items()
-        state.skip_remaining = False
-        if items:
-            BATCHES.info("a batch was stopped early, cancelling %d runs", len(items))
-        with suppress(RuntimeError):  # the client was closed before
-            await afor_each(self._cancel_run, partial(next, iter(items), None))
+        self._is_closed = True
+        try:
+            await self._workers.stop()
+            items = state.own_items()
+            if items:
+                BATCHES.info("a batch was stopped early, cancelling %d runs", len(items))
+                with suppress(RuntimeError):  # the client was closed before
+                    await afor_each(self._cancel_run, items, CANCEL_TIMEOUT)
+        finally:
+            self._driver.batches.discard(self)
 
     async def _cancel_run(self, item: BatchItem) -> None:
         cancellation = Cancellation(self._state, item)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, overload
 
@@ -11,17 +11,17 @@ import httpx
 
 from .._core import endpoints
 from .._core.batch import BatchState, is_asynchronous, length
-from .._core.batch_results import MapProgress, MapResult
-from .._core.checkpoint import ensure_same_run, read_checkpoint
+from .._core.batch_results import MapProgress
+from .._core.checkpoint import books_of, ensure_same_run, read_checkpoint
+from .._core.interaction import Books
 from .._core.logs import RUNS
 from .._core.policy import DEFAULT_MAX_SIZE, SizeLimits
 from .._core.start import new_handler_id
 from .._core.stream import StreamMachine
 from .._core.wait import Backoff, Wait
 from .._lazy_types import Context, Event, EventTypes, StartEvent, WorkflowGraphResponse
-from .._process import keep_forever, watch
 from .._transport.clients import AsyncClients, resolve_settings
-from .._transport.concurrency import aclose_at_exit, aiterate
+from .._transport.concurrency import aiterate
 from ..errors import Cursor
 from ..protocol import (
     CancelHandlerResponse,
@@ -35,7 +35,7 @@ from ..protocol import (
     WorkflowsListResponse,
     is_status_completed,
 )
-from .batch import BatchRunner
+from .batch import Batch, BatchRunner
 from .driver import Driver
 from .run import WorkflowRun
 from .stream import EventStream
@@ -138,10 +138,11 @@ class WorkflowClient:
     async def aclose(self) -> None:
         """Close this client's connections in the running event loop, and open no others.
 
-        Those in another loop are closed when that loop ends. An httpx client that was passed in
-        stays open and usable.
+        Batches that are under way are stopped, and their runs cancelled. Connections in another
+        loop are closed when that loop ends. An httpx client that was passed in stays open and
+        usable.
         """
-        await self._driver.clients.aclose()
+        await self._driver.aclose()
 
     async def is_healthy(self) -> HealthResponse:
         """Return the health status of the server.
@@ -353,7 +354,14 @@ class WorkflowClient:
         handler = await self.run_workflow_nowait(
             workflow_name, handler_id, start_event, context, validate=validate
         )
-        return WorkflowRun(self._driver, handler.handler_id, run_id=handler.run_id, is_new=True)
+        return WorkflowRun(
+            self._driver,
+            handler.handler_id,
+            run_id=handler.run_id,
+            workflow_name=workflow_name,
+            books=Books(),
+            is_new=True,
+        )
 
     def get_run(self, handler_id: str) -> WorkflowRun:
         """Return a handle on a run that was started before. Nothing is sent.
@@ -389,7 +397,13 @@ class WorkflowClient:
             sequence,
             extra={"handler_id": handler_id, "last_sequence": sequence},
         )
-        return WorkflowRun(self._driver, handler_id, run_id=known["run_id"], sequence=sequence)
+        return WorkflowRun(
+            self._driver,
+            handler_id,
+            run_id=known["run_id"],
+            sequence=sequence,
+            books=books_of(known),
+        )
 
     def map_workflow(
         self,
@@ -401,22 +415,21 @@ class WorkflowClient:
         key: Callable[[Any], str] | None = None,
         rerun: Sequence[Status] = ("cancelled",),
         on_progress: Callable[[MapProgress], Any] | None = None,
-    ) -> AsyncGenerator[MapResult, None]:
+    ) -> Batch:
         """Run a workflow once for each start event, a few at a time.
 
         The input is read as runs end, so it may be endless. A run that fails and a start event
         that is rejected become results with an ``error``. An error that affects the whole batch
         (unknown workflow, no access, server down) is raised.
 
-        Stopping early, by an exception in the loop or by ``break`` under ``contextlib.aclosing``,
-        cancels the runs that were started here and are still running.
-
         Example:
-            Summarize documents, four at a time:
+            Summarize documents, four at a time; when the block ends early, the runs that were
+            started here and are still running have been cancelled:
 
                 starts = (SummaryStart(path=path) for path in paths)
-                async for done in client.map_workflow("summarize", starts, limit=4):
-                    print(done.start_event.path, done.error or done.result(Summary).text)
+                async with client.map_workflow("summarize", starts, limit=4) as results:
+                    async for done in results:
+                        print(done.start_event.path, done.error or done.result(Summary).text)
 
         Args:
             workflow_name: Name of the workflow.
@@ -434,13 +447,12 @@ class WorkflowClient:
             on_progress: Called when runs have started or ended, never concurrently; may be async.
 
         Returns:
-            The results, one for each item. Nothing is sent before the first one is requested.
+            The results, one for each item, to enter and to iterate over. Nothing is sent before the
+            first one is requested. ``Batch`` says how it ends, and what iterating raises.
 
         Raises:
             ValueError: ``limit`` or ``rerun`` is out of range.
             TypeError: ``start_events`` is a single event, or not iterable.
-            WorkflowClientError, httpx.TransportError: While iterating: an error that affects the
-                whole batch.
         """
         state = BatchState(
             workflow_name,
@@ -448,7 +460,7 @@ class WorkflowClient:
             ordered=ordered,
             total=length(start_events),
             rerun=rerun,
-            clock=self._driver.time.clock,
+            time=self._driver.time,
         )
         runner = BatchRunner(
             self._driver,
@@ -459,9 +471,7 @@ class WorkflowClient:
             key=key,
             on_progress=on_progress,
         )
-        results = runner.results()
-        watch(results, after_fork=keep_forever, at_exit=aclose_at_exit)
-        return results
+        return Batch(runner)
 
     def get_workflow_events(
         self,

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any, TypeAlias, TypeVar, overload
+from typing import Any, Final, TypeAlias, TypeVar, overload
 
 from .._core import endpoints
+from .._core.answer_classes import UNKNOWN, AnswerClasses, read_answer_classes
 from .._core.checkpoint import Checkpoint, take_checkpoint
-from .._core.history import HistoryMachine
-from .._core.interaction import QUIET_PERIOD, Interaction, Unanswered
+from .._core.interaction import Books, InputRequest, Interaction, OnUncertain, Unanswered
+from .._core.limits import Deadline
+from .._core.logs import RUNS
+from .._core.policy import POLL_RETRIES, TRANSPORT_ERRORS
 from .._core.stream import StreamMachine
 from .._events.results import result_of
 from .._lazy_types import Event, StopEvent
-from .._transport.concurrency import acall
-from ..errors import ConflictError, Cursor
+from .._transport.concurrency import acall_within
+from .._transport.failures import was_not_sent
+from .._transport.read_ahead import AsyncReadAhead, aread_ahead
+from ..errors import ConflictError, Cursor, WorkflowClientError
 from ..protocol import CancelHandlerResponse, ResultEnvelope, SendEventResponse, Status
+from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from .driver import Driver
 from .stream import EventStream
+
+# What others have answered shows in the events that a run has had before. They arrive at once, and
+# nothing marks the last.
+HISTORY_GAP: Final = 0.3  # s without an event
+HISTORY_LIMIT: Final = 5.0  # s, for a run that is never still
 
 StopT = TypeVar("StopT", bound=StopEvent)
 Answer: TypeAlias = Event | dict[str, Any] | None
@@ -47,19 +59,24 @@ class WorkflowRun:
         handler_id: str,
         *,
         run_id: str | None = None,
+        workflow_name: str | None = None,
         sequence: int = -1,
+        books: Books | None = None,
         is_new: bool = False,
     ) -> None:
         self.handler_id = handler_id
         self._driver = driver
         self._run_id = run_id
+        self._workflow_name = workflow_name
         self._sequence: Cursor = sequence
         self._reading: StreamMachine | None = None  # not the stream, which ends when it is dropped
-        self._has_history = not is_new
+        self._books = books
+        self._is_new = is_new  # nobody can have answered a request
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy has the position, but not what reads on from there.
-        return {**vars(self), "_sequence": self._position, "_reading": None}
+        state = {**vars(self), "_sequence": self._position, "_reading": None}
+        return state | {"_is_new": False}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.handler_id!r})"
@@ -83,6 +100,7 @@ class WorkflowRun:
             The stream. ``EventStream`` says when it is connected.
         """
         begin = self._position if after_sequence is None else after_sequence
+        self._is_new = False
         self._reading = self._machine(begin, include_internal_events, max_reconnect_attempts)
         return EventStream(self._driver, self._reading)
 
@@ -127,6 +145,8 @@ class WorkflowRun:
         result_type: None = None,
         *,
         unanswered: Unanswered = "error",
+        on_uncertain: OnUncertain = "ask",
+        timeout: float | None = None,
     ) -> ResultEnvelope: ...
 
     @overload
@@ -136,6 +156,8 @@ class WorkflowRun:
         result_type: type[StopT],
         *,
         unanswered: Unanswered = "error",
+        on_uncertain: OnUncertain = "ask",
+        timeout: float | None = None,
     ) -> StopT: ...
 
     async def interact(
@@ -144,12 +166,15 @@ class WorkflowRun:
         result_type: Any = None,
         *,
         unanswered: Unanswered = "error",
+        on_uncertain: OnUncertain = "ask",
+        timeout: float | None = None,
     ) -> Any:
         """Answer the run's requests until it has completed, and return its result.
 
-        Each request is answered once, also across processes: a request that the run has moved past
-        is not asked again. ``checkpoint()`` is the position before the first request that the run
-        may still wait for, and may be called while an answer is being produced.
+        A request that this handle has answered is not asked again, also not by a handle that
+        continues from its ``checkpoint()``, which may be called while an answer is being produced.
+        What others have answered is known only where the framework's own events prove it; anything
+        else is asked, perhaps twice, or raised: see ``on_uncertain``.
 
         Example:
             Let a person answer:
@@ -162,74 +187,156 @@ class WorkflowRun:
         Args:
             answers: For each class of request, a function that takes the event and returns the
                 answer: an event, or an envelope as a dict. It is called for subclasses as well;
-                the nearest class wins.
+                the nearest class wins. The answer is dropped if the run no longer needs it by then.
             result_type: The class of stop event to return. Defaults to none: the result as a dict
                 of its fields and its envelope.
             unanswered: How to treat an ``InputRequiredEvent`` that gets no answer (no function, or
                 its function returned None): ``"error"`` (the default) raises, ``"ignore"`` leaves
                 it to another client.
+            on_uncertain: How to treat a request that somebody else may have answered, while the
+                server does not say so: ``"ask"`` (the default) answers it, ``"error"`` raises.
+            timeout: How long all of it may take, in seconds. Defaults to no limit. The sync client
+                cannot interrupt a function.
 
         Returns:
             The result.
 
         Raises:
-            UnansweredRequestError: A request has no answer; or several were open and another
-                process answered one of them: the server does not say which.
+            UnansweredRequestError: A request has no answer; no step of the workflow takes the
+                answer; or, with ``on_uncertain="error"``, somebody else may have answered it.
             WorkflowFailedError: The run failed, timed out or was cancelled, or its engine stopped.
+            WaitTimeoutError: The run is still running after ``timeout`` seconds.
             StreamDisconnectedError: The connection broke, and every attempt to reconnect failed.
             EventValidationError: A request does not fit its class, or the result is of another.
             WorkflowClientError: An answer was not accepted, as ``send`` raises.
-            httpx.TransportError: An answer may or may not have arrived. Call ``interact`` again: it
-                finds out and continues.
-            TypeError, ValueError: ``answers`` or ``unanswered`` is invalid; nothing was sent.
+            httpx.TransportError: An answer was not sent, or may not have arrived and the run has
+                not taken it within 15 s.
+            TypeError, ValueError: ``answers`` or another argument is invalid; nothing was sent.
         """
-        position = self._position
-        if position == "now":
-            position = -1
-            self._has_history = True
+        limit = Deadline(self.handler_id, timeout, self._driver.time.clock)
+        books = self._books or Books()
         interaction = Interaction(
             self.handler_id,
             answers,
             unanswered=unanswered,
-            position=position,
-            replaying=self._has_history,
+            on_uncertain=on_uncertain,
+            books=books,
+            clock=self._driver.time.clock,
         )
-        self._reading, self._sequence = None, position
-        had_history, self._has_history = self._has_history, True  # until everything is answered
-        if had_history:
-            replay = HistoryMachine(
-                self._machine(position, True), QUIET_PERIOD, self._driver.time.clock
-            )
-            await self._follow(interaction, replay)
-            interaction.history_replayed()
-        await self._follow(interaction, self._machine(interaction.last, True))
-        self._has_history = False
-        return await self.result(result_type)
+        caught_up_at = limit.begin if self._is_new else limit.begin + HISTORY_LIMIT
+        self._reading, self._sequence, self._is_new = None, books.begin, False
+        stream = EventStream(self._driver, self._machine(books.begin, True, POLL_RETRIES))
+        try:
+            async with aread_ahead(stream, lambda event: (stream.last_sequence, event)) as new:
+                interaction.answer_classes = await self._answer_classes(limit)
+                await self._interact(interaction, new, limit, caught_up_at)
+        finally:
+            self._sequence, self._books = interaction.position, interaction.books
+        return await self.result(result_type, limit.remaining())
 
-    async def _follow(
-        self, interaction: Interaction, machine: StreamMachine | HistoryMachine
+    async def _answer_classes(self, limit: Deadline) -> AnswerClasses:
+        """Return what the graph of the workflow says of answers."""
+        send = self._driver.send
+        try:
+            if self._workflow_name is None:
+                handler = await send(endpoints.get_handler(self.handler_id), limit.remaining())
+                self._workflow_name = handler.workflow_name
+            graph = endpoints.get_workflow_graph(self._workflow_name)
+            found = await send(graph, limit.remaining())
+        except (WorkflowClientError, *TRANSPORT_ERRORS):
+            return UNKNOWN  # it is of help, but not needed
+        return read_answer_classes(found.graph)
+
+    async def _interact(
+        self,
+        interaction: Interaction,
+        new: AsyncReadAhead[tuple[Cursor, EventEnvelopeWithMetadata]],
+        limit: Deadline,
+        caught_up_at: float,
     ) -> None:
-        """Pass the events of a stream to an interaction, and answer its requests."""
-        async with EventStream(self._driver, machine) as stream:
-            await self._answer(interaction)
-            async for envelope in stream:
-                sequence = stream.last_sequence
-                assert sequence != "now"
-                interaction.receive(sequence, envelope)
-                self._sequence = interaction.position
-                await self._answer(interaction)
+        """Answer the requests of a run, until its stream ends.
 
-    async def _answer(self, interaction: Interaction) -> None:
-        while (request := interaction.next_request()) is not None:
-            answer = await acall(request.answer)
-            if answer is None:
-                interaction.skip(request)
-            else:
-                interaction.answer_sent(request)
-                # An answer to a run that has ended comes too late; the result says how it ended.
-                with suppress(ConflictError):
-                    await self.send(answer)
-            self._sequence = interaction.position
+        Args:
+            interaction: The machine.
+            new: The events that have arrived.
+            limit: When to stop.
+            caught_up_at: When to answer the first request although events still arrive.
+        """
+        clock = self._driver.time.clock
+        while True:
+            replaying = clock() < caught_up_at
+            request = None if replaying else interaction.next_request()
+            if request is not None:
+                await self._answer(interaction, new, request, limit)
+                continue
+            due = interaction.due()
+            waits = [
+                HISTORY_GAP if replaying else None,
+                limit.remaining(),
+                None if due is None else max(due[0] - clock(), 0.0),
+            ]
+            events = await new.get(min((w for w in waits if w is not None), default=None))
+            if events is None:
+                return
+            self._receive(interaction, events)
+            limit.check()
+            if not events:
+                caught_up_at = -math.inf
+            if due is not None and due[0] <= clock():
+                interaction.overdue(due[1])
+                await self.status()  # raises if the run's engine has stopped
+
+    def _receive(
+        self,
+        interaction: Interaction,
+        events: list[tuple[Cursor, EventEnvelopeWithMetadata]],
+    ) -> None:
+        for sequence, envelope in events:
+            assert sequence != "now"
+            interaction.receive(sequence, envelope)
+        self._sequence, self._books = interaction.position, interaction.books
+
+    async def _answer(
+        self,
+        interaction: Interaction,
+        new: AsyncReadAhead[tuple[Cursor, EventEnvelopeWithMetadata]],
+        request: InputRequest,
+        limit: Deadline,
+    ) -> None:
+        answer = await acall_within(limit.remaining(), limit.error, request.answer)
+        limit.check()
+        self._receive(interaction, await new.get(0.0) or [])
+        if not interaction.is_open(request):
+            RUNS.info(
+                "handler %r no longer waits for an answer to %s: it is dropped",
+                self.handler_id,
+                request.envelope.type,
+                extra={"handler_id": self.handler_id, "last_sequence": interaction.last},
+            )
+        elif answer is None:
+            interaction.skip(request)
+        else:
+            interaction.ensure_certain(request)
+            await self._send_answer(interaction, request, answer, limit)
+        self._sequence, self._books = interaction.position, interaction.books
+
+    async def _send_answer(
+        self, interaction: Interaction, request: InputRequest, answer: Any, limit: Deadline
+    ) -> None:
+        operation = endpoints.send_event(self.handler_id, answer, None)
+        interaction.answer_sent(request, answer)
+        try:
+            # An answer to a run that has ended comes too late; the result says how it ended.
+            with suppress(ConflictError):
+                await self._driver.send(operation, limit.remaining())
+        except TRANSPORT_ERRORS as error:
+            is_lost = not was_not_sent(error)
+            interaction.answer_failed(request, error if is_lost else None)
+            if not is_lost:
+                raise
+        except WorkflowClientError:
+            interaction.answer_failed(request, None)
+            raise
 
     async def send(
         self, event: Event | dict[str, Any], step: str | None = None
@@ -246,6 +353,7 @@ class WorkflowRun:
         Raises:
             WorkflowClientError: As ``WorkflowClient.send_event``.
         """
+        self._is_new = False
         return await self._driver.send(endpoints.send_event(self.handler_id, event, step))
 
     async def cancel(self, purge: bool = False) -> CancelHandlerResponse:
@@ -286,7 +394,7 @@ class WorkflowRun:
         if self._run_id is None:
             handler = await self._driver.send(endpoints.get_handler(self.handler_id))
             self._run_id = handler.run_id
-        return take_checkpoint(self.handler_id, self._run_id, self._position)
+        return take_checkpoint(self.handler_id, self._run_id, self._position, self._books)
 
     def _machine(
         self, after_sequence: Cursor, include_internal: bool, max_reconnect_attempts: int = 3

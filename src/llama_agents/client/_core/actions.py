@@ -1,7 +1,7 @@
 """The actions that machines ask their driver for, and the source of time and randomness.
 
 A driver performs an action and reports its outcome to the machine, which then has the next action:
-`Call`, `Start` and `Wait` return it, `StreamMachine` and `HistoryMachine` keep it in ``action``,
+`Call`, `Start` and `Wait` return it, `StreamMachine` keeps it in ``action``,
 `BatchState` computes it in `next_action`. A machine ends with `Finished` or by raising. It does no
 I/O, reads no clock of its own and never sleeps.
 """

@@ -6,43 +6,48 @@ Theory of operation
 `BatchState.next_action` says what to do next::
 
     Deliver(result)   hand a result to the caller
-    StartMore         take items from the input and start their runs, while there is capacity
-    PollDue(delay)    after the delay, poll the runs that are due
+    StartMore         take items from the input, while there is capacity
+    AwaitRun          wait until one of the runs has ended
     Finished          the input is exhausted and every result delivered
 
-StartMore and PollDue alternate while both are due, so that neither a long input nor many runs can
-starve the other. The life of an item::
+The life of an item::
 
-    admitted ──► starting ──► running ──► ready ──► delivered
-      │  ▲          └── rejected, completed ─►
-      ▼  │
-    deferred
+    admitted ──► running ──► ready ──► delivered
+         └► following ─┴───────┘
 
-- deferred (one item at most): an item with the same handler ID is being started; starting both at
-  once could start two runs. No further input is read until it can be started.
-- starting, running: count towards the concurrency limit. If the batch stops early, those of their
+- running: its run is looked up, started and waited for, by a worker that continues while the
+  caller handles a result. It counts towards the concurrency limit. If the batch stops early, the
   runs that were started here are cancelled.
-- ready: with ``ordered``, a result waits for those of earlier items. Items that are starting,
-  running or ready never exceed WINDOW times the limit, which bounds memory.
+- following: a running item has the same handler ID, and so the same run and outcome. If that item
+  has no run, because its start was rejected, the next one of them is started.
+- ready: with ``ordered``, a result waits for those of earlier items.
 
-The longer a run takes, the less often it is polled: every POLL_BACKOFF_RATIO of its age, between
-MIN_POLL_INTERVAL and MAX_POLL_INTERVAL. All runs together are polled at most once per
-MIN_POLL_SPACING on average.
+Items that have been admitted and not delivered never exceed WINDOW times the limit, which bounds
+memory.
+
+Each item has one retry budget for whatever is sent for it, which a response restores. With it, a
+server that is gone ends the batch after PATIENCE.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any, Final
 
 import attrs
 import httpx
 from pydantic import BaseModel
 
-from ..errors import EventValidationError, NotFoundError, StatusError, WorkflowFailedError
+from ..errors import (
+    ConflictError,
+    EventValidationError,
+    NotFoundError,
+    ResponseTooLargeError,
+    StatusError,
+    WorkflowFailedError,
+)
 from ..protocol import HandlerData, Status
-from .actions import Finished, Listen, Retry, Sleep, TimeSource
+from .actions import Finished, Retry, TimeSource
 from .batch_results import MapProgress, MapResult
 from .logs import BATCHES
 from .policy import (
@@ -50,17 +55,11 @@ from .policy import (
     POLL_RETRIES,
     RETRYABLE_STATUSES,
     RetryBudget,
-    is_caller_error,
     is_retryable,
-    raise_final,
 )
-from .wait import Wait
 
-MIN_POLL_INTERVAL: Final = 0.01  # s, between two polls of a run
-MIN_POLL_SPACING: Final = 0.001  # s, per running item: at most 1000 polls a second
-POLL_BACKOFF_RATIO: Final = 0.1  # of the time that a run has taken
-MAX_POLL_INTERVAL: Final = 1.0  # s
 WINDOW: Final = 4  # times the limit
+PATIENCE: Final = 40.0  # s, with a server that cannot be reached; the back-off takes about 31
 CANCEL_TIMEOUT: Final = 10.0  # s, for cancelling all that was started
 CANCEL_RETRY_DELAYS: Final = (0.05, 0.25, 1.0)  # s; a start that was cut off may still arrive
 
@@ -70,27 +69,29 @@ _BATCH_WIDE_STATUSES: Final = RETRYABLE_STATUSES | {401, 403, 404, 407}
 
 @attrs.define(eq=False)
 class BatchItem:
-    """An item of the input whose run is being started or is running.
+    """An item of the input that has been admitted.
 
     Attributes:
         index: The item's index in the input.
         start_event: The item.
         handler_id: ID of the run.
-        wait: Reads the polls of the run, once it is running.
-        since: When it was first seen running, by the clock of the batch.
-        due: When to poll it.
-        is_own: Whether it was started here, so that it is cancelled with the rest.
+        budget: The retries of whatever is sent for it.
+        exists: Whether the server has reported its run.
+        is_own: Whether the run is started here, so that it is cancelled with the rest.
         replaced: The server's ID of the run that this item replaces.
+        awaited: The server's ID of a run that was found in progress.
+        followers: Later items with the same handler ID.
     """
 
     index: int
     start_event: Any
     handler_id: str
-    wait: Wait | None = None
-    since: float = 0.0
-    due: float = 0.0
+    budget: RetryBudget
+    exists: bool = False
     is_own: bool = False
     replaced: str | None = None
+    awaited: str | None = None
+    followers: list[BatchItem] = attrs.field(factory=list)
 
 
 @attrs.frozen
@@ -106,10 +107,8 @@ class StartMore:
 
 
 @attrs.frozen
-class PollDue:
-    """After a delay in seconds, poll the runs that are due."""
-
-    delay: float
+class AwaitRun:
+    """Wait until one of the runs has ended, or could not be started."""
 
 
 class BatchState:
@@ -121,14 +120,13 @@ class BatchState:
         ordered: Whether results are delivered in the order of the input.
         total: The number of items, if known.
         rerun: The statuses in which a run that is there already is run again.
-        clock: Returns seconds on a monotonic clock.
+        time: The source of time and randomness.
 
     Attributes:
-        starting: The items whose runs are being started, by index.
-        running: The items whose runs are running, by index, oldest first.
+        running: The items whose runs are being started or running, by index.
         input_exhausted: Whether the input has no more items.
         start_rejected: Whether the batch ends because the server rejected a start.
-        skip_remaining: Whether to send no more of the current round of polls or cancellations.
+        skip_remaining: Whether to send no more cancellations.
 
     Raises:
         ValueError: ``limit`` or ``rerun`` is out of range.
@@ -142,11 +140,10 @@ class BatchState:
         ordered: bool,
         total: int | None,
         rerun: Iterable[Status],
-        clock: Callable[[], float],
+        time: TimeSource,
     ) -> None:
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
             raise ValueError(f"limit must be an integer of at least 1, not {limit!r}")
-        self.starting: dict[int, BatchItem] = {}
         self.running: dict[int, BatchItem] = {}
         self.input_exhausted = False
         self.start_rejected = False
@@ -156,33 +153,28 @@ class BatchState:
         self._ordered = ordered
         self._total = total
         self._rerun = _check_statuses(rerun)
-        self._clock = clock
-        self._deferred: BatchItem | None = None
+        self._time = time
+        self._unstarted: list[BatchItem] = []
         self._ready: dict[int, MapResult] = {}
         self._taken = 0
         self._delivered = 0
         self._failed = 0
-        self._backs_off_until = -math.inf
-        self._polled_last = False
 
-    def next_action(self) -> Deliver | StartMore | PollDue | Finished[None]:
+    def next_action(self) -> Deliver | StartMore | AwaitRun | Finished[None]:
         """Return what to do next."""
         result = self._ready.pop(self._next_index, None)
         if result is not None:
             self._delivered += 1
             return Deliver(result)
-        delay = self._poll_delay()
-        may_start = self._has_capacity and not self.input_exhausted
-        if may_start and (self._polled_last or delay > 0):
-            self._polled_last = False
+        if self._unstarted or (self._has_capacity and not self.input_exhausted):
             return StartMore()
-        if self.running:
-            self._polled_last = True
-            return PollDue(delay)
-        assert not self.starting
-        return Finished(None)
+        return AwaitRun() if self.running else Finished(None)
 
     # ------------------------------------------------------------------ items
+
+    def limit_to(self, connections: int) -> None:
+        """Lower the concurrency limit to the number of connections that there can be."""
+        self._limit = min(self._limit, connections)
 
     def wants_item(self) -> bool:
         """Return whether to read another item: there is capacity, and no result comes first."""
@@ -191,27 +183,36 @@ class BatchState:
     def admit(self, start_event: Any, handler_id: str) -> BatchItem:
         """Take an item from the input."""
         self._taken += 1
-        return BatchItem(self._taken - 1, start_event, handler_id)
+        budget = RetryBudget(
+            POLL_RETRIES,
+            self._time,
+            logger=BATCHES,
+            subject="a request",
+            handler_id=handler_id,
+            patience=PATIENCE,
+        )
+        return BatchItem(self._taken - 1, start_event, handler_id, budget)
 
-    def take_deferred(self) -> BatchItem | None:
-        """Return the deferred item, if there is one, to be started or deferred again."""
-        item, self._deferred = self._deferred, None
-        return item
+    def next_unstarted(self) -> BatchItem | None:
+        """Return an item whose predecessor with the same handler ID had no run, if there is one."""
+        return self._unstarted.pop(0) if self._unstarted else None
 
     def try_start(self, item: BatchItem) -> bool:
-        """Return whether an item may be started now; else it is deferred."""
-        if any(item.handler_id == other.handler_id for other in self.starting.values()):
-            self._deferred = item
-            return False
-        self.starting[item.index] = item
+        """Return whether to start an item; else it follows one that has the same handler ID."""
+        for other in self.running.values():
+            if item.handler_id == other.handler_id:
+                other.followers.append(item)
+                return False
+        self.running[item.index] = item
         return True
 
-    def accepts(self, item: BatchItem, handler: HandlerData) -> bool:
+    def accepts(self, item: BatchItem, known: HandlerData | WorkflowFailedError) -> bool:
         """Return whether an existing run is used for an item, rather than a new one.
 
         Raises:
             ValueError: It is a run of another workflow.
         """
+        handler = known.handler if isinstance(known, WorkflowFailedError) else known
         if handler.workflow_name != self._workflow_name:
             raise ValueError(
                 f"the key {item.handler_id!r} names a run of {handler.workflow_name!r}, "
@@ -219,64 +220,64 @@ class BatchState:
             )
         # A run that this item has already started is kept, whatever its status.
         is_earlier = not item.is_own or handler.run_id == item.replaced
-        return not (is_earlier and handler.status in self._rerun)
+        statuses = self._rerun
+        if handler.status not in ENDED_STATUSES:
+            item.awaited = handler.run_id
+        elif item.awaited is not None and handler.run_id == item.awaited:
+            statuses = statuses & {"cancelled"}  # else its outcome is what this item waited for
+        return not (is_earlier and handler.status in statuses)
 
-    def start_sent(self, item: BatchItem, replaced: HandlerData | None) -> None:
+    def start_sent(
+        self, item: BatchItem, replaced: HandlerData | WorkflowFailedError | None
+    ) -> None:
         """Note that the run of an item is started here, in place of an earlier one if any."""
+        handler = replaced.handler if isinstance(replaced, WorkflowFailedError) else replaced
+        item.replaced = None if handler is None else handler.run_id
         item.is_own = True
-        item.replaced = None if replaced is None else replaced.run_id
 
-    def start_failed(self, item: BatchItem, error: Exception) -> None:
-        """Handle the final failure of a start.
+    def conflict(self, item: BatchItem, error: ConflictError) -> Retry:
+        """Handle a start that was rejected, since somebody else has started a run with its ID.
 
         Raises:
-            Exception: ``error``, if it is not about this item alone.
+            ConflictError: ``error``, if that has been so too often.
         """
-        if not _concerns_one_item(error, starting=True):
-            self.start_rejected = isinstance(error, StatusError) and not is_retryable(error)
+        item.is_own = False
+        delay = item.budget.record_failure(error)
+        if delay is None:
             raise error
-        self.end(item, error)
+        return Retry(delay)
 
-    def started(self, item: BatchItem, wait: Wait) -> None:
-        """Note that the run of an item has started."""
-        self.starting.pop(item.index, None)
-        self.running[item.index] = item
-        item.wait = wait
-        item.since = self._clock()
-        self.reschedule(item)
+    def found(self, item: BatchItem) -> None:
+        """Note that the server has reported the run of an item."""
+        item.exists = True
+        item.budget.reset()
 
-    def reschedule(self, item: BatchItem) -> None:
-        """Set when to poll a run that is still running."""
-        now = self._clock()
-        interval = min(POLL_BACKOFF_RATIO * (now - item.since), MAX_POLL_INTERVAL)
-        spacing = MIN_POLL_SPACING * len(self.running)
-        item.due = now + max(interval, MIN_POLL_INTERVAL, spacing)
-
-    def polled(self, item: BatchItem, action: Listen | Sleep | Finished[HandlerData]) -> None:
-        """Handle the outcome of a poll."""
-        match action:
-            case Finished(handler):
-                self.end(item, handler)
-            case Listen():
-                self.reschedule(item)
-            case Sleep(seconds):  # what happened to this poll happens to all
-                self.skip_remaining = True
-                self._backs_off_until = max(self._backs_off_until, self._clock() + seconds)
-
-    def poll_rejected(self, item: BatchItem, error: Exception) -> None:
-        """Handle an error response to a poll.
+    def failed(self, item: BatchItem, error: BaseException) -> None:
+        """Handle the final failure of an item.
 
         Raises:
-            Exception: ``error``, if it is not about this item alone.
+            BaseException: ``error``, if it is not about this item alone.
         """
-        if not _concerns_one_item(error, starting=False):
+        if not isinstance(error, Exception) or not _concerns_one_item(
+            error, starting=not item.exists
+        ):
+            is_status = isinstance(error, StatusError) and not is_retryable(error)
+            self.start_rejected = is_status and not item.exists
             raise error
         self.end(item, error)
 
     def end(self, item: BatchItem, outcome: HandlerData | Exception) -> None:
         """Note the outcome of an item: its run, or why there is none."""
-        self.starting.pop(item.index, None)
+        followers, item.followers = item.followers, []
+        if isinstance(outcome, (HandlerData, WorkflowFailedError)):
+            for follower in followers:
+                self._end(follower, outcome)
+        else:
+            self._unstarted += followers
+        self._end(item, outcome)
         self.running.pop(item.index, None)
+
+    def _end(self, item: BatchItem, outcome: HandlerData | Exception) -> None:
         error = outcome if isinstance(outcome, Exception) else None
         handler = outcome if isinstance(outcome, HandlerData) else None
         if isinstance(error, WorkflowFailedError):
@@ -286,17 +287,9 @@ class BatchState:
             item.index, item.start_event, item.handler_id, handler, error
         )
 
-    # ------------------------------------------------------------------ time
-
-    def due(self) -> list[BatchItem]:
-        """Return the items to poll now."""
-        now = self._clock()
-        return [item for item in self.running.values() if item.due <= now]
-
     def own_items(self) -> list[BatchItem]:
         """Return the items whose runs were started here, and have not ended."""
-        active = (*self.starting.values(), *self.running.values())
-        return [item for item in active if item.is_own]
+        return [item for item in self.running.values() if item.is_own]
 
     def progress(self) -> MapProgress:
         """Return how far the batch is."""
@@ -307,41 +300,12 @@ class BatchState:
 
     @property
     def _has_capacity(self) -> bool:
-        active = len(self.starting) + len(self.running)
-        return active < self._limit and active + len(self._ready) < WINDOW * self._limit
+        undelivered = self._taken - self._delivered
+        return len(self.running) < self._limit and undelivered < WINDOW * self._limit
 
     @property
     def _next_index(self) -> int:
         return self._delivered if self._ordered else next(iter(self._ready), -1)
-
-    def _poll_delay(self) -> float:
-        first = min((item.due for item in self.running.values()), default=math.inf)
-        now = self._clock()
-        return max(0.0, first - now, self._backs_off_until - now)
-
-
-class BatchStart:
-    """The retries of one item's start, as patient as a wait: the server may be down for a while.
-
-    Args:
-        handler_id: ID of the run.
-        time: The source of time and randomness.
-    """
-
-    def __init__(self, handler_id: str, time: TimeSource) -> None:
-        self._handler_id = handler_id
-        self._budget = RetryBudget(
-            POLL_RETRIES, time, logger=BATCHES, subject="the start", handler_id=handler_id
-        )
-
-    def failed(self, error: Exception) -> Retry:
-        """Handle a `StatusError` or a transport error; raise it if it is final."""
-        is_final = isinstance(error, StatusError) and not is_retryable(error)
-        if not is_final and not is_caller_error(error):
-            delay = self._budget.record_failure(error)
-            if delay is not None:
-                return Retry(delay)
-        raise_final(error, self._handler_id)
 
 
 class Cancellation:
@@ -354,7 +318,7 @@ class Cancellation:
 
     def __init__(self, state: BatchState, item: BatchItem) -> None:
         self._state = state
-        self._may_arrive = item.index in state.starting and not state.start_rejected
+        self._may_arrive = not item.exists and not state.start_rejected
         self._delays = iter(CANCEL_RETRY_DELAYS)
 
     def is_needed(self) -> bool:
@@ -381,9 +345,11 @@ def _concerns_one_item(error: Exception, *, starting: bool) -> bool:
         return error.status_code not in _BATCH_WIDE_STATUSES or (
             error.status_code == 404 and not starting
         )
-    # Before anything is sent: an event that cannot be written, a key that is not an ID. Exactly
-    # these classes: InvalidResponseError is a ValueError, too, and concerns all.
-    return starting and type(error) in (ValueError, TypeError, EventValidationError)
+    if isinstance(error, ResponseTooLargeError):
+        return True
+    # An event that cannot be written, a key that is not an ID or names a run of another workflow.
+    # Exactly these classes: InvalidResponseError is a ValueError, too, and concerns all.
+    return type(error) in (ValueError, TypeError, EventValidationError)
 
 
 def _check_statuses(statuses: Iterable[Status]) -> frozenset[str]:

@@ -19,11 +19,12 @@ The only state is the retry budget. Guarantees:
 
 from __future__ import annotations
 
+import math
 from typing import Any, Generic, Protocol, TypeVar
 
 import httpx
 
-from ..errors import status_error
+from ..errors import WorkflowClientError, status_error
 from .actions import Finished, Retry, TimeSource
 from .endpoints import Operation
 from .limits import Limiting, Limits
@@ -62,12 +63,26 @@ class Exchange(Limiting, Protocol[T]):
 
 
 class Call(Generic[T]):
-    """The machine of a plain call."""
+    """The machine of a plain call.
 
-    def __init__(self, operation: Operation[T], time: TimeSource) -> None:
+    Args:
+        operation: What to send.
+        time: The source of time and randomness.
+        within: Seconds for all attempts, if that is less than the operation's own limit.
+        budget: The retry budget, if it is not that of a single call.
+    """
+
+    def __init__(
+        self,
+        operation: Operation[T],
+        time: TimeSource,
+        within: float | None = None,
+        budget: RetryBudget | None = None,
+    ) -> None:
         self._operation = operation
+        self._within = math.inf if within is None else within
         self._is_health_check = operation.kind == "health check"
-        self._budget = RetryBudget(
+        self._budget = budget or RetryBudget(
             1 if self._is_health_check else CALL_RETRIES,
             time,
             logger=CALLS,
@@ -81,7 +96,7 @@ class Call(Generic[T]):
 
     def limits(self, operation: Limits) -> Limits:
         """Return the limits of the next request: the operation's, within the total."""
-        self._budget.limit_time(operation.total)
+        self._budget.limit_time(min(operation.total, self._within))
         return operation.within(self._budget.remaining())
 
     def receive(self, response: httpx.Response) -> Retry | Finished[T]:
@@ -95,7 +110,12 @@ class Call(Generic[T]):
             delay = self._budget.record_failure(status_error(response))
             if delay is not None:
                 return Retry(delay)
-        return Finished(self._operation.parse(response))
+        try:
+            return Finished(self._operation.parse(response))
+        except WorkflowClientError as error:
+            if not (is_retried and self._budget.retries(error)):
+                raise
+            return self.failed(error)
 
     def failed(self, cause: Exception, *, not_sent: bool = False) -> Retry:
         """Handle one of `TRANSPORT_ERRORS`; raise it if the operation must not be sent again."""

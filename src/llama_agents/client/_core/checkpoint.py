@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
 from ..errors import CheckpointError, Cursor
 from ..protocol import HandlerData
+from .interaction import Books
 
 
 class Checkpoint(TypedDict):
@@ -16,14 +18,19 @@ class Checkpoint(TypedDict):
         handler_id: ID of the run.
         run_id: The server's internal ID of the run, which changes when a handler ID is reused.
         sequence: The sequence number to continue after; -1 for the beginning.
+        requests: Which requests are open, and which were answered; absent if the handle does not
+            know.
     """
 
     handler_id: str
     run_id: str
     sequence: int
+    requests: NotRequired[dict[str, Any]]
 
 
-def take_checkpoint(handler_id: str, run_id: str | None, sequence: Cursor) -> Checkpoint:
+def take_checkpoint(
+    handler_id: str, run_id: str | None, sequence: Cursor, books: Books | None
+) -> Checkpoint:
     """Return a checkpoint.
 
     Raises:
@@ -36,7 +43,10 @@ def take_checkpoint(handler_id: str, run_id: str | None, sequence: Cursor) -> Ch
         )
     if run_id is None:
         raise CheckpointError(f"the server has no ID for the run of handler {handler_id!r}")
-    return {"handler_id": handler_id, "run_id": run_id, "sequence": sequence}
+    checkpoint: Checkpoint = {"handler_id": handler_id, "run_id": run_id, "sequence": sequence}
+    if books is not None:
+        checkpoint["requests"] = books.model_dump(mode="json")
+    return checkpoint
 
 
 def read_checkpoint(checkpoint: Mapping[str, Any]) -> Checkpoint:
@@ -48,8 +58,24 @@ def read_checkpoint(checkpoint: Mapping[str, Any]) -> Checkpoint:
     match checkpoint:
         case {"handler_id": str(handler_id), "run_id": str(run_id), "sequence": int(sequence)}:
             if handler_id and run_id and sequence >= -1 and not isinstance(sequence, bool):
-                return {"handler_id": handler_id, "run_id": run_id, "sequence": sequence}
+                books_of(checkpoint)
+                return cast(Checkpoint, checkpoint)
     raise CheckpointError(f"not a checkpoint: {checkpoint!r}")
+
+
+def books_of(checkpoint: Mapping[str, Any]) -> Books | None:
+    """Return what a checkpoint says of the run's requests, or None if it says nothing.
+
+    Raises:
+        CheckpointError: That is invalid.
+    """
+    requests = checkpoint.get("requests")
+    if requests is None:
+        return None
+    try:
+        return Books.model_validate_json(json.dumps(requests), strict=True)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"not a checkpoint: {checkpoint!r}") from error
 
 
 def ensure_same_run(checkpoint: Checkpoint, handler: HandlerData) -> None:

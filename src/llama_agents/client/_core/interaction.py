@@ -4,48 +4,57 @@ Theory of operation
 ===================
 
 A request is an event that a function answers, or any ``InputRequiredEvent``. It is open from its
-arrival until it is resolved or skipped::
+arrival until it is settled::
 
-    receive ──► UNASKED ──► ASKED ──► SENT
-                   └─────────┴─────────┴────► resolved: the run has moved past it
-                             └──────────────► skipped: there is no answer
+    receive ──► UNASKED ──► ASKED ──► SENT ──► settled: the run has taken the answer
+                   │          │ ▲       └────► back to UNASKED: no step takes the answer (an error)
+                   │          │ └──────────── LOST: nobody knows whether the answer has arrived
+                   │          └──────────────► settled: there is no answer, and none is needed
+                   └──────────┴──────────────► settled: somebody else's answer was taken
 
-`next_request` returns each open request that has a function once. One without a function is skipped
+`next_request` returns each open request that has a function once. One without a function is settled
 right away, or raises.
 
-The server does not say which event answers which request; the framework's own events are the only
-evidence. An idle run moves only when an event is sent to it, so each event after an idle one counts
-as one answer. When there have been as many answers as open requests, all of them are resolved,
-whoever answered. A step that starts while the run is not idle resolves the request if there is
-exactly one and we have answered it; otherwise, unless its input is an event that a step of the run
-has returned, it is ambiguous whether the open requests were answered.
+The machine keeps books. What it has settled stays settled, what it has answered is not asked again,
+and a checkpoint carries both, so a handle that continues from one has nothing to guess. Answers of
+others (another handle, or this program before it was killed) show only in the framework's own
+events: a step that starts with an event from outside has taken an answer. That is
 
-- Replaying: the events are history, whose requests an earlier process may have answered. Nothing
-  is asked.
-- Live, after `history_replayed`: that call raises if the history leaves open requests of which some
-  may have been answered, since asking again might answer twice.
+- exact, if the graph of the workflow names its class as the only answer to the requests that are
+  open, and as many have been taken as there are such requests: they are settled;
+- uncertain otherwise: the open requests that it may have answered are asked if ``on_uncertain``
+  says so, and then perhaps twice.
 
-`position` never passes an open request, so a checkpoint taken at any moment leads back to it.
+A step that is tried again, and two steps that take the same event, count once.
+
+`begin` never passes an open request: it is where a stream must begin to see them all.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, get_args
 
 import attrs
+from pydantic import BaseModel
 
 from .._events.results import as_class
 from .._lazy_types import Event
 from ..errors import EventValidationError, UnansweredRequestError
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
+from .answer_classes import UNKNOWN
+from .logs import RUNS
 
-QUIET_PERIOD: Final = 1.0  # s without an event after which a history is considered complete
+LOST_ANSWER_LIMIT: Final = 15.0  # s, in which a run must have taken an answer that may be lost
+NO_REACTION_AFTER: Final = 30.0  # s after an answer; a run reacts in milliseconds
 
 INPUT: Final = "InputRequiredEvent"
+_ENDED: Final = "not_running"
 
 Unanswered = Literal["error", "ignore"]
+OnUncertain = Literal["ask", "error"]
 
 AnswerFunction = Callable[[Any], Any]
 
@@ -56,6 +65,7 @@ class RequestState(enum.Enum):
     UNASKED = enum.auto()
     ASKED = enum.auto()
     SENT = enum.auto()
+    LOST = enum.auto()
 
 
 @attrs.define(eq=False)
@@ -68,6 +78,12 @@ class InputRequest:
         event_class: The class that its function is for, or None if it has no function.
         function: Returns the answer.
         state: How far it is.
+        is_uncertain: Whether somebody else may have answered it.
+        answer_class: The name of the class of the answer that was sent, if any was.
+        sent_at: When it was sent, on the machine's clock.
+        failure: Why nobody knows whether the answer has arrived.
+        is_watched: Whether the run still has to react to it.
+        is_history: Whether it arrived before the first request was asked.
     """
 
     sequence: int
@@ -75,6 +91,12 @@ class InputRequest:
     event_class: type[Event] | None
     function: AnswerFunction | None
     state: RequestState = RequestState.UNASKED
+    is_uncertain: bool = False
+    answer_class: str = ""
+    sent_at: float = 0.0
+    failure: Exception | None = None
+    is_watched: bool = False
+    is_history: bool = False
 
     def answer(self) -> Any:
         """Call the function, with the event of its own class if that is loaded.
@@ -93,6 +115,28 @@ class InputRequest:
         return self.function(event)
 
 
+class Books(BaseModel, frozen=True):
+    """Which requests of a run are settled; each is named by its sequence number.
+
+    Attributes:
+        seen: The sequence number up to which every request is listed here, or settled.
+        open: The requests that have no answer.
+        answered: Those that were answered, with the class of the answer, while the run is not
+            known to have taken it.
+        uncertain: Those of the open ones that somebody else may have answered.
+    """
+
+    seen: int = -1
+    open: tuple[int, ...] = ()
+    answered: Mapping[int, str] = {}
+    uncertain: tuple[int, ...] = ()
+
+    @property
+    def begin(self) -> int:
+        """The sequence number after which a stream must begin to contain every open request."""
+        return min([self.seen + 1, *self.open, *self.answered]) - 1
+
+
 class Interaction:
     """The requests of one run, from the first that may still be open.
 
@@ -100,15 +144,17 @@ class Interaction:
         handler_id: ID of the run.
         answers: The functions, by the class of request that they answer.
         unanswered: What becomes of an ``InputRequiredEvent`` without an answer.
-        position: The sequence number after which events arrive.
-        replaying: Whether the first events received are history.
+        on_uncertain: What becomes of a request that somebody else may have answered.
+        books: What is known of the run's requests.
+        clock: Returns seconds on a monotonic clock.
 
     Attributes:
         last: The sequence number of the last event received.
+        answer_classes: What the graph of the workflow says.
 
     Raises:
         TypeError: ``answers`` maps something other than event classes to functions.
-        ValueError: Two of the classes share a name, or ``unanswered`` is unknown.
+        ValueError: Two of the classes share a name, or another argument is unknown.
     """
 
     def __init__(
@@ -117,73 +163,115 @@ class Interaction:
         answers: Mapping[type[Event], AnswerFunction],
         *,
         unanswered: Unanswered,
-        position: int,
-        replaying: bool,
+        on_uncertain: OnUncertain,
+        books: Books,
+        clock: Callable[[], float],
     ) -> None:
-        if unanswered not in ("error", "ignore"):
+        if unanswered not in get_args(Unanswered):
             raise ValueError(f"unanswered must be 'error' or 'ignore', not {unanswered!r}")
+        if on_uncertain not in get_args(OnUncertain):
+            raise ValueError(f"on_uncertain must be 'ask' or 'error', not {on_uncertain!r}")
         self._functions = _by_name(answers)
         self._handler_id = handler_id
         self._unanswered = unanswered
-        self.last = position
-        self._replaying = replaying
+        self._on_uncertain = on_uncertain
+        self._known = books
+        self._clock = clock
+        self.last = books.begin
+        self.answer_classes = UNKNOWN
         self._open: list[InputRequest] = []
-        self._outputs: set[str] = set()  # classes of the events that steps have returned
-        self._is_idle = False  # the run had nothing to do when the last event arrived
-        self._steps_from_idle = 0  # since the first open request
-        self._ambiguous = False
+        self._is_live = False
+        self._taken = Takings()
+        self._from_others: Counter[str] = Counter()  # answers taken, by class, and not attributed
+
+    @property
+    def books(self) -> Books:
+        """What is known of the run's requests by now."""
+        known = self._known
+        sent = {e.sequence: e.answer_class for e in self._open if e.state is RequestState.SENT}
+        waiting = [each for each in self._open if each.sequence not in sent]
+        doubtful = [e for e in waiting if e.is_uncertain or e.state is RequestState.LOST]
+        return Books(
+            seen=max(self.last, known.seen),
+            open=(*(each.sequence for each in waiting), *self._later(known.open)),
+            answered={**sent, **{n: known.answered[n] for n in self._later(known.answered)}},
+            uncertain=(*(each.sequence for each in doubtful), *self._later(known.uncertain)),
+        )
 
     @property
     def position(self) -> int:
-        """The sequence number up to which every request is resolved."""
+        """The sequence number up to which every request is settled."""
         return self._open[0].sequence - 1 if self._open else self.last
 
     def receive(self, sequence: int, envelope: EventEnvelopeWithMetadata) -> None:
-        """Handle the next event of the run; the framework's own must be included."""
-        self.last = sequence
-        names = _names(envelope)
-        if envelope.is_terminal:
-            self._open.clear()
-        elif envelope.type == "WorkflowIdleEvent":
-            self._is_idle = True
-        elif envelope.type != "UnhandledEvent":
-            self._observe_progress(envelope)
-            if "InternalDispatchEvent" not in names:
-                self._open_request(sequence, envelope, names)
-
-    def history_replayed(self) -> None:
-        """Note that what arrives from now on is new.
+        """Handle the next event of the run; the framework's own must be included.
 
         Raises:
-            UnansweredRequestError: It is ambiguous whether an open request was answered.
+            UnansweredRequestError: No step takes an answer that was sent.
         """
-        self._replaying = False
-        if self._open and (self._steps_from_idle or self._ambiguous):
-            raise UnansweredRequestError(
-                self._handler_id,
-                [request.envelope for request in self._open],
-                "one may have been answered already, and the server does not say which",
-            )
+        self.last = sequence
+        names = _names(envelope)
+        if _is_reaction(envelope):
+            for request in self._open:
+                if request.state is RequestState.SENT:
+                    request.is_watched = False
+        if envelope.is_terminal:
+            self._open.clear()
+        elif envelope.type == "UnhandledEvent":
+            self._answer_unhandled(str(envelope.value.get("event_type")))
+        elif envelope.type == "StepStateChanged":
+            taken = self._taken.receive(envelope.value)
+            if taken is not None and sequence > self._known.seen:
+                self._answer_taken(taken)
+        elif "InternalDispatchEvent" not in names:
+            self._open_request(sequence, envelope, names)
 
     def next_request(self) -> InputRequest | None:
         """Return the next request to answer, or None if there is none for now.
 
         Raises:
-            UnansweredRequestError: A request that needs input has no function.
+            UnansweredRequestError: A request that needs input has no function, or somebody else may
+                have answered one.
         """
-        if self._replaying:
-            return None
+        self._is_live = True
         for request in tuple(self._open):
             if request.state is RequestState.UNASKED:
+                self.ensure_certain(request)
                 request.state = RequestState.ASKED
                 if request.function is not None:
                     return request
                 self.skip(request)
         return None
 
-    def answer_sent(self, request: InputRequest) -> None:
-        """Note that an answer to a request was sent."""
+    def ensure_certain(self, request: InputRequest) -> None:
+        """Raise ``UnansweredRequestError`` if a request must not be asked, or answered, twice."""
+        if request.is_uncertain and self._on_uncertain == "error":
+            raise UnansweredRequestError(
+                self._handler_id,
+                [each.envelope for each in self._open if each.is_uncertain],
+                "one may have been answered already, and the server does not say which",
+            )
+
+    def is_open(self, request: InputRequest) -> bool:
+        """Return whether a request still waits for an answer."""
+        return request in self._open
+
+    def answer_sent(self, request: InputRequest, answer: object) -> None:
+        """Note that an answer to a request is being sent."""
         request.state = RequestState.SENT
+        request.answer_class = _class_name(answer)
+        request.sent_at = self._clock()
+        request.is_watched = True
+
+    def answer_failed(self, request: InputRequest, failure: Exception | None) -> None:
+        """Note that an answer was not accepted, or is lost.
+
+        Args:
+            request: The request.
+            failure: Why nobody knows whether it has arrived; None if it has not.
+        """
+        request.state = RequestState.UNASKED if failure is None else RequestState.LOST
+        request.failure = failure
 
     def skip(self, request: InputRequest) -> None:
         """Leave a request without an answer.
@@ -194,6 +282,7 @@ class Interaction:
         if self._unanswered == "ignore" or INPUT not in _names(request.envelope):
             self._open.remove(request)
             return
+        request.state = RequestState.UNASKED
         problem = (
             "no function answers it"
             if request.function is None
@@ -201,42 +290,142 @@ class Interaction:
         )
         raise UnansweredRequestError(self._handler_id, [request.envelope], problem)
 
+    def due(self) -> tuple[float, InputRequest] | None:
+        """Return when to wait no longer for the run's reaction to an answer, and to which."""
+        waits = [
+            (each.sent_at + _PATIENCE[each.state], each) for each in self._open if each.is_watched
+        ]
+        return min(waits, key=lambda wait: wait[0], default=None)
+
+    def overdue(self, request: InputRequest) -> None:
+        """Note that the run has not reacted to an answer in time.
+
+        Raises:
+            httpx.TransportError: The answer was lost.
+        """
+        request.is_watched = False
+        if request.failure is not None:
+            raise request.failure
+        RUNS.warning(
+            "handler %r has accepted %s as an answer, and has not reacted for %.0f s",
+            self._handler_id,
+            request.answer_class,
+            NO_REACTION_AFTER,
+            extra={"handler_id": self._handler_id, "last_sequence": self.last},
+        )
+
     def _open_request(
         self, sequence: int, envelope: EventEnvelopeWithMetadata, names: Sequence[str]
     ) -> None:
+        known = self._known
+        if sequence <= known.seen and sequence not in (*known.open, *known.answered):
+            return
         for name in (*names, "Event"):
             if name in self._functions:
-                event_class, function = self._functions[name]
-                self._open.append(InputRequest(sequence, envelope, event_class, function))
+                request = InputRequest(sequence, envelope, *self._functions[name])
+                break
+        else:
+            if INPUT not in names:
                 return
-        if INPUT in names:
-            self._open.append(InputRequest(sequence, envelope, None, None))
+            request = InputRequest(sequence, envelope, None, None)
+        if sequence in known.answered:
+            request.state = RequestState.SENT
+            request.answer_class = known.answered[sequence]
+        request.is_history = not self._is_live
+        request.is_uncertain = sequence in known.uncertain
+        if not self._waiting():
+            self._from_others.clear()
+        self._open.append(request)
 
-    def _observe_progress(self, envelope: EventEnvelopeWithMetadata) -> None:
-        """Resolve the open requests if this event shows that they have their answers."""
-        was_idle, self._is_idle = self._is_idle, False
-        step = envelope.value if envelope.type == "StepStateChanged" else {}
-        if was_idle and self._open:
-            self._steps_from_idle += 1
-            if self._steps_from_idle >= len(self._open):
-                self._resolve_all()
-        elif self._open and step.get("step_state") == "running":
-            # The run was not idle: this step may take an answer or an event of the run's own.
-            if [request.state for request in self._open] == [RequestState.SENT]:
-                self._resolve_all()
-            elif not self._is_own(step.get("input_event_name")):
-                self._ambiguous = True
-        self._outputs.add(str(step.get("output_event_name")))
+    def _answer_taken(self, name: str) -> None:
+        """Settle the requests that an event has answered which a step has taken."""
+        for request in self._open:
+            if request.answer_class == name and request.state in _PATIENCE:
+                self._open.remove(request)
+                return
+        if not self.answer_classes.may_be_external(name):
+            return
+        waiting = [each for each in self._waiting() if name in (self._classes_of(each) or {name})]
+        self._from_others[name] += 1
+        is_exact = all(self._classes_of(each) == {name} for each in waiting)
+        if is_exact and self._from_others[name] >= len(waiting):
+            self._from_others[name] = 0
+            for request in waiting:
+                self._open.remove(request)
+        for request in waiting:
+            request.is_uncertain = True
 
-    def _resolve_all(self) -> None:
-        self._open.clear()
-        self._steps_from_idle = 0
-        self._ambiguous = False
+    def _waiting(self) -> list[InputRequest]:
+        return [each for each in self._open if each.state not in _PATIENCE]
 
-    def _is_own(self, name: Any) -> bool:
-        """Return whether a step of the run has returned events of this name."""
-        # The framework writes output_event_name as str(cls): "<class 'module.Name'>".
-        return any(output.endswith(f".{name}'>") for output in self._outputs)
+    def _later(self, sequences: Iterable[int]) -> list[int]:
+        """Return the sequence numbers of what has not been received yet."""
+        return [sequence for sequence in sequences if sequence > self.last]
+
+    def _classes_of(self, request: InputRequest) -> frozenset[str]:
+        return self.answer_classes.of(_names(request.envelope))
+
+    def _answer_unhandled(self, name: str) -> None:
+        for request in self._open:
+            if request.answer_class != name or request.state not in _PATIENCE:
+                continue
+            fit = self.answer_classes.that_fit(_names(request.envelope))
+            if request.is_history and (name in fit or not fit):
+                # Its class is right, so the run does not wait any more: somebody else was faster.
+                self._open.remove(request)
+                return
+            request.state = RequestState.UNASKED
+            hint = f"; the workflow takes {' or '.join(fit)}" if fit else ""
+            raise UnansweredRequestError(
+                self._handler_id,
+                [request.envelope],
+                f"no step takes its answer, a {name}{hint}",
+            )
+
+
+class Takings:
+    """Counts the events that steps take, from the framework's own events about steps."""
+
+    def __init__(self) -> None:
+        self._by_step: Counter[tuple[str, str]] = Counter()  # by class and step
+        self._by_class: Counter[str] = Counter()
+        self._retries: Counter[str] = Counter()  # by step, that are still to begin
+
+    def receive(self, change: Mapping[str, Any]) -> str | None:
+        """Handle a change of a step; return the class of an event that is taken with it."""
+        step, state = str(change.get("name")), change.get("step_state")
+        if state == _ENDED and change.get("output_event_name") is None:
+            self._retries[step] += 1  # it has failed, or waits for an event in the middle
+        if state != "running":
+            return None
+        if self._retries[step]:
+            self._retries[step] -= 1
+            return None
+        name = str(change.get("input_event_name"))
+        self._by_step[name, step] += 1
+        if self._by_step[name, step] <= self._by_class[name]:
+            return None  # another step has taken the same event
+        self._by_class[name] += 1
+        return name
+
+
+_PATIENCE: Final[Mapping[RequestState, float]] = {
+    RequestState.SENT: NO_REACTION_AFTER,
+    RequestState.LOST: LOST_ANSWER_LIMIT,
+}
+
+
+def _class_name(answer: object) -> str:
+    if isinstance(answer, dict):
+        name = answer.get("qualified_name") or answer.get("type") or ""
+        return str(name).rpartition(".")[2]
+    return type(answer).__name__
+
+
+def _is_reaction(envelope: EventEnvelopeWithMetadata) -> bool:
+    """Return whether a run may produce an event because it has received another."""
+    begins = envelope.type == "StepStateChanged" and envelope.value.get("step_state") != _ENDED
+    return begins or envelope.type == "UnhandledEvent"
 
 
 def _names(envelope: EventEnvelopeWithMetadata) -> list[str]:

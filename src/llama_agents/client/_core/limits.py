@@ -9,6 +9,8 @@ from typing import Final, Literal, Protocol
 import attrs
 import httpx
 
+from ..errors import WaitTimeoutError
+
 IDLE_LIMIT: Final = 45.0  # s without a byte; the server's heartbeat is 25 s
 CONNECT_LIMIT: Final = 10.0  # s
 ATTEMPT_LIMIT: Final = 15.0  # s, of one attempt of a plain call
@@ -40,13 +42,57 @@ class Limits:
         """Return these limits, with no more than some seconds for the whole response."""
         if seconds >= self.whole:
             return self
-        phases = {
-            name: seconds if limit is None else min(limit, seconds)
-            for name, limit in self.timeout.as_dict().items()
-        }
-        return attrs.evolve(
-            self, timeout=httpx.Timeout(**phases), head=min(self.head, seconds), whole=seconds
-        )
+        timeout = self._shortened(seconds, *self.timeout.as_dict())
+        return attrs.evolve(self, timeout=timeout, head=min(self.head, seconds), whole=seconds)
+
+    def connecting_within(self, seconds: float) -> Limits:
+        """Return these limits, with no more than some seconds for connecting."""
+        if seconds == math.inf:
+            return self
+        return attrs.evolve(self, timeout=self._shortened(seconds, "connect", "pool"))
+
+    def _shortened(self, seconds: float, *phases: str) -> httpx.Timeout:
+        limits = self.timeout.as_dict()
+        for name in phases:
+            limit = limits[name]
+            limits[name] = seconds if limit is None else min(limit, seconds)
+        return httpx.Timeout(**limits)
+
+
+@attrs.frozen
+class Deadline:
+    """The time that the caller gives a whole conversation with a run.
+
+    Attributes:
+        handler_id: ID of the run.
+        timeout: Seconds from now on, or None for no limit.
+        begin: When it began, on the clock.
+    """
+
+    handler_id: str
+    timeout: float | None
+    _clock: Callable[[], float]
+    begin: float = attrs.field(init=False)
+
+    @begin.default
+    def _now(self) -> float:
+        return self._clock()
+
+    def remaining(self) -> float | None:
+        """Return the seconds that are left, or None if there is no limit."""
+        if self.timeout is None:
+            return None
+        return max(self.begin + self.timeout - self._clock(), 0.0)
+
+    def check(self) -> None:
+        """Raise ``WaitTimeoutError`` if no time is left."""
+        if self.remaining() == 0.0:
+            raise self.error()
+
+    def error(self) -> WaitTimeoutError:
+        """Return the error for a run that is still running at the deadline."""
+        assert self.timeout is not None
+        return WaitTimeoutError(self.handler_id, self.timeout)
 
 
 class Limiting(Protocol):

@@ -16,7 +16,14 @@ import attrs
 import httpx
 
 from .._headers import problem_of
-from ..errors import Cursor, StatusError, WorkflowClientError, safe_request
+from ..errors import (
+    Cursor,
+    InvalidResponseError,
+    ServerError,
+    StatusError,
+    WorkflowClientError,
+    safe_request,
+)
 from ..protocol import Status, is_status_completed
 from .actions import TimeSource
 from .logs import log_failure
@@ -191,6 +198,15 @@ class SizeLimits:
 class RetryBudget:
     """How many attempts in a row may fail, the delays between them, and the time for them all.
 
+    Args:
+        limit: The number of failures in a row that are retried.
+        time: The source of time and randomness.
+        logger: Gets a record of each failure.
+        subject: What fails, for these records.
+        handler_id: ID of the run that it is about, or None.
+        patience: Seconds from the first failure in a row until no attempt may begin any more. With
+            it, responses that cannot be read are failures to be retried, too.
+
     Attributes:
         limit: The number of failures in a row that are retried.
         failures: The number of failures in a row so far.
@@ -205,10 +221,12 @@ class RetryBudget:
         logger: logging.Logger,
         subject: str,
         handler_id: str | None,
+        patience: float = math.inf,
     ) -> None:
         self.limit = limit
         self.failures = 0
         self.deadline = math.inf
+        self._patience = patience
         self._time = time
         self._log = functools.partial(log_failure, logger, subject, handler_id=handler_id)
 
@@ -226,6 +244,8 @@ class RetryBudget:
             The delay before the next attempt in seconds, or None when no attempt is left.
         """
         self.failures += 1
+        if self.failures == 1:
+            self.restart_patience()
         requested = 0.0
         if isinstance(cause, StatusError):
             requested = retry_after(cause.response.headers, self._time.wall_clock())
@@ -238,14 +258,27 @@ class RetryBudget:
         return delay
 
     def limit_time(self, seconds: float) -> None:
-        """Set the deadline, unless it is set already."""
-        if self.deadline == math.inf:
+        """Set the deadline, unless it is set already, or follows from the patience."""
+        if self.deadline == self._patience == math.inf:
             self.deadline = self._time.clock() + seconds
 
     def remaining(self) -> float:
         """Return the seconds until the deadline."""
         return self.deadline - self._time.clock()
 
+    def restart_patience(self) -> None:
+        """Start the time again: until this failure the server was there."""
+        if self._patience < math.inf:
+            self.deadline = self._time.clock() + self._patience
+
+    def retries(self, error: Exception) -> bool:
+        """Return whether a response that cannot be read is a failure to be retried."""
+        is_unreadable = isinstance(error, ServerError) or type(error) is InvalidResponseError
+        is_proxys = isinstance(error, StatusError) and may_have_arrived(error.status_code)
+        return (is_unreadable or is_proxys) and self._patience < math.inf
+
     def reset(self) -> None:
         """Start the count again, after progress."""
         self.failures = 0
+        if self._patience < math.inf:
+            self.deadline = math.inf

@@ -109,7 +109,9 @@ class Start:
         poll: The operation that gets the run. How it treats a failed run applies to the run found.
         handler_id: ID of the run.
         id_is_generated: Whether no other run can have that ID.
+        replaced: The server's ID of the earlier run with that ID, if it is known.
         time: The source of time and randomness.
+        budget: The retry budget, if it is not that of a single start.
 
     Attributes:
         phase: Where the start stands.
@@ -122,12 +124,15 @@ class Start:
         handler_id: str,
         *,
         id_is_generated: bool,
+        replaced: str | None = None,
         time: TimeSource,
+        budget: RetryBudget | None = None,
     ) -> None:
         self.phase = Phase.SENDING if start.given is not None else Phase.REWRITING
         self._handler_id = handler_id
         self._poll = poll
         self._id_is_generated = id_is_generated
+        self._replaced = replaced
         self._kind = start.kind
         self._start = start.given
         self._rewritten = start.rewritten
@@ -137,7 +142,7 @@ class Start:
         self._server_error: StatusError | None = None  # a 500 without a run
         self._clock = time.clock
         self._first_sent: float | None = None
-        self._budget = RetryBudget(
+        self._budget = budget or RetryBudget(
             CALL_RETRIES, time, logger=STARTS, subject=start.name, handler_id=handler_id
         )
 
@@ -174,6 +179,8 @@ class Start:
         """
         if self._kind != "blocking start":
             self._budget.limit_time(operation.total)
+        elif self.phase in (Phase.SENDING, Phase.RESENDING, Phase.ID_TAKEN):
+            return operation.connecting_within(self._budget.remaining())
         return operation.within(self._budget.remaining())
 
     def failed(self, cause: Exception, *, not_sent: bool = False) -> Retry:
@@ -194,7 +201,12 @@ class Start:
         is_crash = status == 500 and handler_in_500(response) is None
         is_repeated = status == 409 and self.phase is Phase.RESENDING
         if not (is_crash or is_repeated or may_have_arrived(status)):
-            return Finished(self._start.parse(response))
+            try:
+                return Finished(self._start.parse(response))
+            except InvalidResponseError as unreadable:
+                if not self._budget.retries(unreadable):
+                    raise
+                return self.failed(unreadable)
         error = status_error(response, handler_id=self._handler_id)
         if is_crash:
             self._server_error = error
@@ -245,10 +257,12 @@ class Start:
         reported = None if error is None or error.detail is None else error
         try:
             handler = read_handler(response, self._handler_id)
-            is_different = not self._id_is_generated and self._is_different_run(handler, response)
+            is_different = self._is_different_run(handler, response)
         except WorkflowFailedError:
             raise
         except WorkflowClientError as unreadable:
+            if self._budget.retries(unreadable):
+                return self.failed(unreadable)
             if reported is not None:
                 raise reported from unreadable
             raise
@@ -271,9 +285,10 @@ class Start:
         if self.phase is Phase.REWRITING:
             return  # that was the schema
         if self.phase is not Phase.CHECKING:
+            self._budget.restart_patience()
             self._log("the response to the start of handler %r was lost, polling")
         self.phase = Phase.CHECKING
-        self._budget.limit = LOST_START_RETRIES
+        self._budget.limit = max(self._budget.limit, LOST_START_RETRIES)
 
     def _log(self, message: str) -> None:
         STARTS.info(message, self._handler_id, extra={"handler_id": self._handler_id})
@@ -281,11 +296,14 @@ class Start:
     def _is_different_run(self, handler: HandlerData, response: httpx.Response) -> bool:
         """Return whether the run found is an earlier one, or another client's.
 
-        All times are the server's, except for the time that has passed since the first request.
+        Without its run ID, times tell. All of them are the server's, except for the time that has
+        passed since the first request.
 
         Raises:
             InvalidResponseError: The times do not tell.
         """
+        if self._replaced is not None or self._id_is_generated:
+            return self._replaced is not None and handler.run_id == self._replaced
         assert self._first_sent is not None
         elapsed = self._clock() - self._first_sent
         now = parse_http_date(response.headers.get("date", ""))

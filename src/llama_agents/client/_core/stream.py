@@ -121,7 +121,6 @@ class StreamMachine:
         handler_id: ID of the run.
         action: What comes next.
         cursor: The sequence number of the last event delivered, at first ``after_sequence``.
-        position_is_known: Whether the last event delivered had a sequence number.
 
     Raises:
         ValueError: An argument is out of range.
@@ -146,7 +145,7 @@ class StreamMachine:
         self.handler_id = handler_id
         self.action: Retry | Read | Finished[None] = Retry(0.0)
         self.cursor: Cursor = after_sequence
-        self.position_is_known = True
+        self._position_is_known = True
         self._include_internal = include_internal
         self._clock = time.clock
         self._budget = RetryBudget(
@@ -163,11 +162,6 @@ class StreamMachine:
         self._may_have_missed = False  # "now" has moved since the caller meant it
         self._replayed_through = -1  # events up to here were delivered on an earlier connection
         self.request()  # rejects a bad handler ID before anything is sent
-
-    @property
-    def failures(self) -> int:
-        """The number of attempts in a row that have failed."""
-        return self._budget.failures
 
     def request(self) -> Operation[None]:
         """Prepare for a new connection, and return the operation that opens it."""
@@ -247,10 +241,10 @@ class StreamMachine:
             if is_terminal:
                 self.action = _FINISHED
             if sequence is None:
-                self.position_is_known = False
+                self._position_is_known = False
             elif self.cursor == "now" or sequence > self.cursor:
                 # A number repeated after an event without one says nothing about that event.
-                self.position_is_known = True
+                self._position_is_known = True
                 self.cursor = sequence
             yield event
             if is_terminal:
@@ -320,7 +314,7 @@ class StreamMachine:
         self._may_have_missed = True
 
     def _check_position(self, cause: Exception | None) -> None:
-        if not self.position_is_known:
+        if not self._position_is_known:
             problem = "the last event had no sequence number, so the position is unknown"
             raise self._disconnected(problem, cause) from cause
 

@@ -37,7 +37,7 @@ from typing import Final, Literal
 import httpx
 from pydantic import ValidationError
 
-from ..errors import WaitTimeoutError, status_error
+from ..errors import WaitTimeoutError, WorkflowClientError, status_error
 from ..protocol import HandlerData, is_status_completed
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from . import endpoints
@@ -80,6 +80,7 @@ class Wait:
         backoff: How the interval grows.
         max_event_size: How many bytes of data an event may have; None for no limit.
         time: The source of time and randomness.
+        budget: The retry budget of its polls, if it is not that of a single wait.
 
     Attributes:
         poll_operation: The operation that gets the run.
@@ -100,6 +101,7 @@ class Wait:
         backoff: Backoff = "linear",
         max_event_size: int | None = None,
         time: TimeSource,
+        budget: RetryBudget | None = None,
     ) -> None:
         if timeout is not None and not timeout >= 0:
             raise ValueError(f"timeout must be at least 0 seconds, or None, not {timeout!r}")
@@ -123,7 +125,7 @@ class Wait:
         self._backoff = backoff
         self._clock = time.clock
         self._deadline = math.inf if timeout is None else self._clock() + timeout
-        self._budget = RetryBudget(
+        self._budget = budget or RetryBudget(
             POLL_RETRIES, time, logger=WAITS, subject="a poll", handler_id=handler_id
         )
         self._status_lag = INITIAL_STATUS_LAG
@@ -141,7 +143,12 @@ class Wait:
         """
         if response.status_code in RETRYABLE_STATUSES:
             return self.poll_failed(status_error(response, handler_id=self._handler_id))
-        handler = self.poll_operation.parse(response)
+        try:
+            handler = self.poll_operation.parse(response)
+        except WorkflowClientError as error:
+            if not self._budget.retries(error):
+                raise
+            return self.poll_failed(error)
         if is_status_completed(handler.status):
             return Finished(handler)
         self._budget.reset()
@@ -156,7 +163,7 @@ class Wait:
         """Handle a failed poll.
 
         Args:
-            cause: One of `TRANSPORT_ERRORS`, or the error of a retryable status.
+            cause: One of `TRANSPORT_ERRORS`, or the error of a response that is retried.
 
         Raises:
             Exception: ``cause``, when no attempt is left.
@@ -170,7 +177,8 @@ class Wait:
 
     def limits(self, operation: Limits) -> Limits:
         """Return the limits of the next request: the operation's, or less near the deadline."""
-        return operation.within(max(self.remaining(), LAST_POLL))
+        remaining = min(self.remaining(), self._budget.remaining())
+        return operation.within(max(remaining, LAST_POLL))
 
     def listen(self) -> Operation[None]:
         """Prepare for a new stream, and return the operation that opens it."""

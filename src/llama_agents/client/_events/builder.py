@@ -3,18 +3,20 @@
 Nothing that the server sends is executed: classes are made with `pydantic.create_model` and `enum`.
 No library does this well enough: json-schema-to-pydantic 0.5 lacks enumerations, typed dicts,
 tuples and durations, builds a nested model anew for each event, and sends null for defaults that
-only the server knows; datamodel-code-generator would execute source generated from a response.
+only the server knows.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import enum
 import functools
+import logging
 import operator
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import (
     Annotated,
     Any,
@@ -22,40 +24,32 @@ from typing import (
     ForwardRef,
     Literal,
     SupportsIndex,
-    TypeVar,
     cast,
     overload,
 )
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    create_model,
-    model_serializer,
-)
+from pydantic import BaseModel, Field, ValidationError, WrapValidator, create_model
 
 from .._lazy_types import Event, WorkflowGraph
 from ..errors import EventValidationError
 from ..protocol.serializable_events import EventEnvelope, is_envelope
+from .checked import checked_type, skip_unknown, tagged
 from .class_plan import EVENT, EventCatalog, EventPlan, plan_classes
+from .models import ClosedModel, NestedModel, OpenModel, SparseModel, invalid_defaults
+from .names import field_names, is_class_name
 from .schema import (
     EventDeclaration,
     SchemaError,
     declared_events,
     enum_type,
-    field_names,
-    is_class_name,
     is_enum,
-    is_server_default,
+    is_flag,
     ref_name,
 )
 
-T = TypeVar("T")
+logger: Final = logging.getLogger("llama_agents.client.types")
 
-_MODULE: Final = "llama_agents.client.typed"  # where built classes say they are from
+MODULE: Final = "llama_agents.client.typed"  # where built classes say they are from
 _PLAIN_TYPES: Final[Mapping[str, Any]] = {
     "string": str,
     "boolean": bool,
@@ -81,49 +75,17 @@ _FIELD_OPTIONS: Final = {
     "maxLength": "max_length",
     "minItems": "min_length",
     "maxItems": "max_length",
+    "minProperties": "min_length",
+    "maxProperties": "max_length",
     "pattern": "pattern",
 }
 
 
-class SparseModel(BaseModel):
-    """Base of classes that leave unset defaults to the server.
-
-    A field whose default is None is omitted while it is None: the schema has no default for it, so
-    only the server knows the value. Fields are written under their aliases.
-    """
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    @model_serializer(mode="wrap")
-    def custom_model_dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Serialize the model.
-
-        The name is that of the framework's own event serializer, so that this one overrides it; an
-        event's dynamic fields are then written by calling it.
-        """
-        inherited = getattr(super(), "custom_model_dump", None)
-        fields: dict[str, Any] = handler(self) if inherited is None else inherited(handler)
-        for name, field in type(self).model_fields.items():
-            if name in fields:
-                value = fields.pop(name)
-                if value is not None or field.is_required() or field.default is not None:
-                    fields[field.alias or name] = value
-        return fields
-
-
-class _OpenModel(SparseModel):
-    model_config = ConfigDict(extra="allow")
-
-
-class _ClosedModel(SparseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
 # By the schema's additionalProperties.
-_NESTED_BASES: Final[Mapping[bool | None, type[SparseModel]]] = {
-    None: SparseModel,
-    True: _OpenModel,
-    False: _ClosedModel,
+_NESTED_BASES: Final[Mapping[bool | None, type[NestedModel]]] = {
+    None: NestedModel,
+    True: OpenModel,
+    False: ClosedModel,
 }
 
 
@@ -143,9 +105,9 @@ class EventTypes(Sequence["type[Event]"]):
                     print(event.number)
     """
 
-    def __init__(self, catalog: EventCatalog) -> None:
+    def __init__(self, catalog: EventCatalog, classes: Mapping[str, type[Event]]) -> None:
         self._catalog = catalog
-        self._by_name = _build_classes(catalog)
+        self._by_name = classes
 
     @overload
     def __getitem__(self, index: str | SupportsIndex) -> type[Event]: ...
@@ -158,6 +120,8 @@ class EventTypes(Sequence["type[Event]"]):
     ) -> type[Event] | tuple[type[Event], ...]:
         if not isinstance(index, str):
             return tuple(self._by_name.values())[index]
+        if index in self.omitted:
+            raise KeyError(f"no class for the event {index!r}: {self.omitted[index]}")
         if index not in self._by_name:
             raise KeyError(f"no event {index!r}; the workflow has {', '.join(self._by_name)}")
         return self._by_name[index]
@@ -175,6 +139,11 @@ class EventTypes(Sequence["type[Event]"]):
     def names(self) -> tuple[str, ...]:
         """The names of the events."""
         return self._catalog.names
+
+    @property
+    def omitted(self) -> Mapping[str, str]:
+        """The names of the events for which no class can be built, each with the reason."""
+        return self._catalog.omitted
 
 
 def catalog_of(types: EventTypes) -> EventCatalog:
@@ -211,10 +180,26 @@ def declared_in(graph: WorkflowGraph, listed: Sequence[EventDeclaration]) -> lis
 def event_types(declarations: Iterable[EventDeclaration]) -> EventTypes:
     """Build the classes of a workflow's events.
 
+    An event for which no class can be built is omitted.
+
     Raises:
-        SchemaError: A schema is invalid, or the declarations contradict each other.
+        SchemaError: There are events, but none for which a class can be built.
     """
-    return EventTypes(_plan(declarations))
+    declared = [*declarations]
+    omitted: dict[str, str] = {}
+    while True:
+        catalog = _plan(declared, omitted)
+        omitted = {**catalog.omitted}
+        if omitted and not catalog.names:
+            raise SchemaError("; ".join(omitted.values()))
+        try:
+            types = EventTypes(*_build(catalog))
+        except UnbuildableError as error:
+            omitted |= dict.fromkeys(catalog.events_with(error.class_name), str(error))
+        else:
+            for name in omitted:
+                logger.warning("no class for the event %r: see EventTypes.omitted", name)
+            return types
 
 
 def check_start(
@@ -236,8 +221,10 @@ def check_start(
     """
     (declaration,) = declared_events([schema])
     name = declaration.name if is_class_name(declaration.name) else "Start"
-    catalog = _plan([EventDeclaration(name, ("StartEvent",), schema)])
-    event_class = _build_classes(catalog, exact=True)[name]
+    catalog = _plan([EventDeclaration(name, ("StartEvent",), schema)], {})
+    if name in catalog.omitted:
+        raise SchemaError(catalog.omitted[name])
+    event_class = _build(catalog, check=True)[1][name]
     first_error: EventValidationError | None = None
     for encoding in encodings:
         if is_envelope(encoding) and encoding.get("type") != name:
@@ -269,43 +256,75 @@ def _reason(error: EventValidationError) -> str:
 # ---------------------------------------------------------------------------- classes
 
 
-def _plan(declarations: Iterable[EventDeclaration]) -> EventCatalog:
+def _plan(declarations: Iterable[EventDeclaration], omitted: Mapping[str, str]) -> EventCatalog:
     from ..protocol.event_classes import FRAMEWORK, superclass_names
 
     return plan_classes(
         declarations,
         {name: superclass_names(cls) or () for name, cls in FRAMEWORK.items()},
         lambda name: frozenset(FRAMEWORK[name].model_fields) if name in FRAMEWORK else frozenset(),
+        omitted,
     )
 
 
-def _build_classes(catalog: EventCatalog, *, exact: bool = False) -> dict[str, type[Event]]:
+def _build(
+    catalog: EventCatalog, *, check: bool = False
+) -> tuple[EventCatalog, dict[str, type[Event]]]:
     """Build all classes of a catalog.
 
     Args:
         catalog: The events.
-        exact: Whether None is rejected for an optional field that the schema does not let be null.
+        check: Whether the classes only check what is about to be sent.
+
+    Returns:
+        The catalog, in which the defaults that are not values of their types are marked, and the
+        classes of its events by name.
     """
+    classes = _build_classes(catalog, check)
+    invalid = {
+        name: invalid_defaults(cls)
+        for name, cls in classes.items()
+        if issubclass(cls, SparseModel | NestedModel)
+    }
+    if any(invalid.values()):
+        catalog = catalog.with_invalid_defaults(invalid)
+        classes = _build_classes(catalog, check)
+    return catalog, {name: cast("type[Event]", classes[name]) for name in catalog.names}
+
+
+def _build_classes(catalog: EventCatalog, check: bool) -> dict[str, type]:
     from workflows import events
 
     from ..protocol.event_classes import FRAMEWORK
 
-    builder = _ClassBuilder(catalog, exact)
     classes: dict[str, type[Event]] = {**FRAMEWORK, EVENT: events.Event}
     with warnings.catch_warnings():
-        # A field that shadows a method of Event: the server's own class does too.
-        warnings.filterwarnings("ignore", "Field name", UserWarning)
+        # A field that shadows a method of a model: the server's own class does too.
+        warnings.filterwarnings("ignore", "Field ", UserWarning)
+        builder = _ClassBuilder(catalog, check)
         for plan in catalog.events:
             classes[plan.name] = builder.event(plan, [classes[base] for base in plan.bases])
-        builder.complete([classes[plan.name] for plan in catalog.events])
-    return {name: classes[name] for name in catalog.names}
+        return {**classes, **builder.complete([classes[plan.name] for plan in catalog.events])}
+
+
+class UnbuildableError(SchemaError):
+    """A class cannot be built.
+
+    Attributes:
+        class_name: The class.
+    """
+
+    def __init__(self, class_name: str, cause: Exception) -> None:
+        super().__init__(f"{class_name}: no class can be built from its schema ({cause})")
+        self.class_name = class_name
 
 
 class _ClassBuilder:
     """Builds classes; one that is not built yet is referred to by name until `complete`."""
 
-    def __init__(self, catalog: EventCatalog, exact: bool) -> None:
-        self._exact = exact
+    def __init__(self, catalog: EventCatalog, check: bool) -> None:
+        self._check = check
+        self._models = catalog.models
         self._classes: dict[str, type] = {}
         for name, model in catalog.models.items():
             if is_enum(model):
@@ -314,59 +333,71 @@ class _ClassBuilder:
             if name not in self._classes:
                 self._classes[name] = self._nested(model)
 
-    def complete(self, events: Sequence[type[BaseModel]]) -> None:
-        """Resolve the names of classes in annotations."""
+    def complete(self, events: Sequence[type[BaseModel]]) -> dict[str, type]:
+        """Resolve the names of classes in annotations; return all classes that were built."""
         self._classes |= {event.__name__: event for event in events}
-        for cls in self._classes.values():
+        namespace = {_forward_name(name): cls for name, cls in self._classes.items()}
+        for name, cls in self._classes.items():
             if issubclass(cls, BaseModel):
-                rebuild = functools.partial(cls.model_rebuild, _types_namespace=self._classes)
-                _wrap_errors(cls.__name__, rebuild)
+                with _naming(name):
+                    cls.model_rebuild(_types_namespace=namespace)
+        return self._classes
 
     def event(self, plan: EventPlan, bases: Sequence[type[Event]]) -> type[Event]:
         """Build an event class."""
-        fields = {name: self._field(name, plan.schema) for name in plan.own_fields}
-        sparse = any(is_server_default(name, plan.schema) for name in fields)
-        if sparse and not any(issubclass(base, SparseModel) for base in bases):
+        if plan.own_fields and not any(issubclass(base, SparseModel) for base in bases):
             bases = [cast("type[Event]", SparseModel), *bases]
-        return cast("type[Event]", self._class(plan.schema, bases, fields))
+        return cast("type[Event]", self._class(plan.schema, bases, plan.own_fields))
 
     def _nested(self, model: Mapping[str, Any]) -> type[BaseModel]:
-        fields: dict[str, Any] = {}
-        for name, field_name in field_names(model["properties"]).items():
-            alias = None if field_name == name else name
-            fields[field_name] = self._field(name, model, alias)
-        return self._class(model, [_NESTED_BASES[model.get("additionalProperties")]], fields)
+        bases = [_NESTED_BASES[model.get("additionalProperties")]]
+        return self._class(model, bases, model["properties"])
 
     def _class(
-        self, model: Mapping[str, Any], bases: Sequence[type[BaseModel]], fields: dict[str, Any]
+        self, model: Mapping[str, Any], bases: Sequence[type], properties: Iterable[str]
     ) -> type[BaseModel]:
-        name = model["title"]
-        create: Callable[..., type[BaseModel]] = functools.partial(
-            create_model,
-            name,
-            __base__=tuple(bases),
-            __module__=_MODULE,
-            __doc__=model.get("description"),
-        )
-        return _wrap_errors(name, lambda: create(**fields))
+        create: Callable[..., type[BaseModel]] = create_model
+        names = field_names(model["properties"])
+        with _naming(model["title"]):
+            built = create(
+                model["title"],
+                __base__=tuple(bases),
+                __module__=MODULE,
+                __doc__=model.get("description"),
+                **{names[key]: self._field(key, model, names[key]) for key in properties},
+            )
+        built._is_lenient = self._check  # type: ignore[attr-defined]
+        return built
 
-    def _field(
-        self, name: str, model: Mapping[str, Any], alias: str | None = None
-    ) -> tuple[Any, Any]:
-        field = model["properties"][name]
-        annotation = self._type(field)
+    def _field(self, key: str, model: Mapping[str, Any], name: str) -> tuple[Any, Any]:
+        field = model["properties"][key]
+        annotation: Any = self._type(field)
+        if self._check:
+            annotation = Annotated[annotation, WrapValidator(skip_unknown)]
+        alias = None if key == name else key
         options: dict[str, Any] = {"alias": alias, "description": field.get("description")}
         if "default" in field:
-            return annotation, Field(field["default"], validate_default=True, **options)
-        if name in model["required"]:
+            is_valid = "x-invalid-default" not in field
+            return annotation, Field(field["default"], validate_default=is_valid, **options)
+        if key in model["required"]:
             return annotation, Field(**options)
-        return (annotation if self._exact else annotation | None), Field(None, **options)
+        return (annotation if self._check else annotation | None), Field(None, **options)
 
     def _type(self, schema: Mapping[str, Any]) -> Any:
+        annotation = self._built_type(schema)
+        if not self._check:
+            return annotation
+        if "x-tag" in schema:
+            models = [self._models.get(ref_name(one["$ref"]), {}) for one in schema["anyOf"]]
+            known = frozenset(name for model in models for name in model.get("properties", ()))
+            return tagged(annotation, schema["x-tag"], known)
+        return checked_type(schema, annotation)
+
+    def _built_type(self, schema: Mapping[str, Any]) -> Any:
         match schema:
             case {"$ref": ref}:
                 name = ref_name(ref)
-                return self._classes.get(name) or ForwardRef(name)
+                return self._classes.get(name) or ForwardRef(_forward_name(name))
             case {"anyOf": members}:
                 return functools.reduce(operator.or_, map(self._type, members))
             case {"enum": values}:
@@ -380,10 +411,16 @@ class _ClassBuilder:
                 return _constrained(container[self._type(schema["items"])], schema)
             case {"type": "object"}:
                 values = schema.get("additionalProperties")
-                return dict[str, self._type(values) if values else Any]  # type: ignore[misc]
+                of_values = self._type(values) if values else Any
+                return _constrained(dict[str, of_values], schema)  # type: ignore[valid-type]
             case {"type": name}:
                 return _constrained(_PLAIN_TYPES[name], schema)
         return Any
+
+
+def _forward_name(name: str) -> str:
+    """Return a name for a class in annotations which no field can have, and so hide it."""
+    return f"_class_{name}"
 
 
 def _constrained(annotation: Any, schema: Mapping[str, Any]) -> Any:
@@ -393,15 +430,17 @@ def _constrained(annotation: Any, schema: Mapping[str, Any]) -> Any:
 
 def _build_enum(name: str, model: Mapping[str, Any]) -> type[enum.Enum]:
     members = [*zip(model["members"], model["enum"], strict=True)]
-    bases = {"string": enum.StrEnum, "integer": enum.IntEnum}
+    bases = {"string": enum.StrEnum, "integer": enum.IntFlag if is_flag(model) else enum.IntEnum}
     base: Any = bases.get(enum_type(model) or "", enum.Enum)
-    built = cast("type[enum.Enum]", base(name, members, module=_MODULE))
+    with _naming(name):
+        built = cast("type[enum.Enum]", base(name, members, module=MODULE))
     built.__doc__ = model.get("description")
     return built
 
 
-def _wrap_errors(name: str, build: Callable[[], T]) -> T:
+@contextlib.contextmanager
+def _naming(class_name: str) -> Iterator[None]:
     try:
-        return build()
+        yield
     except Exception as error:  # pydantic raises errors of many classes; the schema is the cause
-        raise SchemaError(f"{name}: no class can be built from its schema ({error})") from error
+        raise UnbuildableError(class_name, error) from error

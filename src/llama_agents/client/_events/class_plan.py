@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import graphlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
 from pydantic import BaseModel
 
+from .limits import SchemaBudget
+from .names import field_names, is_class_name, unique_name
 from .schema import (
     EventDeclaration,
     NormalizedSchema,
     SchemaError,
-    is_class_name,
-    is_field_name,
     rename_refs,
-    unique_name,
 )
 
 EVENT: Final = "Event"
@@ -53,14 +52,11 @@ class EventPlan:
 
     @property
     def own_fields(self) -> dict[str, Any]:
-        """The fields that the class itself defines.
-
-        A property whose name cannot be a field stays dynamic: events have no aliases.
-        """
+        """The fields that the class itself defines."""
         return {
             name: field
             for name, field in self.schema["properties"].items()
-            if name not in self.inherited and is_field_name(name)
+            if name not in self.inherited
         }
 
 
@@ -72,11 +68,59 @@ class EventCatalog:
         names: The names of the events, the framework's included, in the server's order.
         events: The classes to be defined, superclasses first.
         models: The normalized schemas of nested models and enumerations, by class name.
+        omitted: The names of the events for which no class can be built, each with the reason.
     """
 
     names: tuple[str, ...]
     events: tuple[EventPlan, ...]
     models: Mapping[str, Mapping[str, Any]]
+    omitted: Mapping[str, str]
+
+    def events_with(self, class_name: str) -> list[str]:
+        """Return the events that need a class: the event itself, or those that mention a model."""
+        schemas = {**self.models, **{event.name: event.schema for event in self.events}}
+        mentioned = {name: _mentioned(schema) for name, schema in schemas.items()}
+        pending = [class_name]
+        for needed in pending:  # grows
+            users = [name for name in schemas if needed in mentioned[name]]
+            pending += [name for name in users if name not in pending]
+        needing = {*pending}
+        return [event.name for event in self.events if event.name in needing]
+
+    def with_invalid_defaults(self, fields: Mapping[str, Collection[str]]) -> EventCatalog:
+        """Return the catalog with some defaults marked as no values of their types.
+
+        Args:
+            fields: The Python names of the fields, by class name.
+        """
+
+        def mark(name: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+            if not fields.get(name):
+                return schema
+            names = field_names(schema["properties"])
+            properties = {
+                key: {**field, "x-invalid-default": True}
+                if "default" in field and names[key] in fields[name]
+                else field
+                for key, field in schema["properties"].items()
+            }
+            return {**schema, "properties": properties}
+
+        events = [attrs.evolve(e, schema=mark(e.name, e.schema)) for e in self.events]
+        models = {name: mark(name, model) for name, model in self.models.items()}
+        return attrs.evolve(self, events=tuple(events), models=models)
+
+
+def _mentioned(schema: Mapping[str, Any]) -> set[str]:
+    """Return the names of the classes that a schema refers to."""
+    names: set[str] = set()
+
+    def note(name: str) -> str:
+        names.add(name)
+        return name
+
+    rename_refs(schema, note)
+    return names
 
 
 FieldNames = Callable[[str], frozenset[str]]
@@ -86,34 +130,67 @@ def plan_classes(
     declarations: Iterable[EventDeclaration],
     framework: Mapping[str, Sequence[str]],
     framework_fields: FieldNames,
+    omitted: Mapping[str, str],
 ) -> EventCatalog:
     """Plan the event classes of a workflow.
+
+    One whose schema is invalid, or that contradicts others, is omitted.
 
     Args:
         declarations: The events.
         framework: The framework's event classes, each with the names of its superclasses.
         framework_fields: Returns the field names of a framework class.
-
-    Raises:
-        SchemaError: A schema is invalid, or the declarations contradict each other.
+        omitted: Events to omit, each with the reason.
     """
+    omitted = {**omitted}
     by_name: dict[str, EventDeclaration] = {}
     for event in declarations:
+        if event.name in omitted:
+            continue
         if not is_class_name(event.name):
-            raise SchemaError(f"{event.name!r} is not a valid class name")
-        if event.name in by_name and event.name not in framework:
-            raise SchemaError(f"two events are named {event.name}")
-        by_name[event.name] = event
-    own = {name: event for name, event in by_name.items() if name not in framework}
-    superclasses = {**framework, **{name: event.ancestors for name, event in own.items()}}
-    bases = {name: _direct_bases(event.ancestors, superclasses) for name, event in own.items()}
-    normalized = [NormalizedSchema(event) for event in own.values()]
-    schemas, models = _merge_models(normalized, {*framework, EVENT})
+            omitted[event.name] = f"{event.name!r} is not a valid class name"
+        elif event.name in by_name and event.name not in framework:
+            omitted[event.name] = f"two events are named {event.name}"
+        else:
+            by_name[event.name] = event
+    budget = SchemaBudget()
+    normalized: dict[str, NormalizedSchema] = {}
+    for name, event in by_name.items():
+        if name not in framework and name not in omitted:
+            try:
+                normalized[name] = NormalizedSchema(event, budget)
+            except SchemaError as error:
+                omitted[name] = str(error)
+    bases = _all_bases(normalized, framework, omitted)
+    own = [normalized[name] for name in normalized if name in bases]
+    schemas, models = _merge_models(own, {*framework, EVENT})
     plans: dict[str, EventPlan] = {}
-    for name in _superclasses_first(bases):
-        if name in own:
+    for name in graphlib.TopologicalSorter(bases).static_order():
+        if name in bases:
             plans[name] = _plan(name, bases[name], schemas[name], plans, framework_fields)
-    return EventCatalog(tuple(by_name), tuple(plans.values()), models)
+    names = tuple(name for name in by_name if name not in omitted)
+    return EventCatalog(names, tuple(plans.values()), models, omitted)
+
+
+def _all_bases(
+    events: Mapping[str, NormalizedSchema],
+    framework: Mapping[str, Sequence[str]],
+    omitted: dict[str, str],
+) -> dict[str, tuple[str, ...]]:
+    """Return the direct superclasses of events; those that derive from each other are omitted."""
+    own = {name: event.declaration.ancestors for name, event in events.items()}
+    while True:
+        superclasses = {**framework, **own}
+        bases = {name: _direct_bases(own[name], superclasses) for name in own}
+        try:
+            graphlib.TopologicalSorter(bases).prepare()
+        except graphlib.CycleError as error:
+            cycle = error.args[1]
+            for name in {*cycle}:
+                omitted[name] = f"events derive from each other: {' -> '.join(cycle)}"
+                del own[name]
+        else:
+            return bases
 
 
 def _direct_bases(
@@ -123,14 +200,6 @@ def _direct_bases(
     known = [name for name in ancestors if name in superclasses]
     implied = {name for other in known for name in superclasses[other]}
     return tuple(name for name in known if name not in implied) or (EVENT,)
-
-
-def _superclasses_first(bases: Mapping[str, Sequence[str]]) -> list[str]:
-    try:
-        return [*graphlib.TopologicalSorter(bases).static_order()]
-    except graphlib.CycleError as error:
-        cycle = " -> ".join(error.args[1])
-        raise SchemaError(f"events derive from each other: {cycle}") from error
 
 
 def _plan(

@@ -9,17 +9,16 @@ the empty schema, which accepts everything; an invalid schema raises `SchemaErro
 
 from __future__ import annotations
 
-import keyword
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
-from pydantic_core import SchemaValidator, core_schema
+
+from .limits import MAX_BITS, MAX_DEPTH, MAX_MODELS, MAX_UNION, SchemaBudget
+from .limits import SchemaError as SchemaError
+from .names import class_name, member_names
 
 FORMATS: Final = frozenset({"date-time", "date", "time", "duration", "uuid", "binary"})
-# Per event. References multiply: a few hundred bytes of schema can expand without end.
-MAX_TYPES: Final = 20_000
 
 _SCALARS: Final = (str, bool, int, type(None))  # the values a Literal or an Enum can hold
 _CONSTRAINTS_OF_TYPE: Final[Mapping[str, tuple[str, ...]]] = {
@@ -27,19 +26,13 @@ _CONSTRAINTS_OF_TYPE: Final[Mapping[str, tuple[str, ...]]] = {
     "integer": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     "array": ("minItems", "maxItems"),
-    "object": (),
+    "object": ("minProperties", "maxProperties"),
     "boolean": (),
     "null": (),
 }
-CONSTRAINTS: Final = frozenset(
-    {"pattern", *(name for names in _CONSTRAINTS_OF_TYPE.values() for name in names)}
-)
+_HASHABLE: Final = frozenset({"string", "integer", "number", "boolean", "null"})
 _REF: Final = "#/$defs/"
 _ROOT: Final = ""  # the key of a root schema; a definition with an empty name is never an event's
-
-
-class SchemaError(ValueError):
-    """A JSON schema from which no event class can be built."""
 
 
 @attrs.frozen
@@ -60,13 +53,18 @@ class EventDeclaration:
 def declared_events(listed: Iterable[Mapping[str, Any]]) -> list[EventDeclaration]:
     """Read event schemas that come without class names; each schema's title is its class name.
 
+    One without a title gets a name that no class can have.
+
     Raises:
-        SchemaError: A schema is invalid or has no title.
+        SchemaError: No schema has a title.
     """
-    declarations = [EventDeclaration(_title(schema), (), schema) for schema in listed]
-    for declaration in declarations:
-        NormalizedSchema(declaration)
-    return declarations
+    titles = [(_title(schema), schema) for schema in listed]
+    if titles and all(title is None for title, _ in titles):
+        raise SchemaError("an event schema has no title")
+    return [
+        EventDeclaration(f"event {number} without a title" if title is None else title, (), schema)
+        for number, (title, schema) in enumerate(titles, 1)
+    ]
 
 
 def declared_fields(schema: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
@@ -76,19 +74,17 @@ def declared_fields(schema: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
         SchemaError: The schema is invalid or has no title.
     """
     (declaration,) = declared_events([schema])
-    normalized = NormalizedSchema(declaration)
+    normalized = NormalizedSchema(declaration, SchemaBudget())
     return declaration.name, frozenset(normalized.models[normalized.key]["properties"])
 
 
-def _title(schema: Mapping[str, Any]) -> str:
+def _title(schema: Mapping[str, Any]) -> str | None:
     ref = schema.get("$ref")
     definitions = schema.get("$defs")
     if isinstance(ref, str) and isinstance(definitions, dict):
         schema = definitions.get(ref_name(ref), schema)
     title = schema.get("title") if isinstance(schema, dict) else None
-    if not isinstance(title, str):
-        raise SchemaError("an event schema has no title")
-    return title
+    return title if isinstance(title, str) else None
 
 
 class NormalizedSchema:
@@ -101,11 +97,12 @@ class NormalizedSchema:
             in them use.
 
     Raises:
-        SchemaError: The schema is invalid, or has more than `MAX_TYPES` types.
+        SchemaError: The schema is invalid, or too large.
     """
 
-    def __init__(self, declaration: EventDeclaration) -> None:
+    def __init__(self, declaration: EventDeclaration, budget: SchemaBudget) -> None:
         self.declaration = declaration
+        self._budget = budget
         root = declaration.schema
         definitions = root.get("$defs", {})
         if not isinstance(definitions, dict):
@@ -114,9 +111,14 @@ class NormalizedSchema:
         ref = root.get("$ref")
         self.key = ref_name(ref) if isinstance(ref, str) and ref_name(ref) in definitions else _ROOT
         self.models: dict[str, dict[str, Any]] = {}
-        self._type_count = 0
+        self._depth = 0
+        self._model = self.key  # whose properties are being normalized
+        self._types: dict[str, int] = {}  # their number in each model
+        self._refs: dict[str, list[str]] = {}
         try:
+            budget.spend(len(declaration.ancestors))
             self._normalize_model(self.key)
+            budget.spend_copies(self._types, self._refs)
         except SchemaError as error:
             raise SchemaError(f"{declaration.name}: {error}") from error
         if is_enum(self.models[self.key]):
@@ -125,19 +127,23 @@ class NormalizedSchema:
     def _normalize_model(self, key: str) -> None:
         if key in self.models:
             return
+        if len(self.models) > MAX_MODELS:
+            raise SchemaError(f"the schema has more than {MAX_MODELS} models and enumerations")
+        self._budget.spend()
+        self._types[key], self._refs[key] = 0, []
         schema = self._definitions[key]
         if not isinstance(schema, dict):
             raise SchemaError(f"{key!r} is not a schema")
         model: dict[str, Any] = {
-            "title": _class_name(schema.get("title"), key or self.declaration.name)
+            "title": class_name(schema.get("title"), key or self.declaration.name)
         }
         self.models[key] = model  # before its properties: they may refer to it
         description = schema.get("description")
         if isinstance(description, str):
             model["description"] = description
         if _is_enum(schema):
-            values = _distinct(schema.get("enum", [schema.get("const")]))
-            model |= {"enum": values, "members": _member_names(values)}
+            values = self._distinct(schema.get("enum", [schema.get("const")]))
+            model |= {"enum": values, "members": member_names(values)}
             return
         properties, required = schema.get("properties", {}), schema.get("required", [])
         label = key or "the schema"
@@ -146,10 +152,13 @@ class NormalizedSchema:
         if not isinstance(required, list) or not all(isinstance(field, str) for field in required):
             raise SchemaError(f"'required' of {label} is not a list of field names")
         model["type"] = "object"
+        outer, self._model = self._model, key
         model["properties"] = {
             name: self._normalize_property(name, field) for name, field in properties.items()
         }
-        model["required"] = [name for name in properties if name in required]
+        self._model = outer
+        required_names = {*required}
+        model["required"] = [name for name in properties if name in required_names]
         if isinstance(schema.get("additionalProperties"), bool):
             model["additionalProperties"] = schema["additionalProperties"]
 
@@ -160,6 +169,7 @@ class NormalizedSchema:
             raise SchemaError(f"{name}: {error}") from error
         if isinstance(schema, dict):
             if "default" in schema:
+                self._budget.spend_default(schema["default"])
                 normalized = {**normalized, "default": schema["default"]}
             if isinstance(schema.get("description"), str):
                 normalized = {**normalized, "description": schema["description"]}
@@ -167,9 +177,16 @@ class NormalizedSchema:
 
     def _normalize_type(self, schema: Any, path: tuple[str, ...]) -> dict[str, Any]:
         """Normalize a type; ``path`` has the references that lead to it, to stop at a cycle."""
-        self._type_count += 1
-        if self._type_count > MAX_TYPES:
-            raise SchemaError(f"the schema has more than {MAX_TYPES} types")
+        self._budget.spend()
+        self._types[self._model] += 1
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise SchemaError(f"the schema has types nested more than {MAX_DEPTH} deep")
+        normalized = self._normalize_keywords(schema, path)
+        self._depth -= 1
+        return normalized
+
+    def _normalize_keywords(self, schema: Any, path: tuple[str, ...]) -> dict[str, Any]:
         if isinstance(schema, bool):
             return {}
         if not isinstance(schema, dict):
@@ -178,10 +195,11 @@ class NormalizedSchema:
             return self._resolve(schema["$ref"], path)
         for combinator in ("anyOf", "oneOf", "allOf"):
             if combinator in schema:
-                return self._normalize_combination(combinator, schema[combinator], path)
+                combined = self._normalize_combination(combinator, schema[combinator], path)
+                return _tagged(combined, schema.get("discriminator"))
         if "const" in schema or "enum" in schema:
             values = schema["enum"] if "enum" in schema else [schema["const"]]
-            return {"enum": _distinct(values)} if _are_scalars(values) else {}
+            return {"enum": self._distinct(values)} if _are_scalars(values) else {}
         match schema.get("type"):
             case None:
                 return {}
@@ -199,9 +217,13 @@ class NormalizedSchema:
         target = self._definitions[key]
         if isinstance(target, dict) and (_is_enum(target) or "properties" in target):
             self._normalize_model(key)
+            self._refs[self._model].append(key)
             return {"$ref": _REF + key}
         if key in path:
             return {}  # a recursive type without a class of its own cannot be written down
+        if isinstance(target, dict) and "prefixItems" in target:
+            # A named tuple: the server takes an object for it, too.
+            return self._normalize_union([target, {"type": "object"}], (*path, key))
         return self._normalize_type(target, (*path, key))
 
     def _normalize_combination(
@@ -219,8 +241,11 @@ class NormalizedSchema:
             normalized = self._normalize_type(schema, path)
             nested = normalized["anyOf"] if normalized.keys() == {"anyOf"} else [normalized]
             members += [member for member in nested if member not in members]
+            if len(members) > MAX_UNION:
+                raise SchemaError(f"a union has more than {MAX_UNION} members")
         if {} in members or not members:
             return {}
+        members = _with_integers(members)
         return members[0] if len(members) == 1 else {"anyOf": members}
 
     def _normalize_named_type(
@@ -232,12 +257,16 @@ class NormalizedSchema:
             if _is_limit(constraint, limit):
                 normalized[constraint] = limit
         if name == "string":
-            return _normalize_string(normalized, schema)
+            return self._normalize_string(normalized, schema)
         if name == "array":
             return self._normalize_array(normalized, schema, path)
-        if name == "object" and isinstance(schema.get("additionalProperties"), dict):
-            values = self._normalize_type(schema["additionalProperties"], path)
-            normalized["additionalProperties"] = values
+        if name == "object":
+            values = schema.get("additionalProperties")
+            patterns = schema.get("patternProperties")
+            if isinstance(patterns, dict) and len(patterns) == 1:
+                (values,) = patterns.values()
+            if isinstance(values, dict):
+                normalized["additionalProperties"] = self._normalize_type(values, path)
         return normalized
 
     def _normalize_array(
@@ -253,32 +282,63 @@ class NormalizedSchema:
             }
         normalized["items"] = self._normalize_type(schema.get("items", True), path)
         if schema.get("uniqueItems") is True:
-            normalized["uniqueItems"] = True
+            if self._is_hashable(normalized["items"]):
+                normalized["uniqueItems"] = True
+            else:
+                normalized.pop("maxItems", None)  # which the server compares without duplicates
         return normalized
 
+    def _is_hashable(self, schema: Mapping[str, Any]) -> bool:
+        """Return whether the values of a type are hashable in Python; those of models are not."""
+        match schema:
+            case {"$ref": ref}:
+                return is_enum(self.models[ref_name(ref)])
+            case {"anyOf": members} | {"prefixItems": members}:
+                return all(map(self._is_hashable, members))
+        return "enum" in schema or schema.get("type") in _HASHABLE
 
-def _normalize_string(normalized: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    if schema.get("format") in FORMATS:
-        return {"type": "string", "format": schema["format"]}
-    pattern = schema.get("pattern")
-    if isinstance(pattern, str) and _compiles(pattern):
-        normalized["pattern"] = pattern
-    return normalized
+    def _normalize_string(
+        self, normalized: dict[str, Any], schema: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        if schema.get("format") in FORMATS:
+            return {"type": "string", "format": schema["format"]}
+        if schema.get("contentMediaType") == "application/json":
+            return {}  # text for the server, which writes the value itself
+        pattern = schema.get("pattern")
+        if isinstance(pattern, str) and self._budget.admits_pattern(pattern):
+            normalized["pattern"] = pattern
+        return normalized
+
+    def _distinct(self, values: list[Any]) -> list[Any]:
+        """Remove duplicates; 1 and true are two values."""
+        self._budget.spend_values(values)
+        return [*{(type(value), value): value for value in values}.values()]
+
+
+def _with_integers(members: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Let a number or text be an integer: it may be a ``Decimal``, which 9.0 writes otherwise."""
+    number, integer = {"type": "number"}, {"type": "integer"}
+    if number not in members or {"type": "string"} not in members or integer in members:
+        return members
+    at = members.index(number)
+    return [*members[:at], integer, *members[at:]]
+
+
+def _tagged(union: dict[str, Any], discriminator: Any) -> dict[str, Any]:
+    """Note which field tells the members of a union apart, if they are models."""
+    refs = [member.get("$ref") for member in union.get("anyOf", ())]
+    tag = discriminator.get("propertyName") if isinstance(discriminator, dict) else None
+    if not isinstance(tag, str) or not refs or None in refs:
+        return union
+    return {**union, "x-tag": tag}
 
 
 def _is_limit(constraint: str, limit: Any) -> bool:
     if isinstance(limit, bool) or not isinstance(limit, (int, float)):
         return False
-    return constraint != "multipleOf" or limit > 0
-
-
-def _compiles(pattern: str) -> bool:
-    """Whether pydantic's regex engine supports it; the server may have used Python's."""
-    try:
-        SchemaValidator(core_schema.str_schema(pattern=pattern))
-    except Exception:
+    if isinstance(limit, int) and limit.bit_length() > MAX_BITS:
         return False
-    return True
+    return constraint != "multipleOf" or limit > 0
 
 
 def _is_enum(schema: Mapping[str, Any]) -> bool:
@@ -289,11 +349,6 @@ def _is_enum(schema: Mapping[str, Any]) -> bool:
 
 def _are_scalars(values: Any) -> bool:
     return isinstance(values, list) and bool(values) and all(type(v) in _SCALARS for v in values)
-
-
-def _distinct(values: list[Any]) -> list[Any]:
-    """Remove duplicates; 1 and true are two values."""
-    return [*{(type(value), value): value for value in values}.values()]
 
 
 # ---------------------------------------------------------------------------- reading the result
@@ -310,6 +365,16 @@ def enum_type(model: Mapping[str, Any]) -> str | None:
     if types == {str}:
         return "string"
     return "integer" if types == {int} else None
+
+
+def is_flag(model: Mapping[str, Any]) -> bool:
+    """Return whether the values of an enumeration may be combined, as those of an ``IntFlag``.
+
+    A schema lists the single flags only; an ``IntEnum`` with such values looks the same.
+    """
+    return enum_type(model) == "integer" and all(
+        value > 0 and value & (value - 1) == 0 for value in model["enum"]
+    )
 
 
 def is_server_default(name: str, model: Mapping[str, Any]) -> bool:
@@ -341,59 +406,3 @@ def rename_refs(schema: Mapping[str, Any], rename: Callable[[str], str]) -> dict
             name: rename_refs(field, rename) for name, field in renamed["properties"].items()
         }
     return renamed
-
-
-# ---------------------------------------------------------------------------- names
-
-
-def is_class_name(name: str) -> bool:
-    """Return whether a class can have this name."""
-    return name.isidentifier() and not keyword.iskeyword(name)
-
-
-def is_field_name(name: str) -> bool:
-    """Return whether a pydantic field can have this name."""
-    return is_class_name(name) and not name.startswith("_")
-
-
-def field_names(names: Iterable[str]) -> dict[str, str]:
-    """Return a Python name for each property name; valid names are kept."""
-    chosen = {name: name for name in names if is_field_name(name)}
-    return {
-        name: chosen.get(name)
-        or chosen.setdefault(name, unique_name(_python_name(name), chosen.values()))
-        for name in names
-    }
-
-
-def unique_name(name: str, taken: Iterable[str]) -> str:
-    """Return the name, with a number appended if it is taken."""
-    taken = {*taken}
-    number = 1
-    candidate = name
-    while candidate in taken:
-        number += 1
-        candidate = f"{name}{number}" if not name[-1].isdigit() else f"{name}_{number}"
-    return candidate
-
-
-def _python_name(name: str) -> str:
-    if keyword.iskeyword(name):
-        return f"{name}_"
-    replaced = re.sub(r"\W", "_", name).strip("_") or "field"
-    return replaced if is_field_name(replaced) else f"field_{replaced}"
-
-
-def _class_name(title: Any, key: str) -> str:
-    if isinstance(title, str) and is_field_name(title):
-        return title
-    return _python_name(key)
-
-
-def _member_names(values: Iterable[Any]) -> list[str]:
-    names: list[str] = []
-    for value in values:
-        name = re.sub(r"\W", "_", str(value), flags=re.ASCII).strip("_").upper()
-        name = name if name and not name[0].isdigit() else f"VALUE_{name}".rstrip("_")
-        names.append(unique_name(name, names))
-    return names

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, overload
 
@@ -12,17 +12,17 @@ import httpx
 
 from .._core import endpoints
 from .._core.batch import BatchState, is_asynchronous, length
-from .._core.batch_results import MapProgress, MapResult
-from .._core.checkpoint import ensure_same_run, read_checkpoint
+from .._core.batch_results import MapProgress
+from .._core.checkpoint import books_of, ensure_same_run, read_checkpoint
+from .._core.interaction import Books
 from .._core.logs import RUNS
 from .._core.policy import DEFAULT_MAX_SIZE, SizeLimits
 from .._core.start import new_handler_id
 from .._core.stream import StreamMachine
 from .._core.wait import Backoff, Wait
 from .._lazy_types import Context, Event, EventTypes, StartEvent, WorkflowGraphResponse
-from .._process import keep_forever, watch
 from .._transport.clients import Clients, resolve_settings
-from .._transport.concurrency import close_at_exit, iterate
+from .._transport.concurrency import iterate
 from ..errors import Cursor
 from ..protocol import (
     CancelHandlerResponse,
@@ -36,7 +36,7 @@ from ..protocol import (
     WorkflowsListResponse,
     is_status_completed,
 )
-from .batch import BatchRunner
+from .batch import BatchRunner, SyncBatch
 from .driver import Driver
 from .run import SyncWorkflowRun
 from .stream import SyncEventStream
@@ -139,10 +139,11 @@ class SyncWorkflowClient:
     def close(self) -> None:
         """Close this client's connections in the running event loop, and open no others.
 
-        Those in another loop are closed when that loop ends. An httpx client that was passed in
-        stays open and usable.
+        Batches that are under way are stopped, and their runs cancelled. Connections in another
+        loop are closed when that loop ends. An httpx client that was passed in stays open and
+        usable.
         """
-        self._driver.clients.close()
+        self._driver.close()
 
     def is_healthy(self) -> HealthResponse:
         """Return the health status of the server.
@@ -354,7 +355,14 @@ class SyncWorkflowClient:
         handler = self.run_workflow_nowait(
             workflow_name, handler_id, start_event, context, validate=validate
         )
-        return SyncWorkflowRun(self._driver, handler.handler_id, run_id=handler.run_id, is_new=True)
+        return SyncWorkflowRun(
+            self._driver,
+            handler.handler_id,
+            run_id=handler.run_id,
+            workflow_name=workflow_name,
+            books=Books(),
+            is_new=True,
+        )
 
     def get_run(self, handler_id: str) -> SyncWorkflowRun:
         """Return a handle on a run that was started before. Nothing is sent.
@@ -390,7 +398,13 @@ class SyncWorkflowClient:
             sequence,
             extra={"handler_id": handler_id, "last_sequence": sequence},
         )
-        return SyncWorkflowRun(self._driver, handler_id, run_id=known["run_id"], sequence=sequence)
+        return SyncWorkflowRun(
+            self._driver,
+            handler_id,
+            run_id=known["run_id"],
+            sequence=sequence,
+            books=books_of(known),
+        )
 
     def map_workflow(
         self,
@@ -402,22 +416,21 @@ class SyncWorkflowClient:
         key: Callable[[Any], str] | None = None,
         rerun: Sequence[Status] = ("cancelled",),
         on_progress: Callable[[MapProgress], Any] | None = None,
-    ) -> Generator[MapResult, None, None]:
+    ) -> SyncBatch:
         """Run a workflow once for each start event, a few at a time.
 
         The input is read as runs end, so it may be endless. A run that fails and a start event
         that is rejected become results with an ``error``. An error that affects the whole batch
         (unknown workflow, no access, server down) is raised.
 
-        Stopping early, by an exception in the loop or by ``break`` under ``contextlib.closing``,
-        cancels the runs that were started here and are still running.
-
         Example:
-            Summarize documents, four at a time:
+            Summarize documents, four at a time; when the block ends early, the runs that were
+            started here and are still running have been cancelled:
 
                 starts = (SummaryStart(path=path) for path in paths)
-                for done in client.map_workflow("summarize", starts, limit=4):
-                    print(done.start_event.path, done.error or done.result(Summary).text)
+                with client.map_workflow("summarize", starts, limit=4) as results:
+                    for done in results:
+                        print(done.start_event.path, done.error or done.result(Summary).text)
 
         Args:
             workflow_name: Name of the workflow.
@@ -435,13 +448,12 @@ class SyncWorkflowClient:
             on_progress: Called when runs have started or ended, never concurrently; may be async.
 
         Returns:
-            The results, one for each item. Nothing is sent before the first one is requested.
+            The results, one for each item, to enter and to iterate over. Nothing is sent before the
+            first one is requested. ``SyncBatch`` says how it ends, and what iterating raises.
 
         Raises:
             ValueError: ``limit`` or ``rerun`` is out of range.
             TypeError: ``start_events`` is a single event, or not iterable.
-            WorkflowClientError, httpx.TransportError: While iterating: an error that affects the
-                whole batch.
         """
         state = BatchState(
             workflow_name,
@@ -449,7 +461,7 @@ class SyncWorkflowClient:
             ordered=ordered,
             total=length(start_events),
             rerun=rerun,
-            clock=self._driver.time.clock,
+            time=self._driver.time,
         )
         runner = BatchRunner(
             self._driver,
@@ -460,9 +472,7 @@ class SyncWorkflowClient:
             key=key,
             on_progress=on_progress,
         )
-        results = runner.results()
-        watch(results, after_fork=keep_forever, at_exit=close_at_exit)
-        return results
+        return SyncBatch(runner)
 
     def get_workflow_events(
         self,

@@ -19,6 +19,7 @@ from .._core.logs import log_response
 from .._core.payloads import StartPayload, start_encoding
 from .._core.policy import (
     TRANSPORT_ERRORS,
+    RetryBudget,
     SizeLimits,
     closes_connection_silently,
     is_header_error,
@@ -69,6 +70,14 @@ class EarlyStream(Protocol):
         ...
 
 
+class Closable(Protocol):
+    """What sends requests until it is closed."""
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
 class Driver:
     """Sends, exchanges, waits and listens for the client, its runs, streams and batches.
 
@@ -80,6 +89,7 @@ class Driver:
         clients: The httpx clients to send with.
         sizes: How much to store of what is received.
         time: The source of time and randomness for the machines.
+        batches: What is under way until it is closed, at the latest with the client.
     """
 
     def __init__(self, clients: Clients, sizes: SizeLimits) -> None:
@@ -88,10 +98,17 @@ class Driver:
         self.sizes = sizes
         self.time = SYSTEM_TIME
         self._early: dict[int, weakref.ref[EarlyStream]] = {}
+        self.batches: set[Closable] = set()
+
+    def close(self) -> None:
+        """Close the batches, and the httpx client after them."""
+        for batch in [*self.batches]:
+            batch.close()
+        self.clients.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        # The streams are those of the original.
-        return {**vars(self), "_early": {}}
+        # The streams and batches are those of the original.
+        return {**vars(self), "_early": {}, "batches": set()}
 
     def expect(self, stream: EarlyStream) -> None:
         """Connect a stream before anything is asked of its run."""
@@ -114,10 +131,15 @@ class Driver:
             if stream._loop is loop:  # in another its connection would be of no use
                 stream._connect_early(ahead)
 
-    def send(self, operation: Operation[T]) -> T:
-        """Send an operation, with retries where that is safe; return its result."""
+    def send(self, operation: Operation[T], within: float | None = None) -> T:
+        """Send an operation, with retries where that is safe; return its result.
+
+        Args:
+            operation: What to send.
+            within: Seconds for all attempts, if that is less than the operation's own limit.
+        """
         self._connect_early(operation)
-        call: Exchange[T] = Call(operation, self.time)
+        call: Exchange[T] = Call(operation, self.time, within)
         return self.exchange(call)
 
     def exchange(self, exchange: Exchange[T]) -> T:
@@ -144,8 +166,10 @@ class Driver:
         context: Context | dict[str, Any] | None = None,
         *,
         id_is_generated: bool,
+        replaced: str | None = None,
         blocking: bool = False,
         validate: bool = False,
+        budget: RetryBudget | None = None,
     ) -> HandlerData:
         """Start a run.
 
@@ -155,8 +179,10 @@ class Driver:
             start_event: What the workflow starts with.
             context: The state of an earlier run to continue from.
             id_is_generated: Whether no other run can have that ID.
+            replaced: The server's ID of the earlier run with that ID, if it is known.
             blocking: Whether to wait for the run's end, as long as the connection holds.
             validate: Whether to check the start event against the workflow's schema first.
+            budget: The retry budget, if it is not that of a single start.
         """
         schema = None
         encoding = start_encoding(start_event)  # once: its values may be iterators
@@ -166,11 +192,20 @@ class Driver:
             workflow_name, handler_id, encoding, context, blocking=blocking, schema=schema
         )
         poll = endpoints.get_handler(handler_id, must_succeed=blocking)
-        return self.exchange(
-            Start(start, poll, handler_id, id_is_generated=id_is_generated, time=self.time)
+        machine = Start(
+            start,
+            poll,
+            handler_id,
+            id_is_generated=id_is_generated,
+            replaced=replaced,
+            time=self.time,
+            budget=budget,
         )
+        return self.exchange(machine)
 
-    def completion_wait(self, handler_id: str, timeout: float | None = None) -> Wait:
+    def completion_wait(
+        self, handler_id: str, timeout: float | None = None, budget: RetryBudget | None = None
+    ) -> Wait:
         """Return a wait until a run has completed; one that ends otherwise is an error."""
         poll = endpoints.get_handler(handler_id, must_succeed=True)
         return Wait(
@@ -179,6 +214,7 @@ class Driver:
             timeout=timeout,
             max_event_size=self.sizes.event,
             time=self.time,
+            budget=budget,
         )
 
     def wait(self, wait: Wait) -> HandlerData:

@@ -12,7 +12,6 @@ from typing import Any, Final, NoReturn, Self
 import httpx
 
 from .._core.actions import Finished, Read, Retry
-from .._core.history import HistoryMachine
 from .._core.limits import Ahead, HeadWithin
 from .._core.policy import TRANSPORT_ERRORS
 from .._core.stream import ERROR_BODY_SECONDS, StreamMachine
@@ -69,7 +68,7 @@ class SyncEventStream:
             could not be connected before a call of the client.
     """
 
-    def __init__(self, driver: Driver, machine: StreamMachine | HistoryMachine) -> None:
+    def __init__(self, driver: Driver, machine: StreamMachine) -> None:
         self._driver = driver
         self._machine = machine
         self._response: httpx.Response | None = None

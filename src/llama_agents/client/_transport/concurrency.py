@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import sys
 import threading
+import time
 import warnings
 from collections.abc import (
     AsyncGenerator,
@@ -16,36 +17,38 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
-    Generator,
     Iterable,
     Iterator,
 )
 from contextlib import AbstractContextManager, suppress
-from time import sleep
 from typing import Any, Final, TypeVar
 
 from .._process import keep_forever
+from .workers import Workers, current_interruption
 
 __all__ = [
+    "AsyncFinalizer",
+    "Finalizer",
     "acall",
-    "aclose_at_exit",
+    "acall_within",
     "aevent_loop",
     "aexhaust",
     "afor_each",
+    "ais_cancellation",
     "aiterate",
     "alock",
     "arun_in_loop",
     "arun_shielded",
     "asleep",
     "call",
-    "close_at_exit",
+    "call_within",
     "current_loop",
     "event_loop",
     "for_each",
+    "is_cancellation",
     "iterate",
     "lock",
     "run_in_loop",
-    "run_shielded",
     "shielded",
     "sleep",
 ]
@@ -68,6 +71,27 @@ async def asleep(seconds: float) -> None:
     import anyio
 
     await anyio.sleep(seconds)
+
+
+def sleep(seconds: float) -> None:
+    """Sleep; in a thread that can be interrupted, until then."""
+    interruption = current_interruption()
+    if interruption is None:
+        time.sleep(seconds)
+    else:
+        interruption.sleep(seconds)
+
+
+def ais_cancellation(error: BaseException) -> bool:
+    """Return whether an exception is the cancellation of the running task."""
+    import anyio
+
+    return isinstance(error, anyio.get_cancelled_exc_class())
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Return false: a thread is not cancelled."""
+    return False
 
 
 def shielded() -> AbstractContextManager[Any]:
@@ -189,19 +213,118 @@ def _generators_are_closed() -> bool:
     return bool(caught)
 
 
-def run_shielded(function: Callable[[], None], timeout: float) -> None:
-    """Call a function; a thread cannot be cancelled, so the timeout is ignored."""
-    function()
+class AsyncFinalizer:
+    """Calls a cleanup function once: when it is closed, or at the end of its event loop.
+
+    Args:
+        function: The cleanup function; it is called shielded from cancellation.
+        timeout: Seconds until it is cancelled nevertheless.
+        context: Returns a context that is open until the function has returned.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[], Awaitable[None]],
+        timeout: float,
+        context: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        self._function = function
+        self._timeout = timeout
+        self._context = context
+        self._loop: Any = None
+        self._generator: AsyncGenerator[None, None] | None = None
+        self._closed: Any = None
+
+    async def start(self) -> None:
+        """Be called from now on."""
+        import anyio
+
+        self._loop = current_loop()
+        self._closed = anyio.Event()
+        # An event loop that ends closes the async generators that are left.
+        self._generator = self._run()
+        STARTED.add(self._generator)
+        await anext(self._generator)
+
+    async def _run(self) -> AsyncGenerator[None, None]:
+        try:
+            with self._context():
+                try:
+                    yield
+                finally:
+                    await arun_shielded(self._function, self._timeout)
+        finally:
+            self._closed.set()
+
+    def is_usable(self) -> bool:
+        """Return whether this is the event loop in which it was started, if it was."""
+        return self._loop is None or self._loop is aevent_loop()
+
+    async def aclose(self) -> None:
+        """Call the function, or wait until it has returned."""
+        generator = self._generator
+        if generator is None:
+            return
+        STARTED.discard(generator)
+        if generator.ag_running:  # type: ignore[attr-defined]  # by another task
+            await self._closed.wait()
+        else:
+            await generator.aclose()
+
+    def drop(self) -> None:
+        """Call the function soon; from any thread, or a destructor."""
+        if self._generator is not None:
+            STARTED.discard(self._generator)
+            arun_in_loop(self._loop, self.aclose)
+
+    def at_exit(self) -> None:
+        """Call nothing: the event loop will not run again."""
+        keep_forever(self._generator)
+        self._generator = None
 
 
-def aclose_at_exit(results: AsyncGenerator[Any, None]) -> None:
-    """Let an async generator be: its event loop will not run again."""
-    keep_forever(results)
+class Finalizer:
+    """Calls a cleanup function once: when it is closed.
 
+    Args:
+        function: The cleanup function.
+        timeout: Without effect, because a thread cannot be cancelled.
+        context: Returns a context that is open until the function has returned.
+    """
 
-def close_at_exit(results: Generator[Any, None, None]) -> None:
-    """Close a generator while the interpreter can still do what it does then."""
-    results.close()
+    def __init__(
+        self,
+        function: Callable[[], None],
+        timeout: float,
+        context: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        self._function: Callable[[], None] | None = None
+        self._given = function
+        self._lock = lock()
+
+    def start(self) -> None:
+        """Be called from now on."""
+        self._function = self._given
+
+    def is_usable(self) -> bool:
+        """Return true: all threads share everything."""
+        return True
+
+    def close(self) -> None:
+        """Call the function, or wait until it has returned."""
+        with self._lock:
+            function, self._function = self._function, None
+            if function is not None:
+                function()
+
+    def drop(self) -> None:
+        """Call the function, in a destructor."""
+        with suppress(Exception):
+            self.close()
+
+    def at_exit(self) -> None:
+        """Call the function, while the interpreter can still do what it does then."""
+        self.close()
 
 
 async def acall(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -213,6 +336,24 @@ async def acall(function: Callable[..., Any], *arguments: Any) -> Any:
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function of the caller's."""
     return function(*arguments)
+
+
+async def acall_within(
+    seconds: float | None, expired: Callable[[], Exception], function: Callable[..., Any]
+) -> Any:
+    """Call a function of the caller's; raise what ``expired`` returns if it takes longer."""
+    import anyio
+
+    with anyio.move_on_after(seconds):
+        return await acall(function)
+    raise expired()
+
+
+def call_within(
+    seconds: float | None, expired: Callable[[], Exception], function: Callable[..., Any]
+) -> Any:
+    """Call a function of the caller's, which nothing can interrupt."""
+    return function()
 
 
 def aiterate(source: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
@@ -237,11 +378,11 @@ def iterate(source: Iterable[T]) -> Iterator[T]:
 
 
 async def afor_each(
-    function: Callable[[T], Awaitable[None]], take: Callable[[], T | Awaitable[T | None] | None]
+    function: Callable[[T], Awaitable[None]], items: Iterable[T], timeout: float
 ) -> None:
-    """Call a function concurrently for each item that ``take`` returns, until it returns None.
+    """Call a function concurrently for each item.
 
-    The first error cancels the calls under way, and is raised.
+    The first error cancels the calls under way, and is raised. The caller bounds the time.
     """
     import anyio
 
@@ -249,30 +390,23 @@ async def afor_each(
     cancelled: list[BaseException] = []
     capacity = anyio.Semaphore(MAX_CONCURRENCY)
 
-    async def guarded(step: Awaitable[None]) -> None:
+    async def act(item: T) -> None:
         try:
-            await step
+            await function(item)
         except anyio.get_cancelled_exc_class() as error:
             cancelled.append(error)
             raise
         except BaseException as error:  # an interrupt would stop the event loop of asyncio
             errors.append(error)
             tasks.cancel_scope.cancel()
-
-    async def act(item: T) -> None:
-        try:
-            await guarded(function(item))
         finally:
             capacity.release()
 
-    async def take_all() -> None:
-        while (item := await acall(take)) is not None:
-            await capacity.acquire()
-            tasks.start_soon(act, item)
-
     try:
         async with anyio.create_task_group() as tasks:
-            await guarded(take_all())
+            for item in items:
+                await capacity.acquire()
+                tasks.start_soon(act, item)
     except BaseExceptionGroup as group:  # trio raises an interrupt where the group waits
         raise group.exceptions[0] from None
     # The group does not report that a task was cancelled, not even by somebody else.
@@ -280,7 +414,12 @@ async def afor_each(
         raise error
 
 
-def for_each(function: Callable[[T], None], take: Callable[[], T | None]) -> None:
-    """Call a function for each item that ``take`` returns, one by one, until it returns None."""
-    while (item := take()) is not None:
-        function(item)
+def for_each(function: Callable[[T], None], items: Iterable[T], timeout: float) -> None:
+    """Call a function concurrently for each item, for at most ``timeout`` seconds in all."""
+    workers: Workers[T, None] = Workers(function)
+    for item in items:
+        try:
+            workers.start(item)
+        except RuntimeError:
+            function(item)
+    workers.finish(timeout)

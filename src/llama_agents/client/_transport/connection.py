@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import socket
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -17,6 +15,7 @@ from .concurrency import aexhaust, aiterate
 from .deadline import MESSAGE, AsyncDeadlineStream, DeadlineStream, Until, now, obey_deadlines
 from .failures import raise_true_cause
 from .pool import Usage
+from .workers import current_interruption, shut_down
 
 if TYPE_CHECKING:
     from .._core.responses import BodyReader
@@ -179,6 +178,8 @@ def send(
         head: Seconds until the head of the response must have arrived.
         whole: Seconds until the whole response must have arrived.
     """
+    if (interruption := current_interruption()) is not None:
+        interruption.check()  # not every transport does
     usage = Usage(client, request)
     if not obey_deadlines(client):
         request.extensions["trace"] = usage.trace
@@ -340,17 +341,10 @@ class _PieceStream(httpx.AsyncByteStream, httpx.SyncByteStream):
 
 
 def shutdown_socket(response: httpx.Response) -> None:
-    """Shut down the connection under a response, which wakes whoever reads from it.
-
-    Closing the socket would not wake a thread.
-    """
+    """Shut down the connection under a response, which wakes whoever reads from it."""
     stream = _own_stream(response)
-    connection = None if stream is None else stream.get_extra_info("socket")
-    if connection is None:
-        return
-    # Through a duplicate of its descriptor: uvloop's sockets cannot be shut down themselves.
-    with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
-        duplicate.shutdown(socket.SHUT_RDWR)
+    if stream is not None:
+        shut_down(stream)
 
 
 def _own_stream(response: httpx.Response) -> Any:

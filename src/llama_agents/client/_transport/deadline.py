@@ -20,6 +20,7 @@ import attrs
 import httpx
 
 from .failures import raise_own_cause
+from .workers import current_interruption
 
 MESSAGE: Final = "The response did not arrive within its time limit"
 MAX_WRITE: Final = 16384  # bytes; a stream starts its timeout again within a longer write
@@ -162,6 +163,12 @@ def _shorten(
     return remaining if timeout is None else min(timeout, remaining)
 
 
+def _use(stream: _Stream | None) -> None:
+    """Let an interruption of this thread end its waiting for a stream."""
+    if (interruption := current_interruption()) is not None:
+        interruption.uses(stream)
+
+
 class _Backend:
     """An ``httpcore.NetworkBackend`` whose streams obey deadlines."""
 
@@ -178,6 +185,7 @@ class _Backend:
         # A backend would try each address of a name for the whole of the timeout.
         addresses = _addresses(host, port) if is_limited else [host]
         for parts in range(len(addresses), 0, -1):
+            _use(None)
             share = _shorten(timeout, httpx.ConnectTimeout, parts)
             try:
                 stream = self._backend.connect_tcp(addresses[-parts], port, share, **options)
@@ -227,6 +235,7 @@ class _Stream:
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        _use(self)
         data: bytes = self._stream.read(max_bytes, _shorten(timeout, httpx.ReadTimeout))
         return data
 
@@ -234,6 +243,7 @@ class _Stream:
         if (usage := _thread.context.usage) is not None:
             usage.sending()
         for start in range(0, len(buffer), MAX_WRITE):
+            _use(self)
             share = _shorten(timeout, httpx.WriteTimeout)
             try:
                 self._stream.write(buffer[start : start + MAX_WRITE], share)
@@ -247,6 +257,7 @@ class _Stream:
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> _Stream:
+        _use(self)
         share = _shorten(timeout, httpx.ConnectTimeout)
         try:
             return _Stream(self._stream.start_tls(ssl_context, server_hostname, share))

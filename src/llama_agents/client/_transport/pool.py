@@ -12,6 +12,7 @@ transports that are not httpx's, it does nothing.
 from __future__ import annotations
 
 import copy
+import sys
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
@@ -173,6 +174,12 @@ def _pools(client: object) -> Iterator[Any]:
             pool = attributes.get("_pool")
             if all(hasattr(pool, name) for name in _ATTRIBUTES):
                 yield pool
+
+
+def free_connections(client: httpx.Client | httpx.AsyncClient) -> int:
+    """Return how many connections a client can have, one for other calls left aside."""
+    found = [int(getattr(pool, "_max_connections", sys.maxsize)) for pool in _pools(client)]
+    return max(1, min(found, default=sys.maxsize) - 1)
 
 
 def _is_exact(client: httpx.Client | httpx.AsyncClient, url: httpx.URL) -> bool:

@@ -7,18 +7,22 @@ one (some of its modules act on import), and nothing at all for names inside an 
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import importlib.util
 import sys
 import sysconfig
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, cast, get_args
+from weakref import WeakKeyDictionary
 
 import attrs
+from pydantic import BaseModel
 from workflows import events as framework
 from workflows.context.serializers import JsonSerializer
 from workflows.events import (
@@ -35,6 +39,9 @@ from ..errors import EventValidationError
 _PACKAGE_FOLDERS: Final = frozenset({"site-packages", "dist-packages"})
 
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+
+# Whether an event is being loaded that the server wrote, rather than made by the caller.
+reading: Final[ContextVar[bool]] = ContextVar("llama_agents_client_reading", default=False)
 
 FRAMEWORK: Final[Mapping[str, type[Event]]] = {
     name: cls
@@ -135,9 +142,9 @@ class _LoadedClasses(JsonSerializer):
         try:
             return super().resolve_class(qualified_name)
         except ValueError:
-            module_name, _, name = qualified_name.rpartition(".")
+            module_name, name = _split(qualified_name)
             module = sys.modules.get(module_name)
-            cls = None if module is None else vars(module).get(name)
+            cls = None if module is None else _class_of(module, module_name, name)
             if isinstance(cls, type) and issubclass(cls, (Event, Exception)):
                 return cls
             raise
@@ -171,10 +178,14 @@ def load(
             if registry
             else f"Event {name!r} has no qualified name: pass load_event a registry"
         )
-    if _SCALARS.issuperset(map(type, value.values())):
-        # Only nested objects name other classes: the decoder, which is slow, is not needed.
-        return event_class.model_validate(value)
-    return validate(event_class, value, index_registry(registry).decoder)
+    token = reading.set(True)
+    try:
+        if _SCALARS.issuperset(map(type, value.values())):
+            # Only nested objects name other classes: the decoder, which is slow, is not needed.
+            return event_class.model_validate(without_computed(event_class, value))
+        return validate(event_class, value, index_registry(registry).decoder)
+    finally:
+        reading.reset(token)
 
 
 def find_by_name(qualified_name: str | None, allow_import: bool) -> type[Event] | None:
@@ -185,7 +196,7 @@ def find_by_name(qualified_name: str | None, allow_import: bool) -> type[Event] 
     """
     if qualified_name is None:
         return None
-    module_name, _, name = qualified_name.rpartition(".")
+    module_name, name = _split(qualified_name)
     module = sys.modules.get(module_name)
     if module is None:
         if not allow_import:
@@ -194,9 +205,7 @@ def find_by_name(qualified_name: str | None, allow_import: bool) -> type[Event] 
                 "False: import it, or pass a registry"
             )
         module = _import(module_name)
-    event_class = vars(module).get(name)  # not getattr: a module's __getattr__ may import
-    if event_class is None:
-        event_class = _single(_subclasses_named(module_name, name))
+    event_class = _class_of(module, module_name, name)
     if not (isinstance(event_class, type) and Event in event_class.__mro__):
         raise EventValidationError(f"{qualified_name!r} is not an Event class")
     return event_class
@@ -230,23 +239,70 @@ def _is_standard_library(top_level: str) -> bool:
     return False
 
 
+def _split(qualified_name: str) -> tuple[str, str]:
+    """Split off the module; the arguments of a generic class may contain dots, too."""
+    generic, bracket, arguments = qualified_name.partition("[")
+    module_name, _, name = generic.rpartition(".")
+    return module_name, name + bracket + arguments
+
+
+def _class_of(module: ModuleType, module_name: str, name: str) -> Any:
+    """Return what a name stands for in a module, or the newest event class of that name."""
+    # Not getattr: a module's __getattr__ may import. And pydantic makes a parametrized class an
+    # attribute once, and leaves it when the generic class is defined anew.
+    found = None if "[" in name else vars(module).get(name)
+    return _newest_class(module_name, name) if found is None else found
+
+
+def _newest_class(module_name: str, name: str) -> type[Event] | None:
+    """Find an event class that is not an attribute of its module, as one in a function's body.
+
+    In a notebook, running a cell again defines its classes again, and the older ones stay alive as
+    long as any of their instances does.
+
+    Raises:
+        EventValidationError: Several such classes are defined at different places.
+    """
+    found = [*_subclasses_named(module_name, name)]
+    if len({_path(cls) for cls in found}) > 1:
+        del found
+        gc.collect()  # those of an earlier run of the cell, unless they are in use
+        found = [*_subclasses_named(module_name, name)]
+    if len({_path(cls) for cls in found}) > 1:
+        names = dict.fromkeys(qualified_names(cls)[1] for cls in found)
+        raise EventValidationError(
+            f"Event type {name!r} is ambiguous: {module_name} has {len(found)} classes of that "
+            f"name ({', '.join(names)}); pass load_event a registry with the one to use"
+        )
+    if not found:
+        return None
+    generic = found[-1].__pydantic_generic_metadata__
+    origin = generic["origin"]
+    if origin is not None and issubclass(origin, Event):
+        current = find_by_name(f"{module_name}.{origin.__name__}", allow_import=False)
+        if current is not None and current is not origin:  # and not parametrized yet
+            return cast("type[Event]", cast("Any", current)[generic["args"]])
+    return found[-1]
+
+
+def _path(cls: type[Event]) -> tuple[str, ...]:
+    """Identify the place where a class is defined: its name and those of its superclasses."""
+    return tuple(qualified_names(base)[1] for base in cls.__mro__)
+
+
 def _subclasses_named(module_name: str, name: str) -> Iterator[type[Event]]:
-    """Find event classes that are not attributes of their module, as those in a class body."""
-    pending: list[type[Event]] = [Event]
+    """Find event classes by name; of those with equal paths, the newest is last."""
     seen: set[type[Event]] = set()
-    while pending:
-        cls = pending.pop()
-        if cls in seen:
-            continue
-        seen.add(cls)
-        pending += cls.__subclasses__()
-        if cls.__name__ == name and cls.__module__ == module_name:
-            yield cls
 
+    def walk(cls: type[Event]) -> Iterator[type[Event]]:
+        for subclass in cls.__subclasses__():  # in the order of their definition
+            if subclass not in seen:
+                seen.add(subclass)
+                if subclass.__name__ == name and subclass.__module__ == module_name:
+                    yield subclass
+                yield from walk(subclass)
 
-def _single(classes: Iterator[type[Event]]) -> type[Event] | None:
-    found = list(classes)
-    return found[0] if len(found) == 1 else None
+    return walk(Event)
 
 
 def declared_class(
@@ -291,7 +347,67 @@ def validate(event_class: type[Event], value: Any, decoder: JsonSerializer) -> E
     """Validate an event's fields; the decoder resolves names inside them."""
     context: AbstractContextManager[None] = decoder.validation_context()
     with context:
-        return event_class.model_validate(value)
+        event = event_class.model_validate(without_computed(event_class, value))
+    if _holds_events(event_class):
+        _strip_computed(event)
+    return event
+
+
+def without_computed(event_class: type[Event], value: Any) -> Any:
+    """Return an event's fields without those that the class computes.
+
+    They are written with the others, and would be read as dynamic fields and written twice.
+    """
+    computed = event_class.__pydantic_decorators__.computed_fields
+    if not computed or not isinstance(value, Mapping):
+        return value
+    stripped = {key: field for key, field in value.items() if key not in computed}
+    if isinstance(stripped.get("_data"), Mapping):
+        stripped["_data"] = {k: v for k, v in stripped["_data"].items() if k not in computed}
+    return stripped
+
+
+_HOLDS_EVENTS: Final[WeakKeyDictionary[type[Event], bool]] = WeakKeyDictionary()
+
+
+def _holds_events(event_class: type[Event]) -> bool:
+    """Return whether a field, or one of a model in it, may be an event: a walk is slow."""
+    known = _HOLDS_EVENTS.get(event_class)
+    if known is None:
+        fields = event_class.model_fields.values()
+        known = any(_mentions_event(field.annotation, set()) for field in fields)
+        _HOLDS_EVENTS[event_class] = known
+    return known
+
+
+def _mentions_event(annotation: Any, seen: set[type]) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if annotation in seen:
+            return False
+        seen.add(annotation)
+        fields = annotation.model_fields.values()
+        return issubclass(annotation, Event) or any(
+            _mentions_event(field.annotation, seen) for field in fields
+        )
+    return any(_mentions_event(argument, seen) for argument in get_args(annotation))
+
+
+def _strip_computed(value: Any) -> None:
+    """Remove the computed fields of nested events from their dynamic fields."""
+    if isinstance(value, BaseModel):
+        if isinstance(value, Event):
+            for name in type(value).__pydantic_decorators__.computed_fields:
+                value._data.pop(name, None)
+        values: Collection[Any] = vars(value).values()
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        values = value
+    elif isinstance(value, dict):
+        values = value.values()
+    else:
+        return
+    if not _SCALARS.issuperset(map(type, values)):
+        for nested in values:
+            _strip_computed(nested)
 
 
 def superclass_names(event_class: type[Event]) -> list[str] | None:

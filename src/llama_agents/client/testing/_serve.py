@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from anyio.from_thread import start_blocking_portal
 
 from .._lazy_types import Workflow, WorkflowServer
+from ._lend import lend
 
 if TYPE_CHECKING:
     import uvicorn
@@ -49,7 +50,8 @@ def serve(
 ) -> Iterator[str]:
     """Run the real server on a free port of loopback, in a thread of its own.
 
-    The server stops at the end of the ``with`` block, even if streams are still open.
+    The server stops at the end of the ``with`` block, even if streams are still open. After that,
+    the workflow objects and the configured server can be served again.
 
     Example:
         Run a workflow:
@@ -70,11 +72,14 @@ def serve(
         ModuleNotFoundError: ``llama-agents-server`` is not installed.
         TypeError: A value of ``workflows`` is not a workflow, or options were given together with a
             configured server.
+        RuntimeError: The configured server or a workflow object is already being served, a workflow
+            object was given under two names, or it belongs to a server that was started elsewhere.
         TimeoutError: The server was not ready within 30 s.
         Exception: Any exception raised while the server starts.
     """
-    server = _create_server(workflows, server_options)
+    server, served = _create_server(workflows, server_options)
     with (
+        lend(server, served),
         start_blocking_portal("asyncio") as portal,
         portal.wrap_async_context_manager(_listen(server.app)) as url,
     ):
@@ -83,23 +88,17 @@ def serve(
 
 def _create_server(
     workflows: Mapping[str, Workflow] | WorkflowServer, options: dict[str, Any]
-) -> WorkflowServer:
+) -> tuple[WorkflowServer, Mapping[str, Workflow]]:
+    """Return the server and the workflows that it is to serve."""
     try:
         from llama_agents.server import WorkflowServer
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(MISSING_SERVER, name=error.name) from error
-    from workflows import Workflow
-
-    if isinstance(workflows, WorkflowServer):
-        if options:
-            raise TypeError(f"a configured server takes no options: {', '.join(options)}")
-        return workflows
-    server = WorkflowServer(**options)
-    for name, workflow in workflows.items():
-        if not isinstance(workflow, Workflow):
-            raise TypeError(f"{name!r} must be a Workflow instance, not {workflow!r}")
-        server.add_workflow(name, workflow)
-    return server
+    if not isinstance(workflows, WorkflowServer):
+        return WorkflowServer(**options), workflows
+    if options:
+        raise TypeError(f"a configured server takes no options: {', '.join(options)}")
+    return workflows, workflows.get_workflows()
 
 
 @asynccontextmanager
@@ -110,7 +109,7 @@ async def _listen(app: Callable[..., Any]) -> AsyncIterator[str]:
 
     async def capture_failures(scope: Any, receive: Any, send: Any) -> None:
         try:
-            await app(scope, receive, send)
+            await app(scope, receive, _without_complaints_about_204(send))
         except BaseException as error:
             if scope["type"] == "lifespan":
                 failures.append(error)  # uvicorn only logs it
@@ -142,6 +141,26 @@ async def _listen(app: Callable[..., Any]) -> AsyncIterator[str]:
         if not server.started:
             task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def _without_complaints_about_204(send: Callable[[Any], Awaitable[None]]) -> Callable[..., Any]:
+    """Return a ``send`` that does not raise for the body of a response that must not have one.
+
+    llama-agents-server 0.8.0 sends one with the 204 for a stream that is over. uvicorn does not
+    let it through and closes the connection; the server would log that with a traceback.
+    """
+    status = 0
+
+    async def send_quietly(message: Any) -> None:
+        nonlocal status
+        status = message.get("status", status)
+        try:
+            await send(message)
+        except Exception:
+            if status != 204 or not message.get("body"):
+                raise
+
+    return send_quietly
 
 
 async def _wait_until_started(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
