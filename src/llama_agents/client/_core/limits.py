@@ -72,11 +72,9 @@ class Deadline:
     handler_id: str
     timeout: float | None
     _clock: Callable[[], float]
-    begin: float = attrs.field(init=False)
-
-    @begin.default
-    def _now(self) -> float:
-        return self._clock()
+    begin: float = attrs.field(
+        init=False, default=attrs.Factory(lambda self: self._clock(), takes_self=True)
+    )
 
     def remaining(self) -> float | None:
         """Return the seconds that are left, or None if there is no limit."""
