@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -12,6 +12,7 @@ from llama_agents.client import ServerError, StreamDisconnectedError, WorkflowCl
 from llama_agents.client._core import call
 
 from ..support.scripted import Turn, frame, response, scripted, stream
+from ..support.server import wait_until_async
 from .replies import replies, reported
 
 pytestmark = pytest.mark.anyio
@@ -126,10 +127,18 @@ async def test_resumed_run_is_logged(logged: Logged) -> None:
 
 
 async def test_batch_that_is_stopped_early_is_logged(logged: Logged) -> None:
-    def interrupt(progress: object) -> None:
-        raise KeyboardInterrupt
+    started: list[httpx.Request] = []
 
-    results = replies(lambda _: run("running")).map_workflow("w", [{}], on_progress=interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    async def starts() -> AsyncIterator[dict[str, str]]:
+        yield {}
+        await wait_until_async(lambda: started)
+        raise LookupError
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        started.append(request)
+        return run("running")
+
+    results = replies(respond).map_workflow("w", starts())
+    with pytest.raises(LookupError):
         [result async for result in results]
     assert [level for level, _ in logged("batches")] == ["INFO"]

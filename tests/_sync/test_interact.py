@@ -19,7 +19,6 @@ from llama_agents.client import (
     WaitTimeoutError,
     WorkflowFailedError,
 )
-from llama_agents.client._async import run as run_module
 from llama_agents.client._core import interaction
 from llama_agents.client._core.interaction import RequestState
 from workflows.events import Event, InputRequiredEvent
@@ -237,10 +236,10 @@ def test_events_read_by_hand_leave_requests_open(server_url: str) -> None:
 def test_request_is_asked_although_the_run_is_never_still(
     server_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module, "HISTORY_GAP", 30.0)
-    monkeypatch.setattr(run_module, "HISTORY_LIMIT", 0.2)
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("restless")
+        monkeypatch.setattr(f"{type(run).__module__}.HISTORY_GAP", 30.0)
+        monkeypatch.setattr(f"{type(run).__module__}.HISTORY_LIMIT", 0.2)
         result = client.get_run(run.handler_id).interact({RequestEvent: Person()}, OutEvent)
     assert result.output == "to busy"
 

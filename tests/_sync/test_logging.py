@@ -13,6 +13,7 @@ from llama_agents.client import ServerError, StreamDisconnectedError, SyncWorkfl
 from llama_agents.client._core import call
 
 from ..support.scripted import Turn, frame, response, scripted, stream
+from ..support.server import wait_until
 from .replies import replies, reported
 
 EXTRA = ("handler_id", "attempt", "delay", "status_code", "last_sequence")
@@ -123,10 +124,18 @@ def test_resumed_run_is_logged(logged: Logged) -> None:
 
 
 def test_batch_that_is_stopped_early_is_logged(logged: Logged) -> None:
-    def interrupt(progress: object) -> None:
-        raise KeyboardInterrupt
+    started: list[httpx.Request] = []
 
-    results = replies(lambda _: run("running")).map_workflow("w", [{}], on_progress=interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    def starts() -> Iterator[dict[str, str]]:
+        yield {}
+        wait_until(lambda: started)
+        raise LookupError
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        started.append(request)
+        return run("running")
+
+    results = replies(respond).map_workflow("w", starts())
+    with pytest.raises(LookupError):
         [result for result in results]
     assert [level for level, _ in logged("batches")] == ["INFO"]
