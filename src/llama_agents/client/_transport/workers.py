@@ -62,10 +62,12 @@ class AsyncWorkers(Generic[T, R]):
         self._is_stopped = False
 
     def start(self, item: T) -> None:
-        """Call the function with an item, in the background."""
+        """Call the function with an item, in the background, unless all have been stopped."""
         import anyio
         from anyio.lowlevel import current_token
 
+        if self._is_stopped:
+            return
         scope = anyio.CancelScope()
         self._scopes.add(scope)
 
@@ -99,6 +101,10 @@ class AsyncWorkers(Generic[T, R]):
         while not self._is_stopped and not self._ended:
             await self._wait()
         return None if self._is_stopped else self._ended.popleft()
+
+    def have_ended(self) -> bool:
+        """Return whether a call has ended, so that `next` does not wait."""
+        return bool(self._ended)
 
     async def stop(self) -> None:
         """Cancel all calls, and wait until they have ended."""
@@ -140,22 +146,26 @@ class Workers(Generic[T, R]):
         self._under_way = 0
         self._threads: dict[threading.Thread, Interruption] = {}
         self._is_stopped = False
+        self._lock = threading.RLock()  # another thread may stop it
 
     def start(self, item: T) -> None:
-        """Call the function with an item, in the background.
+        """Call the function with an item, in the background, unless all have been stopped.
 
         Raises:
             RuntimeError: No thread can be started, as when the interpreter exits.
         """
-        if self._under_way == len(self._threads):
-            interruption = Interruption()
-            thread = threading.Thread(
-                target=self._work, args=[interruption], name="map_workflow", daemon=True
-            )
-            thread.start()
-            self._threads[thread] = interruption
-        self._under_way += 1
-        self._items.put((copy_context(), item))
+        with self._lock:
+            if self._is_stopped:
+                return
+            if self._under_way == len(self._threads):
+                interruption = Interruption()
+                thread = threading.Thread(
+                    target=self._work, args=[interruption], name="map_workflow", daemon=True
+                )
+                thread.start()
+                self._threads[thread] = interruption
+            self._under_way += 1
+            self._items.put((copy_context(), item))
 
     def _work(self, interruption: Interruption) -> None:
         _thread.interruption = interruption
@@ -179,9 +189,14 @@ class Workers(Generic[T, R]):
                 return ended
         return None
 
+    def have_ended(self) -> bool:
+        """Return whether a call has ended, so that `next` does not wait."""
+        return not self._ended.empty()
+
     def stop(self) -> None:
         """Interrupt all calls, and wait until their threads have ended."""
-        self._is_stopped = True
+        with self._lock:
+            self._is_stopped = True
         for interruption in self._threads.values():
             interruption.set()
             self._items.put(None)
