@@ -8,7 +8,7 @@ import math
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -214,6 +214,36 @@ async def test_interrupted_step_in_the_block_continues() -> None:
         may_end.set()
         with anyio.fail_after(TIMEOUT):
             assert [result.index async for result in results] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_task_of_a_run_that_is_cancelled_from_elsewhere_ends_the_batch(begun: bool) -> None:
+    """A step raises no cancellation to a task that was not cancelled, nor waits for ever."""
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/cancel"):
+            return httpx.Response(200, json={"status": "cancelled"})
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    def starts() -> Iterator[dict[str, Any]]:
+        yield {}
+        cancel()  # with a limit of 2: the task of the first run has been created just now
+        yield {}
+
+    def cancel() -> None:
+        (task,) = asyncio.all_tasks() - others - {asyncio.current_task()}
+        task.cancel()
+
+    async with replies(respond) as client:
+        results = client.map_workflow("w", starts(), limit=2 - begun)
+        others = asyncio.all_tasks()
+        with anyio.fail_after(TIMEOUT):
+            async with results:
+                if begun:
+                    asyncio.get_running_loop().call_later(0.05, cancel)
+                with pytest.raises(RuntimeError, match="cancelled from elsewhere"):
+                    await anext(results)
 
 
 async def test_interruption_that_ends_the_input_is_not_the_end_of_the_batch() -> None:

@@ -1170,6 +1170,21 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         replace("AsyncWorkers.next", r"None if self\._is_stopped else ", ""),
         "tests/core/test_batch.py::test_batch_that_is_closed_elsewhere_ends",
     ),
+    "a sync batch that another thread closes ends": Defect(
+        never("Workers.next", "_is_stopped"),
+        "tests/core/test_workers.py"
+        "::test_thread_that_waits_for_a_call_does_not_see_its_interruption",
+    ),
+    "a step is not cancelled by what cancels a task of a run": Defect(
+        replace("AsyncWorkers._call", r"RuntimeError\(CANCELLED\)", "error"),
+        "tests/core/test_batch.py"
+        "::test_task_of_a_run_that_is_cancelled_from_elsewhere_ends_the_batch[True]",
+    ),
+    "a task of a run that is cancelled before it begins has ended": Defect(
+        drop("AsyncWorkers.start", "self._end"),
+        "tests/core/test_batch.py"
+        "::test_task_of_a_run_that_is_cancelled_from_elsewhere_ends_the_batch[False]",
+    ),
     # Several batches, and items, with the same keys.
     "a run that another batch has started is waited for": Defect(
         replace("BatchRunner._run", r"if self\._key is None:\n.*raise", "raise"),

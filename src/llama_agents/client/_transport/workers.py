@@ -26,6 +26,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 JOIN_TIMEOUT: Final = 1.0  # s, for a thread to notice an interruption; DNS cannot be interrupted
+CANCELLED: Final = "a task of the batch was cancelled from elsewhere"
 WAKE_INTERVAL: Final = 1.0  # s; Windows lets a thread wait for a lock without seeing Ctrl-C
 
 
@@ -82,19 +83,34 @@ class AsyncWorkers(Generic[T, R]):
         task = loop.create_task(call())
         task._log_destroy_pending = False  # if its loop is never finished
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+        def done(task: Any) -> None:
+            self._tasks.discard(task)
+            if scope in self._scopes:  # it was cancelled before it began
+                self._end(scope, Ended(item, error=RuntimeError(CANCELLED)))
+
+        task.add_done_callback(done)
 
     async def _call(self, item: T, scope: Any) -> None:
+        import anyio
+
         ended: Ended[T, R] = Ended(item)
         try:
             with scope:
                 ended = Ended(item, await self._function(item))
+        except anyio.get_cancelled_exc_class() as error:
+            lost = RuntimeError(CANCELLED)  # who waits for the call has not been cancelled
+            lost.__cause__ = error
+            ended = Ended(item, error=lost)
         except BaseException as error:  # an interrupt would stop the event loop of asyncio
             ended = Ended(item, error=error)
         finally:
-            self._scopes.discard(scope)
-            self._ended.append(ended)
-            self._wake()
+            self._end(scope, ended)
+
+    def _end(self, scope: Any, ended: Ended[T, R]) -> None:
+        self._scopes.discard(scope)
+        self._ended.append(ended)
+        self._wake()
 
     async def next(self) -> Ended[T, R] | None:
         """Wait for the next call that ends; return None once they have been stopped."""
@@ -185,6 +201,8 @@ class Workers(Generic[T, R]):
         while not self._is_stopped:
             with suppress(Empty):
                 ended = self._ended.get(timeout=WAKE_INTERVAL)
+                if self._is_stopped:  # by another thread: it is one that was interrupted
+                    return None
                 self._under_way -= 1
                 return ended
         return None
