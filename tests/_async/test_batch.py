@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
@@ -263,10 +263,19 @@ async def test_bad_response_costs_neither_item_nor_batch(asked: str, bad: str) -
     assert requests.count("POST") == 1
 
 
-async def test_lasting_bad_responses_end_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+LASTING = {
+    InvalidResponseError: httpx.Response(200, html="<html>Sign in</html>"),
+    StatusError: httpx.Response(521),
+}
+
+
+@pytest.mark.parametrize("error", LASTING)
+async def test_lasting_bad_responses_end_the_batch(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
     monkeypatch.setattr(policy, "INITIAL_RETRY_DELAY", 0.001)
-    client = replies(lambda _: httpx.Response(200, html="<html>Sign in</html>"))
-    with pytest.raises(InvalidResponseError):
+    client = replies(lambda request: LASTING[error])
+    with pytest.raises(error):
         [result async for result in client.map_workflow("w", [{}])]
 
 
@@ -297,6 +306,47 @@ async def test_step_after_a_failed_one_does_not_look_like_the_end(server_url: st
     with pytest.raises(RuntimeError, match="its client was closed"):
         await anext(others)
     await others.aclose()
+
+
+async def test_stop_iteration_of_the_caller_does_not_look_like_the_end() -> None:
+    def key(start: Any) -> str:
+        raise StopAsyncIteration
+
+    results = replies(lambda _: httpx.Response(404)).map_workflow("w", [{}], key=key)
+    with pytest.raises(RuntimeError, match="a function of the batch raised StopAsyncIteration"):
+        [result async for result in results]
+
+
+async def test_batch_that_is_closed_while_it_takes_items_starts_nothing_more() -> None:
+    started: list[str] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        started.append(request.url.path)
+        return httpx.Response(200, json=reported("r1", "completed"))
+
+    async def starts() -> AsyncIterator[dict[str, Any]]:
+        await results.aclose()
+        yield {}
+
+    results = replies(reply).map_workflow("w", starts())
+    assert [result async for result in results] == []
+    await anyio.sleep(0.05)
+    assert started == []
+
+
+async def test_result_does_not_wait_for_as_many_items_as_may_run() -> None:
+    taken: list[int] = []
+
+    async def starts() -> AsyncIterator[dict[str, Any]]:
+        for n in range(9):
+            taken.append(n)
+            await anyio.sleep(0.05)
+            yield {}
+
+    client = replies(lambda _: httpx.Response(200, json=reported("r1", "completed")))
+    async with client.map_workflow("w", starts(), limit=8) as results:
+        assert (await anext(results)).index == 0
+        assert len(taken) < 8
 
 
 async def test_closed_batch_has_ended(server_url: str) -> None:

@@ -260,10 +260,19 @@ def test_bad_response_costs_neither_item_nor_batch(asked: str, bad: str) -> None
     assert requests.count("POST") == 1
 
 
-def test_lasting_bad_responses_end_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+LASTING = {
+    InvalidResponseError: httpx.Response(200, html="<html>Sign in</html>"),
+    StatusError: httpx.Response(521),
+}
+
+
+@pytest.mark.parametrize("error", LASTING)
+def test_lasting_bad_responses_end_the_batch(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
     monkeypatch.setattr(policy, "INITIAL_RETRY_DELAY", 0.001)
-    client = replies(lambda _: httpx.Response(200, html="<html>Sign in</html>"))
-    with pytest.raises(InvalidResponseError):
+    client = replies(lambda request: LASTING[error])
+    with pytest.raises(error):
         [result for result in client.map_workflow("w", [{}])]
 
 
@@ -294,6 +303,47 @@ def test_step_after_a_failed_one_does_not_look_like_the_end(server_url: str) -> 
     with pytest.raises(RuntimeError, match="its client was closed"):
         next(others)
     others.close()
+
+
+def test_stop_iteration_of_the_caller_does_not_look_like_the_end() -> None:
+    def key(start: Any) -> str:
+        raise StopIteration
+
+    results = replies(lambda _: httpx.Response(404)).map_workflow("w", [{}], key=key)
+    with pytest.raises(RuntimeError, match="a function of the batch raised StopIteration"):
+        [result for result in results]
+
+
+def test_batch_that_is_closed_while_it_takes_items_starts_nothing_more() -> None:
+    started: list[str] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        started.append(request.url.path)
+        return httpx.Response(200, json=reported("r1", "completed"))
+
+    def starts() -> Iterator[dict[str, Any]]:
+        results.close()
+        yield {}
+
+    results = replies(reply).map_workflow("w", starts())
+    assert [result for result in results] == []
+    time.sleep(0.05)
+    assert started == []
+
+
+def test_result_does_not_wait_for_as_many_items_as_may_run() -> None:
+    taken: list[int] = []
+
+    def starts() -> Iterator[dict[str, Any]]:
+        for n in range(9):
+            taken.append(n)
+            time.sleep(0.05)
+            yield {}
+
+    client = replies(lambda _: httpx.Response(200, json=reported("r1", "completed")))
+    with client.map_workflow("w", starts(), limit=8) as results:
+        assert (next(results)).index == 0
+        assert len(taken) < 8
 
 
 def test_closed_batch_has_ended(server_url: str) -> None:

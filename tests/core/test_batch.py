@@ -8,7 +8,7 @@ import math
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -214,6 +214,119 @@ async def test_interrupted_step_in_the_block_continues() -> None:
         may_end.set()
         with anyio.fail_after(TIMEOUT):
             assert [result.index async for result in results] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_task_of_a_run_that_is_cancelled_from_elsewhere_ends_the_batch(begun: bool) -> None:
+    """A step raises no cancellation to a task that was not cancelled, nor waits for ever."""
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/cancel"):
+            return httpx.Response(200, json={"status": "cancelled"})
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    def starts() -> Iterator[dict[str, Any]]:
+        yield {}
+        cancel()  # with a limit of 2: the task of the first run has been created just now
+        yield {}
+
+    def cancel() -> None:
+        (task,) = asyncio.all_tasks() - others - {asyncio.current_task()}
+        task.cancel()
+
+    async with replies(respond) as client:
+        results = client.map_workflow("w", starts(), limit=2 - begun)
+        others = asyncio.all_tasks()
+        with anyio.fail_after(TIMEOUT):
+            async with results:
+                if begun:
+                    asyncio.get_running_loop().call_later(0.05, cancel)
+                with pytest.raises(RuntimeError, match="cancelled from elsewhere"):
+                    await anext(results)
+
+
+async def test_interruption_that_ends_the_input_is_not_the_end_of_the_batch() -> None:
+    async def starts() -> AsyncIterator[dict[str, Any]]:
+        yield {}
+        await anyio.sleep_forever()
+
+    completed = httpx.Response(200, json=reported("r1", "completed"))
+    async with (
+        replies(lambda _: completed) as client,
+        client.map_workflow("w", starts()) as results,
+    ):
+        with anyio.move_on_after(0.05):
+            await anext(results)
+        assert (await anext(results)).index == 0
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="its input, a generator, ended"):
+                await anext(results)
+
+
+# asyncio may cancel a task that anyio has created but that has not begun.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("leave", ["at the end", "in the middle"])
+def test_batch_may_be_dropped_as_the_event_loop_ends(backend: str, leave: str) -> None:
+    cancelled = []
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/cancel"):
+            await anyio.sleep(0.01)
+            cancelled.append(request.url.path)
+        elif b'"n":1' in request.content:
+            await anyio.sleep_forever()
+        return httpx.Response(200, json=reported("r1", "completed"))
+
+    async def main(ticks: int) -> None:
+        starts = [{"n": 0}] if leave == "at the end" else [{"n": 0}, {"n": 1}]
+        async for _ in replies(respond).map_workflow("w", starts):
+            if leave == "in the middle":
+                break
+        for _ in range(ticks):
+            await anyio.lowlevel.checkpoint()
+
+    for ticks in [*range(8)] * 4:  # trio's order is random
+        anyio.run(main, ticks, backend=backend)
+    assert len(cancelled) == (0 if leave == "at the end" else 32)
+
+
+def test_client_may_be_dropped_as_trio_ends(server_url: str) -> None:
+    async def main() -> None:
+        client = WorkflowClient(base_url=server_url)
+        assert await client.is_healthy()
+
+    for _ in range(20):  # trio's order is random
+        anyio.run(main, backend="trio")
+
+
+def test_batch_is_cancelled_though_the_task_that_does_so_is_cancelled_again() -> None:
+    """As asyncio does with all tasks when the loop ends."""
+    cancelled = []
+    cancelling = asyncio.Event()
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/cancel"):
+            cancelling.set()
+            await anyio.sleep(0.01)
+            cancelled.append(request.url.path)
+            return httpx.Response(200, json={"status": "cancelled"})
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def follow() -> None:
+        async with replies(respond).map_workflow("w", [{}] * 3) as results:
+            await anext(results)
+
+    async def main() -> None:
+        task = asyncio.create_task(follow())
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await cancelling.wait()
+
+    asyncio.run(main())
+    assert len(cancelled) == 3
 
 
 async def test_interrupted_step_without_the_block_stops_the_batch() -> None:

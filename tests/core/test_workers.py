@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,11 @@ import pytest
 from llama_agents.client import SyncWorkflowClient
 from llama_agents.client._core.start import new_handler_id
 from llama_agents.client._transport.concurrency import for_each, sleep
-from llama_agents.client._transport.workers import Interrupted, Workers
+from llama_agents.client._transport.workers import (
+    Interrupted,
+    Workers,
+    current_interruption,
+)
 
 from .._async.replies import reported
 from ..support.processes import run_program
@@ -68,6 +73,30 @@ def test_threads_are_joined_however_the_batch_ends(server_url: str, leave: str) 
     assert threads() == []
     with SyncWorkflowClient(base_url=server_url) as other:
         assert other.get_handler(f"{prefix}-1").status == "cancelled"
+
+
+@pytest.mark.parametrize("close", ["batch", "client"])
+def test_batch_that_another_thread_closes_ends(server_url: str, close: str) -> None:
+    prefix = new_handler_id()
+    client = SyncWorkflowClient(base_url=server_url)
+    starts = [{"n": n, "pause": 60} for n in range(1, 4)]
+    results = client.map_workflow("count", starts, key=lambda start: f"{prefix}-{start['n']}")
+
+    def close_it() -> None:
+        with SyncWorkflowClient(base_url=server_url) as other:
+            wait_until(lambda: sum(name.startswith(prefix) for name in running(other)) == 3)
+        (results if close == "batch" else client).close()
+
+    thread = threading.Thread(target=close_it)
+    thread.start()
+    if close == "batch":
+        assert [*results] == []
+    else:
+        with pytest.raises(RuntimeError, match="its client was closed"):
+            next(results)
+    thread.join()
+    client.close()
+    assert threads() == []
 
 
 def test_interrupt_from_the_keyboard_cancels_what_was_started(server_url: str) -> None:
@@ -147,6 +176,28 @@ def test_stopping_wakes_threads(wait: Callable[[str], None]) -> None:
         workers.stop()
         assert threads() == []
     assert [type(error) for error in outcomes] == [Interrupted]
+
+
+def test_thread_that_waits_for_a_call_does_not_see_its_interruption() -> None:
+    class SlowStream:
+        def get_extra_info(self, name: str) -> None:
+            time.sleep(0.05)  # meanwhile, the interrupted thread is the first to tell
+
+    def call(item: str) -> None:
+        interruption = current_interruption()
+        assert interruption is not None
+        interruption.uses(SlowStream())
+        sleep(60)
+
+    seen: list[object] = []
+    workers: Workers[str, None] = Workers(call)
+    workers.start("h1")
+    thread = threading.Thread(target=lambda: seen.append(workers.next()))
+    thread.start()
+    time.sleep(0.05)  # until it waits
+    workers.stop()
+    thread.join()
+    assert seen == [None]
 
 
 def test_interrupted_thread_sends_nothing_more() -> None:

@@ -1091,7 +1091,49 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         drop("_concerns_one_item", "_BATCH_WIDE_STATUSES", "return True"),
         "tests/_{variant}/test_batch.py::test_batch_raises_at_once_without_access",
     ),
+    "what a proxy reports for long concerns all items": Defect(
+        replace("_concerns_one_item", r"is_proxys = .*", "is_proxys = False"),
+        "tests/_{variant}/test_batch.py::test_lasting_bad_responses_end_the_batch",
+    ),
+    "a result does not wait for as many items as may run": Defect(
+        never("BatchRunner._step", "have_ended"),
+        "tests/_{variant}/test_batch.py::test_result_does_not_wait_for_as_many_items_as_may_run",
+    ),
+    "a StopIteration of the caller is not the end of a batch": Defect(
+        never("Batch.__anext__", "StopAsyncIteration"),
+        "tests/_{variant}/test_batch.py"
+        "::test_stop_iteration_of_the_caller_does_not_look_like_the_end",
+    ),
     # A batch that is left, or interrupted.
+    "a batch that is closed while it takes items starts none": Defect(
+        never("AsyncWorkers.start", "_is_stopped"),
+        "tests/_async/test_batch.py"
+        "::test_batch_that_is_closed_while_it_takes_items_starts_nothing_more",
+    ),
+    "a sync batch that is closed while it takes items starts none": Defect(
+        never("Workers.start", "_is_stopped"),
+        "tests/_sync/test_batch.py"
+        "::test_batch_that_is_closed_while_it_takes_items_starts_nothing_more",
+    ),
+    "an interruption that ends the input does not end the batch in silence": Defect(
+        drop("BatchRunner._read", "_input_lost ="),
+        "tests/core/test_batch.py"
+        "::test_interruption_that_ends_the_input_is_not_the_end_of_the_batch",
+    ),
+    "what is dropped as trio ends does not crash it": Defect(
+        replace("arun_in_loop", r"with suppress\(RuntimeError\):(\n +sys\.modules)", r"if True:\1"),
+        "tests/core/test_batch.py"
+        "::test_batch_may_be_dropped_as_the_event_loop_ends[at the end-trio]",
+    ),
+    "a cleanup that is cancelled again is done nevertheless": Defect(
+        replace(
+            "arun_shielded",
+            r"(except .*:\n) +with anyio\.CancelScope\(.*\):\n +await function\(\)\n",
+            r"\1",
+        ),
+        "tests/core/test_batch.py"
+        "::test_batch_is_cancelled_though_the_task_that_does_so_is_cancelled_again",
+    ),
     "the end of its block cancels the runs of a batch": Defect(
         drop("Batch.__aexit__", "aclose"),
         "tests/_{variant}/test_batch.py::test_batch_is_cancelled_at_the_end_of_its_block",
@@ -1127,6 +1169,21 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "a batch that another task closes ends": Defect(
         replace("AsyncWorkers.next", r"None if self\._is_stopped else ", ""),
         "tests/core/test_batch.py::test_batch_that_is_closed_elsewhere_ends",
+    ),
+    "a sync batch that another thread closes ends": Defect(
+        never("Workers.next", "_is_stopped"),
+        "tests/core/test_workers.py"
+        "::test_thread_that_waits_for_a_call_does_not_see_its_interruption",
+    ),
+    "a step is not cancelled by what cancels a task of a run": Defect(
+        replace("AsyncWorkers._call", r"RuntimeError\(CANCELLED\)", "error"),
+        "tests/core/test_batch.py"
+        "::test_task_of_a_run_that_is_cancelled_from_elsewhere_ends_the_batch[True]",
+    ),
+    "a task of a run that is cancelled before it begins has ended": Defect(
+        drop("AsyncWorkers.start", "self._end"),
+        "tests/core/test_batch.py"
+        "::test_task_of_a_run_that_is_cancelled_from_elsewhere_ends_the_batch[False]",
     ),
     # Several batches, and items, with the same keys.
     "a run that another batch has started is waited for": Defect(

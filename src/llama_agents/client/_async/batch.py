@@ -98,6 +98,8 @@ class Batch:
             # The end of the block would cancel the runs: here, nothing else might.
             if not (self._is_entered and ais_cancellation(error)):
                 await self._runner.stop_because_of(error)
+            if isinstance(error, StopAsyncIteration):  # the caller's: it would end the loop
+                raise RuntimeError(f"a function of the batch raised {error!r}") from error
             raise
         if result is None:
             raise StopAsyncIteration
@@ -119,7 +121,6 @@ class BatchRunner:
         workflow_name: Name of the workflow.
         source: The input.
         state: The state of the batch.
-        awaits_input: Whether the input is asynchronous.
         key: Returns the handler ID of an item, or None for new IDs.
         on_progress: Called when the progress has changed.
     """
@@ -131,14 +132,12 @@ class BatchRunner:
         source: AsyncIterator[Any],
         state: BatchState,
         *,
-        awaits_input: bool,
         key: Callable[[Any], str] | None,
         on_progress: Callable[[MapProgress], Any] | None,
     ) -> None:
         self._driver = driver
         self._workflow_name = workflow_name
         self._source = source
-        self._awaits_input = awaits_input
         self._state = state
         self._key = key
         self._on_progress = on_progress
@@ -149,6 +148,7 @@ class BatchRunner:
         self._is_stepping = False
         self._is_closed = False
         self._stopped_by: str | None = None
+        self._input_lost: str | None = None
 
     async def step(self) -> MapResult | None:
         """Return the next result, or None at the end."""
@@ -176,10 +176,12 @@ class BatchRunner:
                     return result
                 case StartMore():
                     await self._start_more()
+                    if self._workers.have_ended():  # the next item may take long to come
+                        await self._await_run()
                 case AwaitRun():
                     await self._await_run()
                 case Finished():
-                    await self.aclose(None)
+                    await self.aclose(self._input_lost)
         return None
 
     async def aclose(self, reason: str | None = "its client was closed") -> None:
@@ -223,10 +225,10 @@ class BatchRunner:
         await self._finalizer.start()
 
     async def _start_more(self) -> None:
-        """Start items while there is capacity; of an asynchronous input, one."""
+        """Start items while there is capacity, until a run has ended."""
         while not self._is_closed and (item := await self._take()) is not None:
             self._workers.start(item)
-            if self._awaits_input:
+            if self._workers.have_ended():
                 break
         await self._report()
 
@@ -239,7 +241,7 @@ class BatchRunner:
             if item is None:
                 if state.input_exhausted or not state.wants_item():
                     return None
-                start_event = await anext(self._source, END)
+                start_event = await self._read()
                 if start_event is END:
                     state.input_exhausted = True
                     return None
@@ -247,6 +249,18 @@ class BatchRunner:
                 item = state.admit(start_event, handler_id)
             if state.try_start(item):
                 return item
+
+    async def _read(self) -> Any:
+        """Return the next item of the input, or END."""
+        source = self._source
+        try:
+            return await anext(source, END)
+        except BaseException:
+            # To a generator, an interruption is the end; the batch may be continued.
+            if getattr(source, "ag_frame", source) is None:
+                self._state.input_exhausted = True
+                self._input_lost = "its input, a generator, ended when a step was interrupted"
+            raise
 
     async def _await_run(self) -> None:
         """Wait until an item has an outcome."""

@@ -53,9 +53,9 @@ from .logs import BATCHES
 from .policy import (
     ENDED_STATUSES,
     POLL_RETRIES,
-    RETRYABLE_STATUSES,
     RetryBudget,
     is_retryable,
+    may_have_arrived,
 )
 
 WINDOW: Final = 4  # times the limit
@@ -64,7 +64,7 @@ CANCEL_TIMEOUT: Final = 10.0  # s, for cancelling all that was started
 CANCEL_RETRY_DELAYS: Final = (0.05, 0.25, 1.0)  # s; a start that was cut off may still arrive
 
 # The server would send these for every item.
-_BATCH_WIDE_STATUSES: Final = RETRYABLE_STATUSES | {401, 403, 404, 407}
+_BATCH_WIDE_STATUSES: Final = frozenset({401, 403, 404, 407, 429})
 
 
 @attrs.define(eq=False)
@@ -261,8 +261,8 @@ class BatchState:
         if not isinstance(error, Exception) or not _concerns_one_item(
             error, starting=not item.exists
         ):
-            is_status = isinstance(error, StatusError) and not is_retryable(error)
-            self.start_rejected = is_status and not item.exists
+            is_reply = isinstance(error, StatusError) and not may_have_arrived(error.status_code)
+            self.start_rejected = is_reply and not item.exists
             raise error
         self.end(item, error)
 
@@ -289,7 +289,7 @@ class BatchState:
 
     def own_items(self) -> list[BatchItem]:
         """Return the items whose runs were started here, and have not ended."""
-        return [item for item in self.running.values() if item.is_own]
+        return [item for item in [*self.running.values()] if item.is_own]
 
     def progress(self) -> MapProgress:
         """Return how far the batch is."""
@@ -342,8 +342,10 @@ def _concerns_one_item(error: Exception, *, starting: bool) -> bool:
     if isinstance(error, WorkflowFailedError):
         return True
     if isinstance(error, StatusError):
-        return error.status_code not in _BATCH_WIDE_STATUSES or (
-            error.status_code == 404 and not starting
+        status = error.status_code
+        is_proxys = status > 500  # such as 521 for a server that is down
+        return not is_proxys and (
+            status not in _BATCH_WIDE_STATUSES or (status == 404 and not starting)
         )
     if isinstance(error, ResponseTooLargeError):
         return True
@@ -360,11 +362,6 @@ def _check_statuses(statuses: Iterable[Status]) -> frozenset[str]:
             f"not {known!r}"
         )
     return known
-
-
-def is_asynchronous(source: object) -> bool:
-    """Return whether the next item of an input is awaited."""
-    return isinstance(source, AsyncIterable)
 
 
 def length(source: object) -> int | None:

@@ -99,6 +99,8 @@ class SyncBatch:
             # The end of the block would cancel the runs: here, nothing else might.
             if not (self._is_entered and is_cancellation(error)):
                 self._runner.stop_because_of(error)
+            if isinstance(error, StopIteration):  # the caller's: it would end the loop
+                raise RuntimeError(f"a function of the batch raised {error!r}") from error
             raise
         if result is None:
             raise StopIteration
@@ -120,7 +122,6 @@ class BatchRunner:
         workflow_name: Name of the workflow.
         source: The input.
         state: The state of the batch.
-        awaits_input: Whether the input is synchronous.
         key: Returns the handler ID of an item, or None for new IDs.
         on_progress: Called when the progress has changed.
     """
@@ -132,14 +133,12 @@ class BatchRunner:
         source: Iterator[Any],
         state: BatchState,
         *,
-        awaits_input: bool,
         key: Callable[[Any], str] | None,
         on_progress: Callable[[MapProgress], Any] | None,
     ) -> None:
         self._driver = driver
         self._workflow_name = workflow_name
         self._source = source
-        self._awaits_input = awaits_input
         self._state = state
         self._key = key
         self._on_progress = on_progress
@@ -150,6 +149,7 @@ class BatchRunner:
         self._is_stepping = False
         self._is_closed = False
         self._stopped_by: str | None = None
+        self._input_lost: str | None = None
 
     def step(self) -> MapResult | None:
         """Return the next result, or None at the end."""
@@ -177,10 +177,12 @@ class BatchRunner:
                     return result
                 case StartMore():
                     self._start_more()
+                    if self._workers.have_ended():  # the next item may take long to come
+                        self._await_run()
                 case AwaitRun():
                     self._await_run()
                 case Finished():
-                    self.close(None)
+                    self.close(self._input_lost)
         return None
 
     def close(self, reason: str | None = "its client was closed") -> None:
@@ -224,10 +226,10 @@ class BatchRunner:
         self._finalizer.start()
 
     def _start_more(self) -> None:
-        """Start items while there is capacity; of an synchronous input, one."""
+        """Start items while there is capacity, until a run has ended."""
         while not self._is_closed and (item := self._take()) is not None:
             self._workers.start(item)
-            if self._awaits_input:
+            if self._workers.have_ended():
                 break
         self._report()
 
@@ -240,7 +242,7 @@ class BatchRunner:
             if item is None:
                 if state.input_exhausted or not state.wants_item():
                     return None
-                start_event = next(self._source, END)
+                start_event = self._read()
                 if start_event is END:
                     state.input_exhausted = True
                     return None
@@ -248,6 +250,18 @@ class BatchRunner:
                 item = state.admit(start_event, handler_id)
             if state.try_start(item):
                 return item
+
+    def _read(self) -> Any:
+        """Return the next item of the input, or END."""
+        source = self._source
+        try:
+            return next(source, END)
+        except BaseException:
+            # To a generator, an interruption is the end; the batch may be continued.
+            if getattr(source, "ag_frame", source) is None:
+                self._state.input_exhausted = True
+                self._input_lost = "its input, a generator, ended when a step was interrupted"
+            raise
 
     def _await_run(self) -> None:
         """Wait until an item has an outcome."""

@@ -11,7 +11,7 @@ from typing import Any, Self, overload
 import httpx
 
 from .._core import endpoints
-from .._core.batch import BatchState, is_asynchronous, length
+from .._core.batch import BatchState, length
 from .._core.batch_results import MapProgress
 from .._core.checkpoint import books_of, ensure_same_run, read_checkpoint
 from .._core.interaction import Books
@@ -468,7 +468,6 @@ class SyncWorkflowClient:
             workflow_name,
             iterate(start_events),
             state,
-            awaits_input=is_asynchronous(start_events),
             key=key,
             on_progress=on_progress,
         )

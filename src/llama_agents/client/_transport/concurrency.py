@@ -130,9 +130,18 @@ def arun_in_loop(loop: Any, function: Callable[[], Awaitable[object]]) -> None:
 
     with suppress(RuntimeError):  # the loop has been closed, and everything with it
         if hasattr(loop, "run_sync_soon"):
-            spawn_system_task = sys.modules["trio"].lowlevel.spawn_system_task  # it is running
 
-            loop.run_sync_soon(spawn_system_task, run)
+            def spawn(ticks: int = 5) -> None:
+                with suppress(RuntimeError):
+                    sys.modules["trio"].lowlevel.spawn_system_task(run)
+                    return
+                # The run is ending. In a few ticks it closes the async generators that are left:
+                # what is to be closed, and would else be collected before, must exist until then.
+                with suppress(RuntimeError):
+                    if ticks:
+                        loop.run_sync_soon(spawn, ticks - 1)
+
+            loop.run_sync_soon(spawn)
         else:
             loop.call_soon_threadsafe(lambda: loop.create_task(run()))
 
@@ -194,8 +203,15 @@ async def arun_shielded(function: Callable[[], Awaitable[None]], timeout: float)
     if _generators_are_closed():
         # httpx uses async generators, and asyncio would warn of each; it resets the hooks itself.
         sys.set_asyncgen_hooks(None, None)
-    with anyio.move_on_after(timeout, shield=True):
-        await function()
+    deadline = anyio.current_time() + timeout
+    try:
+        with anyio.CancelScope(deadline=deadline, shield=True):
+            await function()
+    except anyio.get_cancelled_exc_class():
+        # asyncio lets a task be cancelled again, shielded or not, and cancels all as a loop ends.
+        with anyio.CancelScope(deadline=deadline, shield=True):
+            await function()
+        raise
 
 
 def _generators_are_closed() -> bool:
@@ -217,7 +233,8 @@ class AsyncFinalizer:
     """Calls a cleanup function once: when it is closed, or at the end of its event loop.
 
     Args:
-        function: The cleanup function; it is called shielded from cancellation.
+        function: The cleanup function; it is called shielded from cancellation, and once more if
+            it was cancelled nevertheless.
         timeout: Seconds until it is cancelled nevertheless.
         context: Returns a context that is open until the function has returned.
     """

@@ -26,6 +26,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 JOIN_TIMEOUT: Final = 1.0  # s, for a thread to notice an interruption; DNS cannot be interrupted
+CANCELLED: Final = "a task of the batch was cancelled from elsewhere"
 WAKE_INTERVAL: Final = 1.0  # s; Windows lets a thread wait for a lock without seeing Ctrl-C
 
 
@@ -62,10 +63,12 @@ class AsyncWorkers(Generic[T, R]):
         self._is_stopped = False
 
     def start(self, item: T) -> None:
-        """Call the function with an item, in the background."""
+        """Call the function with an item, in the background, unless all have been stopped."""
         import anyio
         from anyio.lowlevel import current_token
 
+        if self._is_stopped:
+            return
         scope = anyio.CancelScope()
         self._scopes.add(scope)
 
@@ -80,25 +83,44 @@ class AsyncWorkers(Generic[T, R]):
         task = loop.create_task(call())
         task._log_destroy_pending = False  # if its loop is never finished
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+        def done(task: Any) -> None:
+            self._tasks.discard(task)
+            if scope in self._scopes:  # it was cancelled before it began
+                self._end(scope, Ended(item, error=RuntimeError(CANCELLED)))
+
+        task.add_done_callback(done)
 
     async def _call(self, item: T, scope: Any) -> None:
+        import anyio
+
         ended: Ended[T, R] = Ended(item)
         try:
             with scope:
                 ended = Ended(item, await self._function(item))
+        except anyio.get_cancelled_exc_class() as error:
+            lost = RuntimeError(CANCELLED)  # who waits for the call has not been cancelled
+            lost.__cause__ = error
+            ended = Ended(item, error=lost)
         except BaseException as error:  # an interrupt would stop the event loop of asyncio
             ended = Ended(item, error=error)
         finally:
-            self._scopes.discard(scope)
-            self._ended.append(ended)
-            self._wake()
+            self._end(scope, ended)
+
+    def _end(self, scope: Any, ended: Ended[T, R]) -> None:
+        self._scopes.discard(scope)
+        self._ended.append(ended)
+        self._wake()
 
     async def next(self) -> Ended[T, R] | None:
         """Wait for the next call that ends; return None once they have been stopped."""
         while not self._is_stopped and not self._ended:
             await self._wait()
         return None if self._is_stopped else self._ended.popleft()
+
+    def have_ended(self) -> bool:
+        """Return whether a call has ended, so that `next` does not wait."""
+        return bool(self._ended)
 
     async def stop(self) -> None:
         """Cancel all calls, and wait until they have ended."""
@@ -140,22 +162,26 @@ class Workers(Generic[T, R]):
         self._under_way = 0
         self._threads: dict[threading.Thread, Interruption] = {}
         self._is_stopped = False
+        self._lock = threading.RLock()  # another thread may stop it
 
     def start(self, item: T) -> None:
-        """Call the function with an item, in the background.
+        """Call the function with an item, in the background, unless all have been stopped.
 
         Raises:
             RuntimeError: No thread can be started, as when the interpreter exits.
         """
-        if self._under_way == len(self._threads):
-            interruption = Interruption()
-            thread = threading.Thread(
-                target=self._work, args=[interruption], name="map_workflow", daemon=True
-            )
-            thread.start()
-            self._threads[thread] = interruption
-        self._under_way += 1
-        self._items.put((copy_context(), item))
+        with self._lock:
+            if self._is_stopped:
+                return
+            if self._under_way == len(self._threads):
+                interruption = Interruption()
+                thread = threading.Thread(
+                    target=self._work, args=[interruption], name="map_workflow", daemon=True
+                )
+                thread.start()
+                self._threads[thread] = interruption
+            self._under_way += 1
+            self._items.put((copy_context(), item))
 
     def _work(self, interruption: Interruption) -> None:
         _thread.interruption = interruption
@@ -175,13 +201,20 @@ class Workers(Generic[T, R]):
         while not self._is_stopped:
             with suppress(Empty):
                 ended = self._ended.get(timeout=WAKE_INTERVAL)
+                if self._is_stopped:  # by another thread: it is one that was interrupted
+                    return None
                 self._under_way -= 1
                 return ended
         return None
 
+    def have_ended(self) -> bool:
+        """Return whether a call has ended, so that `next` does not wait."""
+        return not self._ended.empty()
+
     def stop(self) -> None:
         """Interrupt all calls, and wait until their threads have ended."""
-        self._is_stopped = True
+        with self._lock:
+            self._is_stopped = True
         for interruption in self._threads.values():
             interruption.set()
             self._items.put(None)
