@@ -267,6 +267,22 @@ async def test_answer_that_no_step_takes_is_an_error(server_url: str) -> None:
         assert (await run.interact({RequestEvent: Person()}))["output"].startswith("Hello")
 
 
+async def test_error_names_the_request_whose_answer_no_step_takes(server_url: str) -> None:
+    person = Person()
+
+    async def is_wrong_once(event: RequestEvent) -> ResponseEvent:
+        answer = await person(event)
+        return ResponseEvent(response="wrong") if person.asked == ["0", "1"] else answer
+
+    async with WorkflowClient(base_url=server_url) as client:
+        run = await client.start("dialog")
+        with pytest.raises(UnansweredRequestError) as error:
+            await run.interact({RequestEvent: is_wrong_once})
+        assert [request.value["prompt"] for request in error.value.requests] == ["1"]
+        result = await run.interact({RequestEvent: is_wrong_once}, OutEvent)
+    assert result.output == "to 0,to 1"
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.3])
 async def test_interact_ends_at_its_timeout(server_url: str, seconds: float) -> None:
     async with WorkflowClient(base_url=server_url) as client:

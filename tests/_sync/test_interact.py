@@ -260,6 +260,22 @@ def test_answer_that_no_step_takes_is_an_error(server_url: str) -> None:
         assert (run.interact({RequestEvent: Person()}))["output"].startswith("Hello")
 
 
+def test_error_names_the_request_whose_answer_no_step_takes(server_url: str) -> None:
+    person = Person()
+
+    def is_wrong_once(event: RequestEvent) -> ResponseEvent:
+        answer = person(event)
+        return ResponseEvent(response="wrong") if person.asked == ["0", "1"] else answer
+
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("dialog")
+        with pytest.raises(UnansweredRequestError) as error:
+            run.interact({RequestEvent: is_wrong_once})
+        assert [request.value["prompt"] for request in error.value.requests] == ["1"]
+        result = run.interact({RequestEvent: is_wrong_once}, OutEvent)
+    assert result.output == "to 0,to 1"
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.3])
 def test_interact_ends_at_its_timeout(server_url: str, seconds: float) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:

@@ -237,6 +237,36 @@ def test_answer_that_is_not_taken_shows_that_a_request_of_the_past_was_answered(
     assert machine.books == Books(seen=1)
 
 
+def test_event_that_may_be_ones_own_answer_makes_nothing_uncertain() -> None:
+    machine = interaction(ASK, ASK, ASK)
+    assert answer_all(machine) == [0, 1, 2]
+    receive(machine, at_worker(0, TAKES), at_worker(1, TAKES), at_worker(0, ENDS), ASK)
+    receive(machine, at_worker(0, TAKES))  # of the third, or worker 1's again
+    assert list(machine.books.open) == [6]
+    assert list(machine.books.answered) == [2]
+    assert not machine.books.uncertain
+
+
+def test_answer_that_is_not_taken_is_the_one_without_a_reaction() -> None:
+    machine = interaction(ASK)
+    assert answer_all(machine) == [0]
+    receive(machine, takes("StartEvent"), ASK)  # a step that waits in its middle goes on
+    assert answer_all(machine) == [2]
+    with pytest.raises(UnansweredRequestError):
+        receive(machine, unhandled("ResponseEvent"))
+    assert machine.books == Books(seen=3, open=(2,), answered={0: "ResponseEvent"})
+    machine = interaction()
+    assert answer_all(machine) == []
+    receive(machine, ASK, ASK, ASK)
+    assert answer_all(machine) == [0, 1, 2]
+    with pytest.raises(UnansweredRequestError):
+        receive(machine, unhandled("ResponseEvent"))
+    assert machine.books.open == (0,)
+    with pytest.raises(UnansweredRequestError):
+        receive(machine, unhandled("ResponseEvent"))
+    assert machine.books.open == (0, 2)
+
+
 def test_answer_without_a_reaction_is_noticed_once(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     machine = interaction(ASK, clock=clock)

@@ -990,6 +990,14 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         returns("Interaction._answer_unhandled", "None"),
         interaction("test_answer_that_no_step_takes_is_an_error_that_names_what_fits"),
     ),
+    "an answer that no step takes is one that the run had not reacted to": Defect(
+        replace("Interaction._answer_unhandled", r"\*watched, ", ""),
+        interaction("test_answer_that_is_not_taken_is_the_one_without_a_reaction"),
+    ),
+    "an answer that no step takes is otherwise the last": Defect(
+        replace("Interaction._answer_unhandled", r"reversed\((self\._open)\)", r"\1"),
+        interaction("test_answer_that_is_not_taken_is_the_one_without_a_reaction"),
+    ),
     "an answer that comes twice is no error": Defect(
         never("Interaction._answer_unhandled", "is_history"),
         interaction("test_answer_that_is_not_taken_shows_that_a_request_of_the_past_was_answered"),
@@ -1025,6 +1033,14 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "a step that a restarted server may have begun again settles nothing": Defect(
         never("Takings.receive", "not is_certain"),
         interaction("test_step_that_a_restarted_server_begins_again_counts_once"),
+    ),
+    "an event that may be the handle's own answer makes nothing uncertain": Defect(
+        replace(
+            "Interaction._answer_taken",
+            r"(if request\.answer_class == name) and (.*):\s+if is_certain:\s+(.*)\s+return",
+            r"\1 and is_certain and \2: \3; return",
+        ),
+        interaction("test_event_that_may_be_ones_own_answer_makes_nothing_uncertain"),
     ),
     "a checkpoint has the steps that are under way": Defect(
         drop("Interaction._open_request", r"request\.steps"),

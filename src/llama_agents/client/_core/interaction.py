@@ -234,6 +234,7 @@ class Interaction:
         """
         self.last = sequence
         names = _names(envelope)
+        watched = [each for each in self._open if each.is_watched]
         if _is_reaction(envelope):
             for request in self._open:
                 if request.state is RequestState.SENT:
@@ -241,7 +242,7 @@ class Interaction:
         if envelope.is_terminal:
             self._open.clear()
         elif envelope.type == "UnhandledEvent":
-            self._answer_unhandled(str(envelope.value.get("event_type")))
+            self._answer_unhandled(str(envelope.value.get("event_type")), watched)
         elif envelope.type == "StepStateChanged":
             taken = self._taken.receive(envelope.value)
             if taken is not None and sequence > self._known.seen:
@@ -367,8 +368,9 @@ class Interaction:
     def _answer_taken(self, name: str, is_certain: bool) -> None:
         """Settle the requests that an event has answered which a step has taken."""
         for request in self._open:
-            if is_certain and request.answer_class == name and request.state in _PATIENCE:
-                self._open.remove(request)
+            if request.answer_class == name and request.state in _PATIENCE:
+                if is_certain:
+                    self._open.remove(request)
                 return
         if not self.answer_classes.may_be_external(name):
             return
@@ -392,8 +394,11 @@ class Interaction:
     def _classes_of(self, request: InputRequest) -> frozenset[str]:
         return self.answer_classes.of(_names(request.envelope))
 
-    def _answer_unhandled(self, name: str) -> None:
-        for request in self._open:
+    def _answer_unhandled(self, name: str, watched: Sequence[InputRequest]) -> None:
+        # Of several answers, it is one that the run had not reacted to, or else the last: steps
+        # that wait in their middle have taken the others, which no event shows.
+        candidates = [*watched, *reversed(self._open)]
+        for request in candidates:
             if request.answer_class != name or request.state not in _PATIENCE:
                 continue
             fit = self.answer_classes.that_fit(_names(request.envelope))
