@@ -5,18 +5,22 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
+import time
 from typing import Any
 
 import httpx
 import pytest
-from examples.chaos_proxy import Fault, chaos
+from examples.chaos_proxy import Fault, chaos, in_turn
 from llama_agents.client import (
     EventEnvelopeWithMetadata,
     NotFoundError,
+    StreamDisconnectedError,
     SyncWorkflowClient,
     SyncWorkflowRun,
     UnansweredRequestError,
     WaitTimeoutError,
+    WorkflowClientError,
     WorkflowFailedError,
 )
 from llama_agents.client._core import interaction
@@ -25,6 +29,8 @@ from workflows.events import Event, InputRequiredEvent
 
 from ..support.scripted import Turn, scripted
 from ..support.workflows import OutEvent, RequestEvent, ResponseEvent, Tick
+
+run_module: Any = sys.modules[SyncWorkflowRun.__module__]  # of either variant
 
 
 class Person:
@@ -254,6 +260,22 @@ def test_answer_that_no_step_takes_is_an_error(server_url: str) -> None:
         assert (run.interact({RequestEvent: Person()}))["output"].startswith("Hello")
 
 
+def test_error_names_the_request_whose_answer_no_step_takes(server_url: str) -> None:
+    person = Person()
+
+    def is_wrong_once(event: RequestEvent) -> ResponseEvent:
+        answer = person(event)
+        return ResponseEvent(response="wrong") if person.asked == ["0", "1"] else answer
+
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("dialog")
+        with pytest.raises(UnansweredRequestError) as error:
+            run.interact({RequestEvent: is_wrong_once})
+        assert [request.value["prompt"] for request in error.value.requests] == ["1"]
+        result = run.interact({RequestEvent: is_wrong_once}, OutEvent)
+    assert result.output == "to 0,to 1"
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.3])
 def test_interact_ends_at_its_timeout(server_url: str, seconds: float) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
@@ -272,14 +294,19 @@ def test_interact_ends_at_its_timeout_although_the_server_is_silent() -> None:
                 client.get_run("h1").interact({}, timeout=0.3)
 
 
+@pytest.mark.parametrize("poll", [None, b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"])
 def test_answer_without_a_reaction_is_logged_and_the_run_polled(
-    server_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server_url: str,
+    poll: bytes | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(interaction, "_PATIENCE", {RequestState.SENT: 0.2})
     accepted = b'HTTP/1.1 200 OK\r\ncontent-length: 17\r\n\r\n{"status":"sent"}'
 
     def plan(request: Any) -> Fault:
-        return Fault(instead=accepted if request.line.startswith("POST /events/") else None)
+        is_answer = request.line.startswith("POST /events/")
+        return Fault(instead=accepted if is_answer else poll if request.kind == "poll" else None)
 
     with chaos(server_url, plan) as proxy:
         with SyncWorkflowClient(base_url=proxy.url) as client:
@@ -318,6 +345,110 @@ def test_interact_ignores_unanswered_request_if_told_so(server_url: str) -> None
 
         result = run.interact({RequestEvent: decline}, OutEvent, unanswered="ignore")
     assert result.output == "from elsewhere,from elsewhere"
+
+
+def test_request_that_was_ignored_is_still_open(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("human")
+        for answers in ({}, {RequestEvent: lambda event: None}):
+            with pytest.raises(WaitTimeoutError):
+                run.interact(answers, unanswered="ignore", timeout=0.5)
+        resumed = client.resume(run.checkpoint())
+        assert (resumed.interact({RequestEvent: Person()}))["output"].startswith("Hello")
+
+
+def test_answer_to_an_ignored_request_settles_no_other(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("survey")
+        other = client.get_run(run.handler_id)
+
+        def second_only(event: RequestEvent) -> ResponseEvent | None:
+            if event.prompt == "0":
+                return None
+            other.send(ResponseEvent(response="from elsewhere"))
+            for change in other.events(include_internal_events=True, after_sequence=-1):
+                if change.value.get("input_event_name") == "ResponseEvent":
+                    break
+            return ResponseEvent(response="to 1")
+
+        result = run.interact(
+            {RequestEvent: second_only}, OutEvent, unanswered="ignore", timeout=10.0
+        )
+    assert result.output == "from elsewhere,to 1"
+
+
+def test_request_is_open_if_its_answer_was_interrupted(server_url: str) -> None:
+    first = SyncWorkflowClient(base_url=server_url)
+    run = first.start("human")
+
+    def closes(event: RequestEvent) -> ResponseEvent:
+        first.close()
+        return ResponseEvent(response="not sent")
+
+    with pytest.raises(RuntimeError, match="closed"):
+        run.interact({RequestEvent: closes})
+    kept = run.checkpoint()
+    with SyncWorkflowClient(base_url=server_url) as client:
+        resumed, person = client.resume(kept), Person()
+        with pytest.raises(UnansweredRequestError):
+            resumed.interact({RequestEvent: person}, on_uncertain="error")
+        result = resumed.interact({RequestEvent: person}, OutEvent)
+    assert result.output == "Hello, to What is your name?"
+
+
+@pytest.mark.parametrize("response", ["504 Gateway Timeout", "200 OK", "400 Bad Request"])
+def test_request_is_uncertain_if_a_gateway_responds_to_its_answer(
+    server_url: str, response: str
+) -> None:
+    page = f"HTTP/1.1 {response}\r\ncontent-length: 6\r\n\r\n<html>".encode()
+
+    def plan(request: Any) -> Fault:
+        return Fault(instead=page if request.line.startswith("POST /events/") else None)
+
+    with chaos(server_url, plan) as proxy:
+        with SyncWorkflowClient(base_url=proxy.url) as client:
+            run = client.start("human")
+            with pytest.raises(WorkflowClientError):
+                run.interact({RequestEvent: Person()})
+            books = (run.checkpoint())["requests"]
+    assert books["open"]
+    assert books["uncertain"] == ([] if response.startswith("400") else books["open"])
+
+
+def test_stream_that_is_still_connecting_is_not_still(
+    server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = run_module.Driver.open
+
+    def connect_slowly(driver: Any, operation: Any, machine: Any) -> Any:
+        if operation.kind == "stream":
+            time.sleep(2 * run_module.HISTORY_GAP)
+        return connect(driver, operation, machine)
+
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("interview")
+        with pytest.raises(KeyboardInterrupt):
+            run.interact({RequestEvent: Person(interrupted_at="2")})
+    monkeypatch.setattr(run_module.Driver, "open", connect_slowly)
+    person = Person(resolved="0")
+    is_cut = Fault(events=3)  # right after the first request, which was answered
+    with chaos(server_url, in_turn(stream=[is_cut])) as proxy:
+        with SyncWorkflowClient(base_url=proxy.url) as client:
+            other = client.get_run(run.handler_id)
+            result = other.interact({RequestEvent: person}, OutEvent)
+    assert person.asked == ["2"]
+    assert result.output == "to 0,to 1,to 2"
+
+
+def test_interact_raises_its_streams_error_with_its_cause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run_module, "POLL_RETRIES", 0)
+    with scripted([Turn(b"", then="reset")]) as script:
+        with SyncWorkflowClient(base_url=script.url) as client:
+            with pytest.raises(StreamDisconnectedError) as error:
+                client.get_run("h1").interact({})
+    assert isinstance(error.value.__cause__, httpx.TransportError)
 
 
 @pytest.mark.parametrize("knows", [True, False])

@@ -53,11 +53,17 @@ def takes(name: str, step: str = "answered") -> Any:
     return change("running", step, name)
 
 
+def at_worker(number: int, event: Any) -> Any:
+    name, value, types = event
+    return name, {**value, "worker_id": str(number)}, types
+
+
 def unhandled(name: str) -> Any:
     return "UnhandledEvent", {"event_type": name}, ["InternalDispatchEvent"]
 
 
 TAKES = takes("ResponseEvent")
+ENDS = change("not_running", "answered", "<class 'app.ResponseEvent'>", "<class 'NoneType'>")
 FAILS = change("not_running", "answered", "<class 'app.ResponseEvent'>")
 
 
@@ -231,6 +237,36 @@ def test_answer_that_is_not_taken_shows_that_a_request_of_the_past_was_answered(
     assert machine.books == Books(seen=1)
 
 
+def test_event_that_may_be_ones_own_answer_makes_nothing_uncertain() -> None:
+    machine = interaction(ASK, ASK, ASK)
+    assert answer_all(machine) == [0, 1, 2]
+    receive(machine, at_worker(0, TAKES), at_worker(1, TAKES), at_worker(0, ENDS), ASK)
+    receive(machine, at_worker(0, TAKES))  # of the third, or worker 1's again
+    assert list(machine.books.open) == [6]
+    assert list(machine.books.answered) == [2]
+    assert not machine.books.uncertain
+
+
+def test_answer_that_is_not_taken_is_the_one_without_a_reaction() -> None:
+    machine = interaction(ASK)
+    assert answer_all(machine) == [0]
+    receive(machine, takes("StartEvent"), ASK)  # a step that waits in its middle goes on
+    assert answer_all(machine) == [2]
+    with pytest.raises(UnansweredRequestError):
+        receive(machine, unhandled("ResponseEvent"))
+    assert machine.books == Books(seen=3, open=(2,), answered={0: "ResponseEvent"})
+    machine = interaction()
+    assert answer_all(machine) == []
+    receive(machine, ASK, ASK, ASK)
+    assert answer_all(machine) == [0, 1, 2]
+    with pytest.raises(UnansweredRequestError):
+        receive(machine, unhandled("ResponseEvent"))
+    assert machine.books.open == (0,)
+    with pytest.raises(UnansweredRequestError):
+        receive(machine, unhandled("ResponseEvent"))
+    assert machine.books.open == (0, 2)
+
+
 def test_answer_without_a_reaction_is_noticed_once(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     machine = interaction(ASK, clock=clock)
@@ -275,10 +311,52 @@ def test_function_gets_an_unknown_subclass_as_its_own_class() -> None:
     assert event.prompt == "?"
 
 
-def test_unanswered_request_may_be_ignored() -> None:
+def test_unanswered_request_may_be_ignored_and_stays_open() -> None:
     machine = interaction(OTHER, unanswered="ignore")
     assert answer_all(machine) == []
-    assert machine.position == 0
+    assert machine.books == Books(seen=0, open=(0,))
+    receive(machine, END)
+    assert machine.books == Books(seen=1)
+
+
+def test_answer_to_an_ignored_request_settles_no_other() -> None:
+    machine = interaction(ASK, ASK, unanswered="ignore", on_uncertain="ask")
+    first, second = machine.next_request(), machine.next_request()
+    assert first is not None
+    assert second is not None
+    machine.skip(first)
+    receive(machine, TAKES)
+    assert machine.is_open(second)
+    receive(machine, TAKES)
+    assert machine.books.open == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_uncertain"),
+    [
+        ([], [0], False),
+        ([at_worker(1, TAKES)], [0, 1], False),
+        ([at_worker(1, TAKES), at_worker(0, ENDS)], [0], True),  # is that worker 1's, or another?
+    ],
+)
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_step_that_a_restarted_server_begins_again_counts_once(
+    before: list[Any], after: list[int], is_uncertain: bool, is_resumed: bool
+) -> None:
+    own = [ASK] * (1 + len(before[:1]))
+    machine = interaction(*own, on_uncertain="ask")
+    answer_all(machine)
+    receive(machine, at_worker(0, TAKES), *before, ASK, TICK)
+    request = machine.books.open
+    if is_resumed:
+        books = Books.model_validate_json(machine.books.model_dump_json())
+        machine = interaction(ASK, TICK, books=books, on_uncertain="ask")
+    receive(machine, *(at_worker(number, TAKES) for number in after))
+    assert machine.books.open == request
+    assert machine.books.uncertain == request * is_uncertain
+    receive(machine, *(at_worker(number, ENDS) for number in after), at_worker(1, ENDS))
+    receive(machine, at_worker(0, TAKES))
+    assert machine.books.open == ()
 
 
 @pytest.mark.parametrize("types", [["InputRequiredEvent"], ["Mine", "InputRequiredEvent"]])

@@ -979,7 +979,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         interaction("test_evidence_that_is_not_exact_is_for_the_caller_to_judge"),
     ),
     "a busy run is asked": Defect(
-        replace("WorkflowRun._interact", r"clock\(\) < caught_up_at", "caught_up_at > 0"),
+        replace("WorkflowRun._catch_up", r"clock\(\) < ends_at", "True"),
         interacts("test_request_is_asked_although_the_run_is_never_still"),
     ),
     "an answer is dropped if the run no longer needs it": Defect(
@@ -989,6 +989,14 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "an answer that no step takes is an error": Defect(
         returns("Interaction._answer_unhandled", "None"),
         interaction("test_answer_that_no_step_takes_is_an_error_that_names_what_fits"),
+    ),
+    "an answer that no step takes is one that the run had not reacted to": Defect(
+        replace("Interaction._answer_unhandled", r"\*watched, ", ""),
+        interaction("test_answer_that_is_not_taken_is_the_one_without_a_reaction"),
+    ),
+    "an answer that no step takes is otherwise the last": Defect(
+        replace("Interaction._answer_unhandled", r"reversed\((self\._open)\)", r"\1"),
+        interaction("test_answer_that_is_not_taken_is_the_one_without_a_reaction"),
     ),
     "an answer that comes twice is no error": Defect(
         never("Interaction._answer_unhandled", "is_history"),
@@ -1007,8 +1015,64 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         interaction("test_answer_without_a_reaction_is_noticed_once"),
     ),
     "a run that does not react to an answer is polled": Defect(
-        drop("WorkflowRun._interact", r"self\.status"),
+        drop("WorkflowRun._interact", r"self\._ensure_alive"),
         interacts("test_answer_without_a_reaction_is_logged_and_the_run_polled"),
+    ),
+    "a poll of a run that does not react is only a poll": Defect(
+        drop("WorkflowRun._ensure_alive", "pass", "raise"),
+        interacts("test_answer_without_a_reaction_is_logged_and_the_run_polled"),
+    ),
+    "a step that a restarted server begins again counts once": Defect(
+        never("Takings.receive", "worker in workers"),
+        interaction("test_step_that_a_restarted_server_begins_again_counts_once"),
+    ),
+    "all that a restarted server begins again counts once": Defect(
+        never("Takings.receive", r"^self\._restarts\[step\]$"),
+        interaction("test_step_that_a_restarted_server_begins_again_counts_once"),
+    ),
+    "a step that a restarted server may have begun again settles nothing": Defect(
+        never("Takings.receive", "not is_certain"),
+        interaction("test_step_that_a_restarted_server_begins_again_counts_once"),
+    ),
+    "an event that may be the handle's own answer makes nothing uncertain": Defect(
+        replace(
+            "Interaction._answer_taken",
+            r"(if request\.answer_class == name) and (.*):\s+if is_certain:\s+(.*)\s+return",
+            r"\1 and is_certain and \2: \3; return",
+        ),
+        interaction("test_event_that_may_be_ones_own_answer_makes_nothing_uncertain"),
+    ),
+    "a checkpoint has the steps that are under way": Defect(
+        drop("Interaction._open_request", r"request\.steps"),
+        interaction("test_step_that_a_restarted_server_begins_again_counts_once"),
+    ),
+    "an ignored request stays open": Defect(
+        drop("Interaction.skip", "IGNORED", "self._open.remove(request)"),
+        interaction("test_answer_to_an_ignored_request_settles_no_other"),
+    ),
+    "a request whose answer was interrupted is open": Defect(
+        replace("WorkflowRun._send_answer", "except BaseException", "except WorkflowClientError"),
+        interacts("test_request_is_open_if_its_answer_was_interrupted"),
+    ),
+    "a request is uncertain after a gateway's response to its answer": Defect(
+        replace("WorkflowRun._send_answer", "None if is_rejected else error", "None"),
+        interacts("test_request_is_uncertain_if_a_gateway_responds_to_its_answer"),
+    ),
+    "a stream that is still connecting is not taken for a quiet one": Defect(
+        replace("WorkflowRun._catch_up", r"machine\.action is connection and .*", "True"),
+        interacts("test_stream_that_is_still_connecting_is_not_still"),
+    ),
+    "events that arrive at once are taken at once": Defect(
+        replace("aread_ahead", r"send\.send_nowait\(new\)", "raise anyio.WouldBlock"),
+        "tests/core/test_read_ahead.py::test_items_that_arrive_at_once_are_taken_at_once",
+    ),
+    "a stream is closed after the task that reads it has ended": Defect(
+        replace("aread_ahead", r"tasks\.cancel_scope\.cancel\(\)", r"await source.aclose(); \g<0>"),
+        "tests/core/test_read_ahead.py::test_stream_closed_as_data_arrives_leaves_no_generator",
+    ),
+    "an error of its stream reaches an interaction's caller with its cause": Defect(
+        replace("AsyncReadAhead.get", r"raise self\.failure", r"\g<0> from None"),
+        "tests/_async/test_interact.py::test_interact_raises_its_streams_error_with_its_cause",
     ),
     "an interaction ends at its timeout": Defect(
         returns("Deadline.remaining", "None"),

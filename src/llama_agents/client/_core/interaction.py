@@ -9,11 +9,13 @@ arrival until it is settled::
     receive ──► UNASKED ──► ASKED ──► SENT ──► settled: the run has taken the answer
                    │          │ ▲       └────► back to UNASKED: no step takes the answer (an error)
                    │          │ └──────────── LOST: nobody knows whether the answer has arrived
-                   │          └──────────────► settled: there is no answer, and none is needed
-                   └──────────┴──────────────► settled: somebody else's answer was taken
+                   │          ├──────────────► settled: there is no answer, and none is needed
+                   │          ├─► IGNORED ──┐
+                   └──────────┴─────────────┴► settled: somebody else's answer was taken
 
-`next_request` returns each open request that has a function once. One without a function is settled
-right away, or raises.
+`next_request` returns each open request that has a function once. One without a function is left
+to others right away, or raises. It stays open: their answer is expected, and the next machine may
+have a function for it.
 
 The machine keeps books. What it has settled stays settled, what it has answered is not asked again,
 and a checkpoint carries both, so a handle that continues from one has nothing to guess. Answers of
@@ -25,7 +27,9 @@ events: a step that starts with an event from outside has taken an answer. That 
 - uncertain otherwise: the open requests that it may have answered are asked if ``on_uncertain``
   says so, and then perhaps twice.
 
-A step that is tried again, and two steps that take the same event, count once.
+A step that is tried again, and two steps that take the same event, count once. So does a step that
+a restarted server begins again: nothing says so but that it had not ended. Where even that is not
+clear, the event is not counted, and the open requests are uncertain.
 
 `begin` never passes an open request: it is where a stream must begin to see them all.
 """
@@ -52,6 +56,7 @@ NO_REACTION_AFTER: Final = 30.0  # s after an answer; a run reacts in millisecon
 
 INPUT: Final = "InputRequiredEvent"
 _ENDED: Final = "not_running"
+_NO_NUMBER: Final = -1  # of a worker
 
 Unanswered = Literal["error", "ignore"]
 OnUncertain = Literal["ask", "error"]
@@ -64,6 +69,7 @@ class RequestState(enum.Enum):
 
     UNASKED = enum.auto()
     ASKED = enum.auto()
+    IGNORED = enum.auto()
     SENT = enum.auto()
     LOST = enum.auto()
 
@@ -84,6 +90,7 @@ class InputRequest:
         failure: Why nobody knows whether the answer has arrived.
         is_watched: Whether the run still has to react to it.
         is_history: Whether it arrived before the first request was asked.
+        steps: The steps that were under way when it arrived.
     """
 
     sequence: int
@@ -94,9 +101,10 @@ class InputRequest:
     is_uncertain: bool = False
     answer_class: str = ""
     sent_at: float = 0.0
-    failure: Exception | None = None
+    failure: BaseException | None = None
     is_watched: bool = False
     is_history: bool = False
+    steps: Mapping[str, StepsUnderWay] = attrs.field(factory=dict)
 
     def answer(self) -> Any:
         """Call the function, with the event of its own class if that is loaded.
@@ -115,6 +123,18 @@ class InputRequest:
         return self.function(event)
 
 
+class StepsUnderWay(BaseModel, frozen=True):
+    """What of a step has begun, or is to begin again.
+
+    Attributes:
+        workers: The numbers of the workers that have begun and not ended.
+        retries: How many executions are to begin again.
+    """
+
+    workers: tuple[int, ...] = ()
+    retries: int = 0
+
+
 class Books(BaseModel, frozen=True):
     """Which requests of a run are settled; each is named by its sequence number.
 
@@ -124,12 +144,14 @@ class Books(BaseModel, frozen=True):
         answered: Those that were answered, with the class of the answer, while the run is not
             known to have taken it.
         uncertain: Those of the open ones that somebody else may have answered.
+        steps: The steps that are under way at `begin`.
     """
 
     seen: int = -1
     open: tuple[int, ...] = ()
     answered: Mapping[int, str] = {}
     uncertain: tuple[int, ...] = ()
+    steps: Mapping[str, StepsUnderWay] = {}
 
     @property
     def begin(self) -> int:
@@ -181,7 +203,7 @@ class Interaction:
         self.answer_classes = UNKNOWN
         self._open: list[InputRequest] = []
         self._is_live = False
-        self._taken = Takings()
+        self._taken = Takings(books.steps)
         self._from_others: Counter[str] = Counter()  # answers taken, by class, and not attributed
 
     @property
@@ -196,6 +218,7 @@ class Interaction:
             open=(*(each.sequence for each in waiting), *self._later(known.open)),
             answered={**sent, **{n: known.answered[n] for n in self._later(known.answered)}},
             uncertain=(*(each.sequence for each in doubtful), *self._later(known.uncertain)),
+            steps=self._open[0].steps if self._open else self._taken.under_way,
         )
 
     @property
@@ -211,6 +234,7 @@ class Interaction:
         """
         self.last = sequence
         names = _names(envelope)
+        watched = [each for each in self._open if each.is_watched]
         if _is_reaction(envelope):
             for request in self._open:
                 if request.state is RequestState.SENT:
@@ -218,11 +242,11 @@ class Interaction:
         if envelope.is_terminal:
             self._open.clear()
         elif envelope.type == "UnhandledEvent":
-            self._answer_unhandled(str(envelope.value.get("event_type")))
+            self._answer_unhandled(str(envelope.value.get("event_type")), watched)
         elif envelope.type == "StepStateChanged":
             taken = self._taken.receive(envelope.value)
             if taken is not None and sequence > self._known.seen:
-                self._answer_taken(taken)
+                self._answer_taken(*taken)
         elif "InternalDispatchEvent" not in names:
             self._open_request(sequence, envelope, names)
 
@@ -263,7 +287,7 @@ class Interaction:
         request.sent_at = self._clock()
         request.is_watched = True
 
-    def answer_failed(self, request: InputRequest, failure: Exception | None) -> None:
+    def answer_failed(self, request: InputRequest, failure: BaseException | None) -> None:
         """Note that an answer was not accepted, or is lost.
 
         Args:
@@ -279,8 +303,11 @@ class Interaction:
         Raises:
             UnansweredRequestError: It needs input and must not be ignored.
         """
-        if self._unanswered == "ignore" or INPUT not in _names(request.envelope):
+        if INPUT not in _names(request.envelope):
             self._open.remove(request)
+            return
+        if self._unanswered == "ignore":
+            request.state = RequestState.IGNORED
             return
         request.state = RequestState.UNASKED
         problem = (
@@ -332,22 +359,24 @@ class Interaction:
             request.state = RequestState.SENT
             request.answer_class = known.answered[sequence]
         request.is_history = not self._is_live
+        request.steps = self._taken.under_way
         request.is_uncertain = sequence in known.uncertain
         if not self._waiting():
             self._from_others.clear()
         self._open.append(request)
 
-    def _answer_taken(self, name: str) -> None:
+    def _answer_taken(self, name: str, is_certain: bool) -> None:
         """Settle the requests that an event has answered which a step has taken."""
         for request in self._open:
             if request.answer_class == name and request.state in _PATIENCE:
-                self._open.remove(request)
+                if is_certain:
+                    self._open.remove(request)
                 return
         if not self.answer_classes.may_be_external(name):
             return
         waiting = [each for each in self._waiting() if name in (self._classes_of(each) or {name})]
-        self._from_others[name] += 1
-        is_exact = all(self._classes_of(each) == {name} for each in waiting)
+        self._from_others[name] += is_certain
+        is_exact = is_certain and all(self._classes_of(each) == {name} for each in waiting)
         if is_exact and self._from_others[name] >= len(waiting):
             self._from_others[name] = 0
             for request in waiting:
@@ -365,8 +394,11 @@ class Interaction:
     def _classes_of(self, request: InputRequest) -> frozenset[str]:
         return self.answer_classes.of(_names(request.envelope))
 
-    def _answer_unhandled(self, name: str) -> None:
-        for request in self._open:
+    def _answer_unhandled(self, name: str, watched: Sequence[InputRequest]) -> None:
+        # Of several answers, it is one that the run had not reacted to, or else the last: steps
+        # that wait in their middle have taken the others, which no event shows.
+        candidates = [*watched, *reversed(self._open)]
+        for request in candidates:
             if request.answer_class != name or request.state not in _PATIENCE:
                 continue
             fit = self.answer_classes.that_fit(_names(request.envelope))
@@ -384,35 +416,80 @@ class Interaction:
 
 
 class Takings:
-    """Counts the events that steps take, from the framework's own events about steps."""
+    """Counts the events that steps take, from the framework's own events about steps.
 
-    def __init__(self) -> None:
+    Args:
+        under_way: The steps that are under way where the events begin.
+    """
+
+    def __init__(self, under_way: Mapping[str, StepsUnderWay]) -> None:
         self._by_step: Counter[tuple[str, str]] = Counter()  # by class and step
         self._by_class: Counter[str] = Counter()
-        self._retries: Counter[str] = Counter()  # by step, that are still to begin
+        # By step: what is still to begin after a failure, or after the server was restarted.
+        self._retries = Counter({step: each.retries for step, each in under_way.items()})
+        self._restarts: Counter[str] = Counter()
+        self._workers = {step: {*each.workers} for step, each in under_way.items()}
 
-    def receive(self, change: Mapping[str, Any]) -> str | None:
-        """Handle a change of a step; return the class of an event that is taken with it."""
+    @property
+    def under_way(self) -> dict[str, StepsUnderWay]:
+        """The steps that are under way by now."""
+        found = {
+            step: StepsUnderWay(
+                workers=tuple(sorted(workers)), retries=self._retries[step] + self._restarts[step]
+            )
+            for step, workers in self._workers.items()
+        }
+        return {step: each for step, each in found.items() if each != StepsUnderWay()}
+
+    def receive(self, change: Mapping[str, Any]) -> tuple[str, bool] | None:
+        """Handle a change of a step.
+
+        Returns:
+            The class of an event that is taken with it, and whether that is certain; or None.
+        """
         step, state = str(change.get("name")), change.get("step_state")
-        if state == _ENDED and change.get("output_event_name") is None:
-            self._retries[step] += 1  # it has failed, or waits for an event in the middle
+        worker = _number(change.get("worker_id"))
+        workers = self._workers.setdefault(step, set())
+        if state == _ENDED:
+            workers.discard(worker)
+            if change.get("output_event_name") is None:
+                self._retries[step] += 1  # it has failed, or waits for an event in the middle
         if state != "running":
             return None
+        name = str(change.get("input_event_name"))
+        if self._restarts[step]:
+            self._restarts[step] -= 1
+            workers.add(worker)
+            return None
+        if worker in workers and worker != _NO_NUMBER:
+            # It has not ended: the server was restarted, and begins again whatever was under way.
+            self._restarts[step] = len(workers) - 1
+            self._workers[step] = {worker}
+            return None
+        # An event goes to the lowest worker that is free, and so does what is begun again.
+        is_certain = worker > max(workers, default=_NO_NUMBER) or worker == _NO_NUMBER
+        workers.add(worker)
         if self._retries[step]:
             self._retries[step] -= 1
             return None
-        name = str(change.get("input_event_name"))
+        if not is_certain:
+            return name, False
         self._by_step[name, step] += 1
         if self._by_step[name, step] <= self._by_class[name]:
             return None  # another step has taken the same event
         self._by_class[name] += 1
-        return name
+        return name, True
 
 
 _PATIENCE: Final[Mapping[RequestState, float]] = {
     RequestState.SENT: NO_REACTION_AFTER,
     RequestState.LOST: LOST_ANSWER_LIMIT,
 }
+
+
+def _number(worker_id: Any) -> int:
+    text = str(worker_id)
+    return int(text) if text.isascii() and text.isdecimal() else _NO_NUMBER
 
 
 def _class_name(answer: object) -> str:

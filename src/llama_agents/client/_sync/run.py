@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Final, TypeAlias, TypeVar, overload
 
 from .._core import endpoints
+from .._core.actions import Retry
 from .._core.answer_classes import UNKNOWN, AnswerClasses, read_answer_classes
 from .._core.checkpoint import Checkpoint, take_checkpoint
 from .._core.interaction import Books, InputRequest, Interaction, OnUncertain, Unanswered
@@ -21,7 +22,14 @@ from .._lazy_types import Event, StopEvent
 from .._transport.concurrency import call_within
 from .._transport.failures import was_not_sent
 from .._transport.read_ahead import ReadAhead, read_ahead
-from ..errors import ConflictError, Cursor, WorkflowClientError
+from ..errors import (
+    ConflictError,
+    Cursor,
+    ServerError,
+    StatusError,
+    WorkflowClientError,
+    WorkflowFailedError,
+)
 from ..protocol import CancelHandlerResponse, ResultEnvelope, SendEventResponse, Status
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from .driver import Driver
@@ -224,13 +232,15 @@ class SyncWorkflowRun:
             books=books,
             clock=self._driver.time.clock,
         )
-        caught_up_at = limit.begin if self._is_new else limit.begin + HISTORY_LIMIT
+        is_new = self._is_new
         self._reading, self._sequence, self._is_new = None, books.begin, False
-        stream = SyncEventStream(self._driver, self._machine(books.begin, True, POLL_RETRIES))
+        machine = self._machine(books.begin, True, POLL_RETRIES)
+        stream = SyncEventStream(self._driver, machine)
         try:
             with read_ahead(stream, lambda event: (stream.last_sequence, event)) as new:
                 interaction.answer_classes = self._answer_classes(limit)
-                self._interact(interaction, new, limit, caught_up_at)
+                if is_new or self._catch_up(interaction, new, limit, machine):
+                    self._interact(interaction, new, limit)
         finally:
             self._sequence, self._books = interaction.position, interaction.books
         return self.result(result_type, limit.remaining())
@@ -248,44 +258,64 @@ class SyncWorkflowRun:
             return UNKNOWN  # it is of help, but not needed
         return read_answer_classes(found.graph)
 
+    def _catch_up(
+        self,
+        interaction: Interaction,
+        new: ReadAhead[tuple[Cursor, EventEnvelopeWithMetadata]],
+        limit: Deadline,
+        machine: StreamMachine,
+    ) -> bool:
+        """Receive the events that a run has had before; return whether its stream goes on."""
+        clock = self._driver.time.clock
+        ends_at = math.inf
+        while clock() < ends_at:
+            connection = machine.action
+            if not isinstance(connection, Retry) and ends_at == math.inf:
+                ends_at = clock() + HISTORY_LIMIT
+            left = limit.remaining()
+            events = new.get(HISTORY_GAP if left is None else min(HISTORY_GAP, left))
+            if events is None:
+                return False
+            self._receive(interaction, events)
+            limit.check()
+            # A stream that is being connected, perhaps again, is silent, too: that says nothing.
+            is_connected = machine.action is connection and not isinstance(connection, Retry)
+            if is_connected and not events:
+                break
+        return True
+
     def _interact(
         self,
         interaction: Interaction,
         new: ReadAhead[tuple[Cursor, EventEnvelopeWithMetadata]],
         limit: Deadline,
-        caught_up_at: float,
     ) -> None:
-        """Answer the requests of a run, until its stream ends.
-
-        Args:
-            interaction: The machine.
-            new: The events that have arrived.
-            limit: When to stop.
-            caught_up_at: When to answer the first request although events still arrive.
-        """
+        """Answer the requests of a run, until its stream ends."""
         clock = self._driver.time.clock
         while True:
-            replaying = clock() < caught_up_at
-            request = None if replaying else interaction.next_request()
+            request = interaction.next_request()
             if request is not None:
                 self._answer(interaction, new, request, limit)
                 continue
             due = interaction.due()
-            waits = [
-                HISTORY_GAP if replaying else None,
-                limit.remaining(),
-                None if due is None else max(due[0] - clock(), 0.0),
-            ]
+            waits = [limit.remaining(), None if due is None else max(due[0] - clock(), 0.0)]
             events = new.get(min((w for w in waits if w is not None), default=None))
             if events is None:
                 return
             self._receive(interaction, events)
             limit.check()
-            if not events:
-                caught_up_at = -math.inf
             if due is not None and due[0] <= clock():
                 interaction.overdue(due[1])
-                self.status()  # raises if the run's engine has stopped
+                self._ensure_alive(limit)
+
+    def _ensure_alive(self, limit: Deadline) -> None:
+        """Raise ``WorkflowFailedError`` if the run's engine has stopped."""
+        try:
+            self._driver.send(endpoints.get_handler(self.handler_id), limit.remaining())
+        except WorkflowFailedError:
+            raise
+        except (WorkflowClientError, *TRANSPORT_ERRORS):
+            pass  # the stream, which is still read, says what becomes of the run
 
     def _receive(
         self,
@@ -335,8 +365,10 @@ class SyncWorkflowRun:
             interaction.answer_failed(request, error if is_lost else None)
             if not is_lost:
                 raise
-        except WorkflowClientError:
-            interaction.answer_failed(request, None)
+        except BaseException as error:
+            # After a gateway's error or a cancellation, for example, it may be on its way.
+            is_rejected = isinstance(error, StatusError) and not isinstance(error, ServerError)
+            interaction.answer_failed(request, None if is_rejected else error)
             raise
 
     def send(self, event: Event | dict[str, Any], step: str | None = None) -> SendEventResponse:

@@ -36,13 +36,16 @@ class AsyncReadAhead(Generic[T]):
         import anyio
 
         found: list[T] = []
+        has_ended = False
         with anyio.move_on_after(timeout):
             try:
                 found.append(await self._items.receive())
             except anyio.EndOfStream:
-                if self.failure is not None:
-                    raise self.failure from None
-                return None
+                has_ended = True
+        if has_ended:
+            if self.failure is not None:
+                raise self.failure  # not "from None", which would remove its cause
+            return None
         with suppress(anyio.WouldBlock, anyio.EndOfStream):
             while True:
                 found.append(self._items.receive_nowait())
@@ -66,7 +69,13 @@ async def aread_ahead(source: Any, item: Callable[[Any], T]) -> AsyncIterator[As
         with send:
             try:
                 async for each in source:
-                    await send.send(item(each))
+                    new = item(each)
+                    try:
+                        # What has arrived at once is taken at once: a send that waits would let the
+                        # consumer have one item without the next.
+                        send.send_nowait(new)
+                    except anyio.WouldBlock:
+                        await send.send(new)
             except anyio.get_cancelled_exc_class():
                 raise
             except BaseException as error:
@@ -74,18 +83,22 @@ async def aread_ahead(source: Any, item: Callable[[Any], T]) -> AsyncIterator[As
 
     failure: BaseException | None = None
     with receive:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(read)
-            try:
-                yield ahead
-            except anyio.get_cancelled_exc_class():
-                raise
-            except BaseException as error:  # the group would wrap it
-                failure = error
-            finally:
-                tasks.cancel_scope.cancel()
-                with anyio.CancelScope(shield=True):
-                    await source.aclose()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(read)
+                try:
+                    yield ahead
+                except anyio.get_cancelled_exc_class():
+                    raise
+                except BaseException as error:  # the group would wrap it
+                    failure = error
+                finally:
+                    tasks.cancel_scope.cancel()
+        finally:
+            # Not before the task has ended: it may just have received something, and would leave
+            # the generators that it has it from to the garbage collector.
+            with anyio.CancelScope(shield=True):
+                await source.aclose()
     if failure is not None:
         raise failure
 
