@@ -11,6 +11,8 @@ from pydantic_core import SchemaValidator, core_schema
 # Types, enumeration values, superclasses and the values in defaults, those of all events together.
 # References multiply: a few hundred bytes of schema can expand without end.
 MAX_TYPES: Final = 20_000
+CLASS_COST: Final = 10  # of a class, in types: about 1 ms and 10 kB
+TEXT_PER_TYPE: Final = 100  # characters of text that cost as much as a type: they are copied, too
 MAX_DEPTH: Final = 64  # of types within types, references followed, and of defaults
 MAX_MODELS: Final = 200  # of one event
 MAX_UNION: Final = 100  # members of one union
@@ -57,6 +59,16 @@ class SchemaBudget:
         if self._types > MAX_TYPES:
             raise SchemaError(f"the schemas have more than {MAX_TYPES} types and values")
 
+    def spend_text(self, *texts: Any) -> None:
+        """Count the characters of what is text.
+
+        Raises:
+            SchemaError: There are more than `MAX_TYPES`.
+        """
+        for text in texts:
+            if isinstance(text, str) and len(text) >= TEXT_PER_TYPE:
+                self.spend(len(text) // TEXT_PER_TYPE)
+
     def spend_values(self, values: Collection[Any]) -> None:
         """Count values.
 
@@ -64,6 +76,7 @@ class SchemaBudget:
             SchemaError: There are more than `MAX_TYPES`, or one of them is too large.
         """
         self.spend(len(values))
+        self.spend_text(*values)
         if any(isinstance(value, int) and value.bit_length() > MAX_BITS for value in values):
             raise SchemaError(f"an integer has more than {MAX_BITS} bits")
 
