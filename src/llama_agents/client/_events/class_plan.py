@@ -287,7 +287,7 @@ def _outlines(event: NormalizedSchema) -> dict[str, tuple[str, list[str]]]:
 def _outline(model: Mapping[str, Any]) -> tuple[str, list[str]]:
     refs: dict[str, int] = {}
     renamed = rename_refs(model, lambda other: str(refs.setdefault(other, len(refs))))
-    return hashlib.sha256(json.dumps(renamed).encode()).hexdigest(), [*refs]
+    return _digest(renamed), [*refs]
 
 
 def _fingerprint(outlines: Mapping[str, tuple[str, Sequence[str]]], key: str) -> str:
@@ -301,4 +301,8 @@ def _fingerprint(outlines: Mapping[str, tuple[str, Sequence[str]]], key: str) ->
         for other in refs:
             positions.setdefault(other, len(positions))
         parts.append([digest, *(positions[other] for other in refs)])
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return _digest(parts)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
