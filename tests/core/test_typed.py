@@ -564,6 +564,39 @@ def test_events_without_classes_are_left_out_all_at_once(monkeypatch: pytest.Mon
     assert built.count("B0") == 1
 
 
+def test_defaults_that_would_take_exponential_time_are_left_to_the_server() -> None:
+    ref = {"$ref": "#/$defs/N"}
+    union = {"anyOf": [ref, {"type": "object", "additionalProperties": ref}]}
+    defs = {"N": {"properties": {"a": union}}}
+    deep = nested(60, 1, lambda value: {"a": value})
+    event = build_event({"a": {**ref, "default": deep}, "b": {"default": [1]}}, defs, required=[])
+    assert event().a is None
+    assert event().model_dump() == {}
+
+
+def test_defaults_of_defaults_that_would_take_exponential_time_are_left_to_the_server() -> None:
+    """The models refer to each other, so that their copies are not counted."""
+    refs = [{"$ref": f"#/$defs/M{at}"} for at in range(40)]
+    with_default = [{**ref, "default": {}} for ref in refs]
+    models = {
+        f"M{at}": {"properties": {"a": field, "b": field, "first": {"anyOf": [refs[0], INTEGER]}}}
+        for at, field in enumerate([*with_default[1:], {"type": "null"}])
+    }
+    event = build_event({"a": with_default[0], "small": with_default[39]}, models, required=[])
+    assert event().a is None
+
+
+def test_default_of_a_few_models_is_kept() -> None:
+    ref = {"$ref": "#/$defs/N"}
+    field = {"anyOf": [ref, {"type": "null"}], "default": {"a": {"a": {"n": 2}}}}
+    defs = {
+        "N": {
+            "properties": {"a": {"anyOf": [ref, {"type": "null"}], "default": None}, "n": INTEGER}
+        }
+    }
+    assert build_event({"f": field}, defs, required=[])().f.a.a.n == 2
+
+
 def test_superclass_that_is_named_twice_is_one() -> None:
     types = build(("E", ("StopEvent", "StopEvent"), {}))
     assert types["E"].__bases__ == (StopEvent,)

@@ -18,6 +18,7 @@ MAX_MODELS: Final = 200  # of one event
 MAX_UNION: Final = 100  # members of one union
 # Types once each model is copied to where it is referred to, as pydantic does: about 15 us each.
 MAX_COPIES: Final = 200_000
+MAX_VALIDATIONS: Final = 50_000  # of defaults: about 15 us each; others are left to the server
 MAX_BITS: Final = 4096  # of an integer; Python does not write one of more than 4300 digits
 # About 1.5 us and 0.4 kB each, for all patterns together; a pattern over the limit is not compiled.
 MAX_PATTERN_COST: Final = 100_000
@@ -47,6 +48,7 @@ class SchemaBudget:
     def __init__(self) -> None:
         self._types = 0
         self._copies = 0
+        self._validations = 0
         self._pattern_cost = 0
 
     def spend(self, number: int = 1) -> None:
@@ -93,6 +95,16 @@ class SchemaBudget:
             if not level:
                 return
         raise SchemaError(f"a default has values nested more than {MAX_DEPTH} deep")
+
+    def spend_validation(self) -> None:
+        """Count the validation of a default, or of a value in one.
+
+        Raises:
+            SchemaError: There are more than `MAX_VALIDATIONS`.
+        """
+        self._validations += 1
+        if self._validations > MAX_VALIDATIONS:
+            raise SchemaError(f"the defaults take more than {MAX_VALIDATIONS} validations")
 
     def spend_copies(self, types: Mapping[str, int], refs: Mapping[str, Sequence[str]]) -> None:
         """Count the types of an event's classes, each with those that it refers to.

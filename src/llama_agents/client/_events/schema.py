@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import attrs
 
+from .default_costs import leave_costly_defaults
 from .limits import CLASS_COST, MAX_BITS, MAX_DEPTH, MAX_MODELS, MAX_UNION, SchemaBudget
 from .limits import SchemaError as SchemaError
 from .names import class_name, member_names
@@ -125,6 +126,7 @@ class NormalizedSchema:
             budget.spend(len(declaration.ancestors))
             self._normalize_model(self.key)
             budget.spend_copies(self._types, self._refs)
+            leave_costly_defaults(self.models, budget)
         except SchemaError as error:
             raise SchemaError(f"{declaration.name}: {error}") from error
         if is_enum(self.models[self.key]):
