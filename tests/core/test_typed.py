@@ -597,6 +597,27 @@ def test_default_of_a_few_models_is_kept() -> None:
     assert build_event({"f": field}, defs, required=[])().f.a.a.n == 2
 
 
+@pytest.mark.parametrize("name", ["self", "\u017felf"])  # Python reads both as self
+def test_event_may_have_a_field_named_self(name: str) -> None:
+    types: Any = build(("A", (), {"properties": {name: INTEGER}}), ("B", (), {}))
+    (field,) = types["A"].model_fields
+    assert getattr(types["A"](**{name: 5}), field) == 5
+
+
+def test_class_whose_defaults_cannot_be_compared_costs_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(cls: type) -> frozenset[str]:
+        if cls.__name__ == "A":
+            raise TypeError("odd")
+        return frozenset()
+
+    monkeypatch.setattr(builder, "invalid_defaults", fail)
+    types = build(("A", (), {"properties": {"n": INTEGER}}), ("B", (), {"properties": {"n": {}}}))
+    assert types.names == ("B",)
+    assert "odd" in types.omitted["A"]
+
+
 def test_superclass_that_is_named_twice_is_one() -> None:
     types = build(("E", ("StopEvent", "StopEvent"), {}))
     assert types["E"].__bases__ == (StopEvent,)

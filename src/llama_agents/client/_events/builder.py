@@ -18,6 +18,7 @@ import operator
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import (
     Annotated,
     Any,
@@ -288,11 +289,14 @@ def _build(
         classes of its events by name.
     """
     classes = _build_classes(catalog, check)
-    invalid = {
-        name: invalid_defaults(cls)
-        for name, cls in classes.items()
-        if issubclass(cls, SparseModel | NestedModel)
-    }
+    invalid: dict[str, frozenset[str]] = {}
+    failures: dict[str, str] = {}
+    for name, cls in classes.items():
+        if issubclass(cls, SparseModel | NestedModel):
+            with _noting(name, failures):
+                invalid[name] = invalid_defaults(cls)
+    if failures:
+        raise UnbuildableError(failures, {})
     if any(invalid.values()):
         catalog = catalog.with_invalid_defaults(invalid)
         classes = _build_classes(catalog, check)
@@ -359,14 +363,9 @@ class _ClassBuilder:
                 with self.attempt(name):
                     self._classes[name] = self._nested(model)
 
-    @contextlib.contextmanager
-    def attempt(self, class_name: str) -> Iterator[None]:
+    def attempt(self, class_name: str) -> AbstractContextManager[None]:
         """Note that a class cannot be built."""
-        try:
-            yield
-        except Exception as error:  # pydantic raises errors of many classes; the schema is at fault
-            reason = f"{class_name}: no class can be built from its schema ({error})"
-            self.failures[class_name] = reason
+        return _noting(class_name, self.failures)
 
     def complete(self, events: Sequence[type[BaseModel]]) -> dict[str, type]:
         """Resolve the names of classes in annotations; return all classes that were built."""
@@ -453,6 +452,15 @@ class _ClassBuilder:
             case {"type": name}:
                 return _constrained(_PLAIN_TYPES[name], schema)
         return Any
+
+
+@contextlib.contextmanager
+def _noting(class_name: str, failures: dict[str, str]) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # pydantic raises errors of many classes; the schema is at fault
+        reason = f"{class_name}: no class can be built from its schema ({error})"
+        failures[class_name] = reason
 
 
 def _forward_name(name: str) -> str:

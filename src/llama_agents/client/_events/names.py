@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-# Attributes that pydantic does not let a field hide.
+# Attributes that pydantic does not let a field hide, and the parameter of `Event.__init__`.
 _PROTECTED: Final = frozenset(
-    {"custom_model_dump", *(name for name in dir(BaseModel) if name.startswith("model_"))}
+    {"custom_model_dump", "self", *(name for name in dir(BaseModel) if name.startswith("model_"))}
 )
 
 
