@@ -141,12 +141,17 @@ class Money(StartEvent):
     a: decimal.Decimal
 
 
-@exhibit([{"a": "https://example.org/"}], [{"a": 5}], hidden=[{"a": "no address"}])
+@exhibit([{"a": 9}, {"a": 1.5}, {"a": "2.50"}], [{"a": 0}, {"a": 1.25}, {"a": 10.5}])
+class LimitedMoney(StartEvent):
+    a: decimal.Decimal = Field(ge=1, le=10, multiple_of=decimal.Decimal("0.5"))
+
+
+@exhibit([{"a": "https://example.org/"}], [{"a": 5}, {"a": "no address"}])
 class Address(StartEvent):
     a: AnyUrl
 
 
-@exhibit([{"a": "127.0.0.1"}], [{"a": []}], hidden=[{"a": "no address"}])
+@exhibit([{"a": "127.0.0.1"}], [{"a": []}, {"a": "no address"}], beyond=[{"a": 2130706433}])
 class Ip(StartEvent):
     a: ipaddress.IPv4Address
 
@@ -177,7 +182,7 @@ class Stripped(StartEvent):
     ]
 
 
-@exhibit([{"a": '{"b": [1]}'}], hidden=[{"a": "{"}, {"a": 5}])
+@exhibit([{"a": '{"b": [1]}'}], [{"a": "{"}, {"a": 5}])
 class JsonText(StartEvent):
     a: Json[Any]
 
@@ -221,6 +226,26 @@ class Mode(enum.IntFlag):
     C = 4
 
 
+class Access(enum.IntFlag):
+    NONE = 0
+    READ = 1
+    WRITE = 2
+    BOTH = 3
+    EXECUTE = 8
+
+
+class Few(enum.IntFlag):
+    NONE = 0
+    A = 1
+    B = 2
+
+
+class Priority(enum.IntEnum):
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+
+
 class Strict(enum.Flag):
     A = 1
     B = 2
@@ -241,7 +266,10 @@ made([{"a": "red"}, {"a": "dark blue"}], [{"a": "green"}, {"a": None}], "Enum", 
 made([{}, {"a": None}, {"a": "red"}], [{"a": "green"}], "OptionalEnum", a=(Color | None, None))
 made([{"a": 3}, {"a": "5"}], [{"a": 4}], "IntEnum", a=(Level, ...))
 made([{}, {"a": 3}, {"a": 0}, {"a": 7}], [{"a": "x"}], "Flags", a=(Mode, Mode.A | Mode.C))
+made([{"a": 0}, {"a": 3}, {"a": 9}, {"a": 11}], [{"a": "x"}], "NamedFlags", a=(Access, ...))
+made([{"a": 0}, {"a": 3}], [{"a": "x"}], "FewFlags", a=(Few, ...))
 made([{"a": 3}, {"a": 0}], [{"a": "x"}], "StrictFlags", a=(Strict, ...))
+made([{"a": 1}, {"a": 3}], [{"a": "x"}], "Priorities", a=(Priority, ...))
 made([{"a": 0.5}, {"a": 1.0}], [], "FloatEnum", a=(Ratio, ...))
 made([{"a": "a"}, {"a": 1}, {"a": None}], [{"a": "b"}], "MixedEnum", a=(Mixed, ...))
 made([{"a": {"red": 1}}], [{"a": {"red": "x"}}], "EnumKeys", a=(dict[Color, int], ...))
@@ -460,6 +488,17 @@ class Open(BaseModel, extra="allow"):
     x: int = 0
 
 
+class TypedOpen(BaseModel, extra="allow"):
+    __pydantic_extra__: dict[str, int]
+
+    x: int = 0
+
+
+class Excluding(BaseModel, populate_by_name=True):
+    secret: str = Field(default="", exclude=True)
+    query: str = Field(default="", alias="q")
+
+
 class Closed(BaseModel, extra="forbid", populate_by_name=True):
     x: int = 0
     kind_of: str = Field(default="", alias="kind-of")
@@ -535,6 +574,8 @@ made(
     b=(Box[Point] | None, None),
 )
 made([{"a": {"x": 1, "more": [2]}}], [{"a": {"x": "x"}}], "OpenModel", a=(Open, ...))
+made([{"a": {"x": 1, "more": 2}}], [{"a": {"x": "x"}}], "TypedOpenModel", a=(TypedOpen, ...))
+made([{"a": {"q": "x"}}, {"a": {"query": "x"}}], [{"a": {"q": 5}}], "Excludes", a=(Excluding, ...))
 made(
     [{"a": {"x": 1, "kind-of": "y"}}, {"a": {"kind_of": "y"}}],
     [{"a": {"x": 1, "kind-of": "y", "more": 2}}],

@@ -12,11 +12,13 @@ import contextlib
 import datetime
 import enum
 import functools
+import itertools
 import logging
 import operator
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import (
     Annotated,
     Any,
@@ -44,11 +46,13 @@ from .schema import (
     enum_type,
     is_enum,
     is_flag,
+    may_be_flag,
     ref_name,
 )
 
 logger: Final = logging.getLogger("llama_agents.client.types")
 
+MAX_ATTEMPTS: Final = 3  # after which an event is omitted with its superclass
 MODULE: Final = "llama_agents.client.typed"  # where built classes say they are from
 _PLAIN_TYPES: Final[Mapping[str, Any]] = {
     "string": str,
@@ -187,7 +191,7 @@ def event_types(declarations: Iterable[EventDeclaration]) -> EventTypes:
     """
     declared = [*declarations]
     omitted: dict[str, str] = {}
-    while True:
+    for attempt in itertools.count(1):
         catalog = _plan(declared, omitted)
         omitted = {**catalog.omitted}
         if omitted and not catalog.names:
@@ -195,11 +199,15 @@ def event_types(declarations: Iterable[EventDeclaration]) -> EventTypes:
         try:
             types = EventTypes(*_build(catalog))
         except UnbuildableError as error:
-            omitted |= dict.fromkeys(catalog.events_with(error.class_name), str(error))
+            # The others are planned anew: without these, they have other superclasses. That may
+            # fail in turn, and each attempt costs as much as the first.
+            failed = error.reasons | (error.derived if attempt > MAX_ATTEMPTS else {})
+            omitted |= catalog.events_with(failed)
         else:
             for name in omitted:
                 logger.warning("no class for the event %r: see EventTypes.omitted", name)
             return types
+    raise AssertionError
 
 
 def check_start(
@@ -281,11 +289,14 @@ def _build(
         classes of its events by name.
     """
     classes = _build_classes(catalog, check)
-    invalid = {
-        name: invalid_defaults(cls)
-        for name, cls in classes.items()
-        if issubclass(cls, SparseModel | NestedModel)
-    }
+    invalid: dict[str, frozenset[str]] = {}
+    failures: dict[str, str] = {}
+    for name, cls in classes.items():
+        if issubclass(cls, SparseModel | NestedModel):
+            with _noting(name, failures):
+                invalid[name] = invalid_defaults(cls)
+    if failures:
+        raise UnbuildableError(failures, {})
     if any(invalid.values()):
         catalog = catalog.with_invalid_defaults(invalid)
         classes = _build_classes(catalog, check)
@@ -302,36 +313,59 @@ def _build_classes(catalog: EventCatalog, check: bool) -> dict[str, type]:
         # A field that shadows a method of a model: the server's own class does too.
         warnings.filterwarnings("ignore", "Field ", UserWarning)
         builder = _ClassBuilder(catalog, check)
+        derived: dict[str, str] = {}
         for plan in catalog.events:
-            classes[plan.name] = builder.event(plan, [classes[base] for base in plan.bases])
-        return {**classes, **builder.complete([classes[plan.name] for plan in catalog.events])}
+            missing = [base for base in plan.bases if base not in classes]
+            if missing:
+                derived[plan.name] = f"{plan.name}: derives from {missing[0]}, which has no class"
+                continue
+            with builder.attempt(plan.name):
+                classes[plan.name] = builder.event(plan, [classes[base] for base in plan.bases])
+        own = [classes[plan.name] for plan in catalog.events if plan.name in classes]
+        built = {} if builder.failures else builder.complete(own)
+    if builder.failures:
+        raise UnbuildableError(builder.failures, derived)
+    return {**classes, **built}
 
 
 class UnbuildableError(SchemaError):
-    """A class cannot be built.
+    """Some classes cannot be built.
 
     Attributes:
-        class_name: The class.
+        reasons: The reason of each of them, by its name.
+        derived: The same of the events that derive from these, which were not tried.
     """
 
-    def __init__(self, class_name: str, cause: Exception) -> None:
-        super().__init__(f"{class_name}: no class can be built from its schema ({cause})")
-        self.class_name = class_name
+    def __init__(self, reasons: Mapping[str, str], derived: Mapping[str, str]) -> None:
+        super().__init__("; ".join(reasons.values()))
+        self.reasons = {**reasons}
+        self.derived = {**derived}
 
 
 class _ClassBuilder:
-    """Builds classes; one that is not built yet is referred to by name until `complete`."""
+    """Builds classes; one that is not built yet is referred to by name until `complete`.
+
+    Attributes:
+        failures: The classes that cannot be built, each with the reason.
+    """
 
     def __init__(self, catalog: EventCatalog, check: bool) -> None:
+        self.failures: dict[str, str] = {}
         self._check = check
         self._models = catalog.models
         self._classes: dict[str, type] = {}
         for name, model in catalog.models.items():
             if is_enum(model):
-                self._classes[name] = _build_enum(name, model)
+                with self.attempt(name):
+                    self._classes[name] = _build_enum(name, model)
         for name, model in catalog.models.items():
-            if name not in self._classes:
-                self._classes[name] = self._nested(model)
+            if not is_enum(model):
+                with self.attempt(name):
+                    self._classes[name] = self._nested(model)
+
+    def attempt(self, class_name: str) -> AbstractContextManager[None]:
+        """Note that a class cannot be built."""
+        return _noting(class_name, self.failures)
 
     def complete(self, events: Sequence[type[BaseModel]]) -> dict[str, type]:
         """Resolve the names of classes in annotations; return all classes that were built."""
@@ -339,7 +373,7 @@ class _ClassBuilder:
         namespace = {_forward_name(name): cls for name, cls in self._classes.items()}
         for name, cls in self._classes.items():
             if issubclass(cls, BaseModel):
-                with _naming(name):
+                with self.attempt(name):
                     cls.model_rebuild(_types_namespace=namespace)
         return self._classes
 
@@ -358,14 +392,13 @@ class _ClassBuilder:
     ) -> type[BaseModel]:
         create: Callable[..., type[BaseModel]] = create_model
         names = field_names(model["properties"])
-        with _naming(model["title"]):
-            built = create(
-                model["title"],
-                __base__=tuple(bases),
-                __module__=MODULE,
-                __doc__=model.get("description"),
-                **{names[key]: self._field(key, model, names[key]) for key in properties},
-            )
+        built = create(
+            model["title"],
+            __base__=tuple(bases),
+            __module__=MODULE,
+            __doc__=model.get("description"),
+            **{names[key]: self._field(key, model, names[key]) for key in properties},
+        )
         built._is_lenient = self._check  # type: ignore[attr-defined]
         return built
 
@@ -391,6 +424,9 @@ class _ClassBuilder:
             models = [self._models.get(ref_name(one["$ref"]), {}) for one in schema["anyOf"]]
             known = frozenset(name for model in models for name in model.get("properties", ()))
             return tagged(annotation, schema["x-tag"], known)
+        if "$ref" in schema:
+            model = self._models.get(ref_name(schema["$ref"]), {})
+            return annotation | int if is_enum(model) and may_be_flag(model) else annotation
         return checked_type(schema, annotation)
 
     def _built_type(self, schema: Mapping[str, Any]) -> Any:
@@ -418,6 +454,15 @@ class _ClassBuilder:
         return Any
 
 
+@contextlib.contextmanager
+def _noting(class_name: str, failures: dict[str, str]) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # pydantic raises errors of many classes; the schema is at fault
+        reason = f"{class_name}: no class can be built from its schema ({error})"
+        failures[class_name] = reason
+
+
 def _forward_name(name: str) -> str:
     """Return a name for a class in annotations which no field can have, and so hide it."""
     return f"_class_{name}"
@@ -432,15 +477,6 @@ def _build_enum(name: str, model: Mapping[str, Any]) -> type[enum.Enum]:
     members = [*zip(model["members"], model["enum"], strict=True)]
     bases = {"string": enum.StrEnum, "integer": enum.IntFlag if is_flag(model) else enum.IntEnum}
     base: Any = bases.get(enum_type(model) or "", enum.Enum)
-    with _naming(name):
-        built = cast("type[enum.Enum]", base(name, members, module=MODULE))
+    built = cast("type[enum.Enum]", base(name, members, module=MODULE))
     built.__doc__ = model.get("description")
     return built
-
-
-@contextlib.contextmanager
-def _naming(class_name: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # pydantic raises errors of many classes; the schema is the cause
-        raise UnbuildableError(class_name, error) from error

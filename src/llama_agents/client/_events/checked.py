@@ -6,12 +6,18 @@ class accepts all of it, and the server decides.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import (
+    AnyUrl,
     BeforeValidator,
+    IPvAnyAddress,
+    IPvAnyInterface,
+    IPvAnyNetwork,
+    Json,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -19,6 +25,20 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from .models import UNKNOWN
+
+_FORMAT_TYPES: Final[Mapping[str, Any]] = {
+    "ipv4": ipaddress.IPv4Address,
+    "ipv4interface": ipaddress.IPv4Interface,
+    "ipv4network": ipaddress.IPv4Network,
+    "ipv6": ipaddress.IPv6Address,
+    "ipv6interface": ipaddress.IPv6Interface,
+    "ipv6network": ipaddress.IPv6Network,
+    "ipvanyaddress": IPvAnyAddress,
+    "ipvanyinterface": IPvAnyInterface,
+    "ipvanynetwork": IPvAnyNetwork,
+    "json": Annotated[Any, Json],
+    "uri": AnyUrl,  # of which all other addresses are a part
+}
 
 
 def skip_unknown(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
@@ -33,6 +53,8 @@ def checked_type(schema: Mapping[str, Any], annotation: Any) -> Any:
         schema: The normalized type.
         annotation: The type of built classes.
     """
+    if "x-format" in schema:
+        return _FORMAT_TYPES[schema["x-format"]]
     if schema.get("type") == "string" and {"pattern", "minLength", "maxLength"} & schema.keys():
         return Annotated[annotation, WrapValidator(_tolerant)]
     return annotation

@@ -7,6 +7,7 @@ their source. Sans-I/O.
 from __future__ import annotations
 
 import graphlib
+import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -76,16 +77,28 @@ class EventCatalog:
     models: Mapping[str, Mapping[str, Any]]
     omitted: Mapping[str, str]
 
-    def events_with(self, class_name: str) -> list[str]:
-        """Return the events that need a class: the event itself, or those that mention a model."""
+    def events_with(self, reasons: Mapping[str, str]) -> dict[str, str]:
+        """Return the events that need a class: the event itself, or those that mention a model.
+
+        Args:
+            reasons: The classes, each with the reason for which its events cannot be built.
+
+        Returns:
+            The events, each with the reason of a class that it needs.
+        """
         schemas = {**self.models, **{event.name: event.schema for event in self.events}}
-        mentioned = {name: _mentioned(schema) for name, schema in schemas.items()}
-        pending = [class_name]
+        users: dict[str, list[str]] = {}
+        for name, schema in schemas.items():
+            for mentioned in _mentioned(schema):
+                users.setdefault(mentioned, []).append(name)
+        found = {**reasons}
+        pending = [*reasons]
         for needed in pending:  # grows
-            users = [name for name in schemas if needed in mentioned[name]]
-            pending += [name for name in users if name not in pending]
-        needing = {*pending}
-        return [event.name for event in self.events if event.name in needing]
+            for name in users.get(needed, ()):
+                if name not in found:
+                    found[name] = found[needed]
+                    pending.append(name)
+        return {event.name: found[event.name] for event in self.events if event.name in found}
 
     def with_invalid_defaults(self, fields: Mapping[str, Collection[str]]) -> EventCatalog:
         """Return the catalog with some defaults marked as no values of their types.
@@ -197,7 +210,7 @@ def _direct_bases(
     ancestors: Sequence[str], superclasses: Mapping[str, Sequence[str]]
 ) -> tuple[str, ...]:
     """Return the nearest known ancestors; those that another one derives from are implied."""
-    known = [name for name in ancestors if name in superclasses]
+    known = [name for name in dict.fromkeys(ancestors) if name in superclasses]
     implied = {name for other in known for name in superclasses[other]}
     return tuple(name for name in known if name not in implied) or (EVENT,)
 
@@ -240,14 +253,18 @@ def _merge_models(
     # A field annotation inside a model is resolved among the attributes of the model first: a class
     # named as one of these would be hidden.
     used = {*taken, *RESERVED_NAMES, *dir(BaseModel), *(event.declaration.name for event in events)}
-    known = {_fingerprint(event, event.key): event.declaration.name for event in events}
+    outlines = [_outlines(event) for event in events]
+    known = {
+        _fingerprint(outline, event.key): event.declaration.name
+        for event, outline in zip(events, outlines, strict=True)
+    }
     schemas: dict[str, dict[str, Any]] = {}
     models: dict[str, dict[str, Any]] = {}
-    for event in events:
+    for event, outline in zip(events, outlines, strict=True):
         names = {event.key: event.declaration.name}
         for key, model in event.models.items():
             if key != event.key:
-                names[key] = _merged_name(_fingerprint(event, key), model["title"], known, used)
+                names[key] = _merged_name(_fingerprint(outline, key), model["title"], known, used)
         for key, name in names.items():
             renamed = {**rename_refs(event.models[key], names.__getitem__), "title": name}
             (schemas if key == event.key else models).setdefault(name, renamed)
@@ -262,16 +279,30 @@ def _merged_name(fingerprint: str, title: str, known: dict[str, str], used: set[
     return known[fingerprint]
 
 
-def _fingerprint(event: NormalizedSchema, key: str) -> str:
+def _outlines(event: NormalizedSchema) -> dict[str, tuple[str, list[str]]]:
+    """Return a digest of each model, and the models that it refers to, in order."""
+    return {key: _outline(model) for key, model in event.models.items()}
+
+
+def _outline(model: Mapping[str, Any]) -> tuple[str, list[str]]:
+    refs: dict[str, int] = {}
+    renamed = rename_refs(model, lambda other: str(refs.setdefault(other, len(refs))))
+    return _digest(renamed), [*refs]
+
+
+def _fingerprint(outlines: Mapping[str, tuple[str, Sequence[str]]], key: str) -> str:
     """Return text that is equal for equal models, whatever their keys; references are followed."""
+    positions = {key: 0}
     keys = [key]
-    schemas = []
+    parts = []
     for current in keys:  # grows as references are found
+        digest, refs = outlines[current]
+        keys += [other for other in refs if other not in positions]
+        for other in refs:
+            positions.setdefault(other, len(positions))
+        parts.append([digest, *(positions[other] for other in refs)])
+    return _digest(parts)
 
-        def position(other: str) -> str:
-            if other not in keys:
-                keys.append(other)
-            return str(keys.index(other))
 
-        schemas.append(rename_refs(event.models[current], position))
-    return json.dumps(schemas)
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()

@@ -11,11 +11,14 @@ from pydantic_core import SchemaValidator, core_schema
 # Types, enumeration values, superclasses and the values in defaults, those of all events together.
 # References multiply: a few hundred bytes of schema can expand without end.
 MAX_TYPES: Final = 20_000
+CLASS_COST: Final = 10  # of a class, in types: about 1 ms and 10 kB
+TEXT_PER_TYPE: Final = 100  # characters of text that cost as much as a type: they are copied, too
 MAX_DEPTH: Final = 64  # of types within types, references followed, and of defaults
 MAX_MODELS: Final = 200  # of one event
 MAX_UNION: Final = 100  # members of one union
 # Types once each model is copied to where it is referred to, as pydantic does: about 15 us each.
 MAX_COPIES: Final = 200_000
+MAX_VALIDATIONS: Final = 50_000  # of defaults: about 15 us each; others are left to the server
 MAX_BITS: Final = 4096  # of an integer; Python does not write one of more than 4300 digits
 # About 1.5 us and 0.4 kB each, for all patterns together; a pattern over the limit is not compiled.
 MAX_PATTERN_COST: Final = 100_000
@@ -45,6 +48,7 @@ class SchemaBudget:
     def __init__(self) -> None:
         self._types = 0
         self._copies = 0
+        self._validations = 0
         self._pattern_cost = 0
 
     def spend(self, number: int = 1) -> None:
@@ -57,6 +61,16 @@ class SchemaBudget:
         if self._types > MAX_TYPES:
             raise SchemaError(f"the schemas have more than {MAX_TYPES} types and values")
 
+    def spend_text(self, *texts: Any) -> None:
+        """Count the characters of what is text.
+
+        Raises:
+            SchemaError: There are more than `MAX_TYPES`.
+        """
+        for text in texts:
+            if isinstance(text, str) and len(text) >= TEXT_PER_TYPE:
+                self.spend(len(text) // TEXT_PER_TYPE)
+
     def spend_values(self, values: Collection[Any]) -> None:
         """Count values.
 
@@ -64,6 +78,7 @@ class SchemaBudget:
             SchemaError: There are more than `MAX_TYPES`, or one of them is too large.
         """
         self.spend(len(values))
+        self.spend_text(*values)
         if any(isinstance(value, int) and value.bit_length() > MAX_BITS for value in values):
             raise SchemaError(f"an integer has more than {MAX_BITS} bits")
 
@@ -80,6 +95,16 @@ class SchemaBudget:
             if not level:
                 return
         raise SchemaError(f"a default has values nested more than {MAX_DEPTH} deep")
+
+    def spend_validation(self) -> None:
+        """Count the validation of a default, or of a value in one.
+
+        Raises:
+            SchemaError: There are more than `MAX_VALIDATIONS`.
+        """
+        self._validations += 1
+        if self._validations > MAX_VALIDATIONS:
+            raise SchemaError(f"the defaults take more than {MAX_VALIDATIONS} validations")
 
     def spend_copies(self, types: Mapping[str, int], refs: Mapping[str, Sequence[str]]) -> None:
         """Count the types of an event's classes, each with those that it refers to.

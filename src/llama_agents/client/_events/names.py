@@ -10,10 +10,13 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-# Attributes that pydantic does not let a field hide.
+# Attributes that pydantic does not let a field hide, and the parameter of `Event.__init__`.
 _PROTECTED: Final = frozenset(
-    {"custom_model_dump", *(name for name in dir(BaseModel) if name.startswith("model_"))}
+    {"custom_model_dump", "self", *(name for name in dir(BaseModel) if name.startswith("model_"))}
 )
+
+
+MAX_NAME_LENGTH: Final = 200
 
 
 def is_class_name(name: str) -> bool:
@@ -22,6 +25,11 @@ def is_class_name(name: str) -> bool:
     Python reads a name in its normal form, which may be a keyword or the name of something else,
     and names with two leading underscores mean something to Python or to a module.
     """
+    # A class's name is repeated wherever the class is mentioned.
+    return len(name) <= MAX_NAME_LENGTH and _is_name(name)
+
+
+def _is_name(name: str) -> bool:
     return (
         name.isidentifier()
         and not keyword.iskeyword(name)
@@ -34,7 +42,7 @@ def is_field_name(name: str) -> bool:
     """Return whether a pydantic field can have this name."""
     if name.startswith("_") or name in _PROTECTED:
         return False
-    return is_class_name(name)
+    return _is_name(name)
 
 
 def field_names(names: Iterable[str]) -> dict[str, str]:
@@ -67,14 +75,15 @@ def unique_name(name: str, taken: Container[str]) -> str:
 def _python_name(name: str) -> str:
     if keyword.iskeyword(name) or name in _PROTECTED:
         return f"{name}_"
-    normal = unicodedata.normalize("NFKC", name)
+    # One character may have a normal form of eighteen.
+    normal = unicodedata.normalize("NFKC", name[:MAX_NAME_LENGTH])[: MAX_NAME_LENGTH - 20]
     replaced = re.sub(r"\W", "_", normal).strip("_") or "field"
     return replaced if is_field_name(replaced) else f"field_{replaced}"
 
 
 def class_name(title: Any, key: str) -> str:
     """Return the class name of a model: its title, else a name like its key."""
-    if isinstance(title, str) and is_field_name(title):
+    if isinstance(title, str) and is_class_name(title) and is_field_name(title):
         return title
     return _python_name(key)
 

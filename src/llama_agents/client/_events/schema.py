@@ -9,16 +9,23 @@ the empty schema, which accepts everything; an invalid schema raises `SchemaErro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
 
-from .limits import MAX_BITS, MAX_DEPTH, MAX_MODELS, MAX_UNION, SchemaBudget
+from .default_costs import leave_costly_defaults
+from .limits import CLASS_COST, MAX_BITS, MAX_DEPTH, MAX_MODELS, MAX_UNION, SchemaBudget
 from .limits import SchemaError as SchemaError
 from .names import class_name, member_names
 
 FORMATS: Final = frozenset({"date-time", "date", "time", "duration", "uuid", "binary"})
+# Only checked before a start: in classes, their values are text.
+CHECKED_FORMATS: Final = frozenset(
+    "ipv4 ipv4interface ipv4network ipv6 ipv6interface ipv6network "  # noqa: SIM905
+    "ipvanyaddress ipvanyinterface ipvanynetwork uri".split()
+)
 
 _SCALARS: Final = (str, bool, int, type(None))  # the values a Literal or an Enum can hold
 _CONSTRAINTS_OF_TYPE: Final[Mapping[str, tuple[str, ...]]] = {
@@ -119,6 +126,7 @@ class NormalizedSchema:
             budget.spend(len(declaration.ancestors))
             self._normalize_model(self.key)
             budget.spend_copies(self._types, self._refs)
+            leave_costly_defaults(self.models, budget)
         except SchemaError as error:
             raise SchemaError(f"{declaration.name}: {error}") from error
         if is_enum(self.models[self.key]):
@@ -129,7 +137,7 @@ class NormalizedSchema:
             return
         if len(self.models) > MAX_MODELS:
             raise SchemaError(f"the schema has more than {MAX_MODELS} models and enumerations")
-        self._budget.spend()
+        self._budget.spend(CLASS_COST)
         self._types[key], self._refs[key] = 0, []
         schema = self._definitions[key]
         if not isinstance(schema, dict):
@@ -140,6 +148,7 @@ class NormalizedSchema:
         self.models[key] = model  # before its properties: they may refer to it
         description = schema.get("description")
         if isinstance(description, str):
+            self._budget.spend_text(description)
             model["description"] = description
         if _is_enum(schema):
             values = self._distinct(schema.get("enum", [schema.get("const")]))
@@ -159,18 +168,22 @@ class NormalizedSchema:
         self._model = outer
         required_names = {*required}
         model["required"] = [name for name in properties if name in required_names]
-        if isinstance(schema.get("additionalProperties"), bool):
-            model["additionalProperties"] = schema["additionalProperties"]
+        others = schema.get("additionalProperties")
+        if isinstance(others, (bool, dict)):  # allowed, of a type that the server alone checks
+            model["additionalProperties"] = others is not False
 
     def _normalize_property(self, name: str, schema: Any) -> dict[str, Any]:
         try:
             normalized = self._normalize_type(schema, ())
         except SchemaError as error:
             raise SchemaError(f"{name}: {error}") from error
+        self._budget.spend_text(name)
         if isinstance(schema, dict):
             if "default" in schema:
                 self._budget.spend_default(schema["default"])
-                normalized = {**normalized, "default": schema["default"]}
+                if _is_finite(schema["default"]):
+                    normalized = {**normalized, "default": schema["default"]}
+            self._budget.spend_text(schema.get("description"))
             if isinstance(schema.get("description"), str):
                 normalized = {**normalized, "description": schema["description"]}
         return normalized
@@ -243,7 +256,7 @@ class NormalizedSchema:
             members += [member for member in nested if member not in members]
             if len(members) > MAX_UNION:
                 raise SchemaError(f"a union has more than {MAX_UNION} members")
-        if {} in members or not members:
+        if {} in members or {"x-format": "json"} in members or not members:
             return {}
         members = _with_integers(members)
         return members[0] if len(members) == 1 else {"anyOf": members}
@@ -303,7 +316,12 @@ class NormalizedSchema:
         if schema.get("format") in FORMATS:
             return {"type": "string", "format": schema["format"]}
         if schema.get("contentMediaType") == "application/json":
-            return {}  # text for the server, which writes the value itself
+            # Text for the server, which writes the value itself.
+            return {"x-format": "json"} if "contentSchema" in schema else {}
+        if schema.get("format") in CHECKED_FORMATS and (
+            schema["format"] != "uri" or schema.get("minLength") == 1  # as pydantic writes it
+        ):
+            normalized["x-format"] = schema["format"]
         pattern = schema.get("pattern")
         if isinstance(pattern, str) and self._budget.admits_pattern(pattern):
             normalized["pattern"] = pattern
@@ -317,11 +335,26 @@ class NormalizedSchema:
 
 def _with_integers(members: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Let a number or text be an integer: it may be a ``Decimal``, which 9.0 writes otherwise."""
-    number, integer = {"type": "number"}, {"type": "integer"}
-    if number not in members or {"type": "string"} not in members or integer in members:
+    types = [member.get("type") for member in members]
+    if "number" not in types or {"type": "string"} not in members or "integer" in types:
         return members
-    at = members.index(number)
-    return [*members[:at], integer, *members[at:]]
+    at = types.index("number")
+    return [*members[:at], _of_integers(members[at]), *members[at:]]
+
+
+def _of_integers(number: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the type of those numbers that are integers; its limits must be integers, too."""
+    rounded = {
+        "minimum": math.ceil,
+        "maximum": math.floor,
+        "exclusiveMinimum": math.floor,
+        "exclusiveMaximum": math.ceil,
+    }
+    limits = {key: rounded[key](limit) for key, limit in number.items() if key in rounded}
+    factor = number.get("multipleOf")
+    if factor is not None and factor == int(factor):
+        limits["multipleOf"] = int(factor)
+    return {"type": "integer", **limits}
 
 
 def _tagged(union: dict[str, Any], discriminator: Any) -> dict[str, Any]:
@@ -333,10 +366,19 @@ def _tagged(union: dict[str, Any], discriminator: Any) -> dict[str, Any]:
     return {**union, "x-tag": tag}
 
 
+def _is_finite(value: Any) -> bool:
+    """Return whether JSON can represent a value; only then can source."""
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
 def _is_limit(constraint: str, limit: Any) -> bool:
     if isinstance(limit, bool) or not isinstance(limit, (int, float)):
         return False
-    if isinstance(limit, int) and limit.bit_length() > MAX_BITS:
+    if not _is_finite(limit) or (isinstance(limit, int) and limit.bit_length() > MAX_BITS):
         return False
     return constraint != "multipleOf" or limit > 0
 
@@ -368,13 +410,25 @@ def enum_type(model: Mapping[str, Any]) -> str | None:
 
 
 def is_flag(model: Mapping[str, Any]) -> bool:
+    """Return whether an enumeration is taken for an ``IntFlag``.
+
+    An ``IntEnum`` with such values looks the same. One of the values 1 to n, or 0 to n, is more
+    likely, and leaves out few combinations of flags, if any.
+    """
+    values = sorted(model["enum"]) if may_be_flag(model) else []
+    is_range = len(values) > 2 and values == [*range(values[0], values[-1] + 1)]
+    return bool(values) and (not is_range or values == [0, 1, 2])
+
+
+def may_be_flag(model: Mapping[str, Any]) -> bool:
     """Return whether the values of an enumeration may be combined, as those of an ``IntFlag``.
 
-    A schema lists the single flags only; an ``IntEnum`` with such values looks the same.
+    It has single flags, and may have names for none of them and for some together.
     """
-    return enum_type(model) == "integer" and all(
-        value > 0 and value & (value - 1) == 0 for value in model["enum"]
-    )
+    if enum_type(model) != "integer":
+        return False
+    single = sum(value for value in model["enum"] if value > 0 and value & (value - 1) == 0)
+    return single > 1 and all(value >= 0 and value & ~single == 0 for value in model["enum"])
 
 
 def is_server_default(name: str, model: Mapping[str, Any]) -> bool:
