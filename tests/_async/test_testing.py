@@ -152,12 +152,10 @@ async def test_run_has_the_same_outcome_as_on_the_real_server(
 
 
 async def test_started_runs_and_sent_events_are_exposed() -> None:
-    events = [RequestEvent(prompt="Who?"), OutEvent(output="Hello")]
-    with replay(events, wait_for_answers=True) as server:
+    with replay([RequestEvent(prompt="Who?"), OutEvent(output="Hello")]) as server:
         async with WorkflowClient(base_url=server.url) as client:
             assert (await client.is_healthy()).status == "healthy"
             run = await client.start("any", {"name": "Ada"}, handler_id="mine")
-            assert await run.status() == "running"
             answers: dict[Any, Any] = {RequestEvent: lambda _: ResponseEvent(response="Ada")}
             assert await run.interact(answers, OutEvent) == OutEvent(output="Hello")
             assert await run.result(OutEvent) == OutEvent(output="Hello")

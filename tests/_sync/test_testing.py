@@ -151,12 +151,10 @@ def test_run_has_the_same_outcome_as_on_the_real_server(
 
 
 def test_started_runs_and_sent_events_are_exposed() -> None:
-    events = [RequestEvent(prompt="Who?"), OutEvent(output="Hello")]
-    with replay(events, wait_for_answers=True) as server:
+    with replay([RequestEvent(prompt="Who?"), OutEvent(output="Hello")]) as server:
         with SyncWorkflowClient(base_url=server.url) as client:
             assert (client.is_healthy()).status == "healthy"
             run = client.start("any", {"name": "Ada"}, handler_id="mine")
-            assert run.status() == "running"
             answers: dict[Any, Any] = {RequestEvent: lambda _: ResponseEvent(response="Ada")}
             assert run.interact(answers, OutEvent) == OutEvent(output="Hello")
             assert run.result(OutEvent) == OutEvent(output="Hello")

@@ -1360,10 +1360,6 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         replace("Playback._open_stream", r"internal or not _is_internal\(e\)", "True"),
         "tests/_{variant}/test_testing.py::test_internal_events_are_replayed_on_request_only",
     ),
-    "the test kit: a run waits for answers if it is asked to": Defect(
-        always("Playback._waits_for_answer", "_waits_for_answers"),
-        "tests/_{variant}/test_testing.py::test_started_runs_and_sent_events_are_exposed",
-    ),
     "the test kit: 'now' is after the events that were sent": Defect(
         drop("Playback._stream", "_latest_sequence"),
         "tests/testing/test_playback.py::test_now_is_after_the_events_that_any_client_was_sent",

@@ -21,7 +21,6 @@ from ._faults import Drop, Fault, Stall, Unavailable
 from ._recording import RecordedEvent, Recording
 
 HEARTBEAT_INTERVAL: Final = 25.0  # s, as the real server
-ANSWER_POLL_INTERVAL: Final = 0.01  # s, until a stream notices that its run got an answer
 RUN_ID: Final = "replayed"
 DEFAULT_WORKFLOW_NAME: Final = "replayed"  # of the recorded run until a client starts it
 
@@ -121,7 +120,6 @@ class Playback:
         recording: The recording to play.
         faults: The faults to inject, in this order.
         now: Start time of the run, ISO 8601.
-        waits_for_answers: Whether a run waits for an event after each request for input.
 
     Attributes:
         pending: The faults that have not been injected yet.
@@ -129,20 +127,12 @@ class Playback:
         started: The runs that clients started.
     """
 
-    def __init__(
-        self,
-        recording: Recording,
-        faults: Sequence[Fault],
-        now: str,
-        *,
-        waits_for_answers: bool = False,
-    ) -> None:
+    def __init__(self, recording: Recording, faults: Sequence[Fault], now: str) -> None:
         self.pending = [_ensure_fault(fault) for fault in faults]
         self.sent: list[SentEvent] = []
         self.started: list[StartedRun] = []
         self._recording = recording
         self._now = now
-        self._waits_for_answers = waits_for_answers
         # What "now" means for each run: an event has happened once any client was sent it.
         self._latest_sequence = {recording.handler_id: -1}
 
@@ -203,8 +193,6 @@ class Playback:
             event = next(remaining, None)
             if event is None:
                 break
-            while self._waits_for_answer(run, event.sequence):
-                yield Pause(ANSWER_POLL_INTERVAL)
             position += 1
             # Before the write: once the client has the event, a test may check `pending`.
             faults = self._take_due_faults(position)
@@ -213,14 +201,6 @@ class Playback:
         while self._recording.terminal_event is None:  # the run stays running, without events
             yield Pause(HEARTBEAT_INTERVAL)
             yield Write(b": heartbeat\n\n")
-
-    def _waits_for_answer(self, run: str, sequence: int | None = None) -> bool:
-        """Return whether a run still waits before its event with that number, or its end."""
-        if not self._waits_for_answers:
-            return False
-        earlier = [e for e in self._recording.events if sequence is None or e.sequence < sequence]
-        answers = [sent for sent in self.sent if sent.handler_id == run]
-        return len(answers) < sum(map(_is_request, earlier))
 
     def _take_due_faults(self, position: int) -> Sequence[Drop | Stall]:
         """Consume the faults that are due once this many events of the run have been sent."""
@@ -268,9 +248,8 @@ class Playback:
         """Return the state of a run: by default, the one that the recording ends in."""
         last = self._recording.terminal_event
         if status is None:
-            is_running = last is None or self._waits_for_answer(run)
             status = (
-                "running" if is_running else _STATUS_BY_TERMINAL_EVENT.get(last.type, "completed")
+                "running" if last is None else _STATUS_BY_TERMINAL_EVENT.get(last.type, "completed")
             )
         names = [started.workflow_name for started in self.started if started.handler_id == run]
         return HandlerData.model_validate(
@@ -301,10 +280,6 @@ def _frame(event: RecordedEvent) -> bytes:
 def _is_internal(event: RecordedEvent) -> bool:
     """Whether the server streams the event only with ``include_internal``."""
     return "InternalDispatchEvent" in (event.event.type, *(event.event.types or ()))
-
-
-def _is_request(event: RecordedEvent) -> bool:
-    return "InputRequiredEvent" in (event.event.type, *(event.event.types or ()))
 
 
 def _is_sequence(text: str) -> bool:

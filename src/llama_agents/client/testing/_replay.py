@@ -65,15 +65,13 @@ class ReplayServer:
 
 
 @contextmanager
-def replay(
-    recording: Source, faults: Sequence[Fault] = (), *, wait_for_answers: bool = False
-) -> Iterator[ReplayServer]:
+def replay(recording: Source, faults: Sequence[Fault] = ()) -> Iterator[ReplayServer]:
     """Play a recorded stream back from an HTTP server on loopback, in a thread of its own.
 
     The server responds like the real one to requests for the stream, from any cursor, and for the
     state of the run. It accepts every event that is sent to the run and starts any workflow. It
-    streams the events without delay. If the recording has no terminal event, the run stays
-    ``running``.
+    streams the events without delay and never waits for an answer. If the recording has no terminal
+    event, the run stays ``running``.
 
     Example:
         Drop the connection after two events:
@@ -87,9 +85,6 @@ def replay(
     Args:
         recording: A path or an open text file that `record` wrote, or a sequence of events.
         faults: The faults to inject, each one after all faults before it. Defaults to none.
-        wait_for_answers: Whether a run waits after each ``InputRequiredEvent`` until a client has
-            sent it an event. Needed to test ``interact``, which asks nothing of a run that has
-            ended. Defaults to False: all events are sent at once.
 
     Yields:
         The running server, which stops at the end of the ``with`` block.
@@ -101,8 +96,7 @@ def replay(
         OSError: The file cannot be read.
     """
     loaded = load(recording)
-    now = datetime.now(UTC).isoformat()
-    playback = Playback(loaded, faults, now, waits_for_answers=wait_for_answers)
+    playback = Playback(loaded, faults, datetime.now(UTC).isoformat())
     with (
         start_blocking_portal("asyncio") as portal,
         portal.wrap_async_context_manager(_listen(playback)) as url,
