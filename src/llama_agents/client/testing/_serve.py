@@ -70,7 +70,8 @@ def serve(
 
     Raises:
         ModuleNotFoundError: ``llama-agents-server`` is not installed.
-        TypeError: A value of ``workflows`` is not a workflow, or options were given together with a
+        TypeError: ``workflows`` is neither a mapping nor a server, its keys are not strings, a
+            value is not a workflow, or options were given together with a
             configured server.
         RuntimeError: The configured server or a workflow object is already being served, a workflow
             object was given under two names, or it belongs to a server that was started elsewhere.
@@ -94,8 +95,10 @@ def _create_server(
         from llama_agents.server import WorkflowServer
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(MISSING_SERVER, name=error.name) from error
-    if not isinstance(workflows, WorkflowServer):
+    if isinstance(workflows, Mapping):
         return WorkflowServer(**options), workflows
+    if not isinstance(workflows, WorkflowServer):
+        raise TypeError(f"expected workflows by name, or a WorkflowServer, not {workflows!r}")
     if options:
         raise TypeError(f"a configured server takes no options: {', '.join(options)}")
     return workflows, workflows.get_workflows()
