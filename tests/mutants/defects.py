@@ -1416,6 +1416,14 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         replace("event_classes._path", r"return .*", "return ()"),
         "tests/core/test_load_event.py::test_name_of_classes_at_different_places_is_ambiguous",
     ),
+    "a generic class of a cell has the newest arguments": Defect(
+        replace("_newest_class", r"_current\b", "lambda each: each"),
+        "tests/core/test_load_event.py::test_generic_class_is_that_of_its_newest_arguments",
+    ),
+    "a computed field is recognized by its alias": Defect(
+        always("_computed_names", "serialize_by_alias"),
+        "tests/core/test_load_event.py::test_computed_field_survives_the_wire_once",
+    ),
     "a computed field is not read as a dynamic one": Defect(
         always("without_computed", "not computed"),
         "tests/core/test_load_event.py::test_computed_field_survives_the_wire_once",
