@@ -1267,6 +1267,22 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         replace("Playback._stream", r"sum\(map\(_is_request.*?\)\)", "0"),
         "tests/testing/test_playback.py::test_stream_waits_for_as_many_events_as_were_requested",
     ),
+    "the test kit: an interrupt while a server starts does not hang": Defect(
+        drop("in_thread", r"end\.set_result"),
+        "tests/testing/test_thread.py::test_interrupt_while_the_event_loop_starts_ends_it",
+    ),
+    "the test kit: an interrupt while a server stops does not leave it behind": Defect(
+        replace("in_thread", r"ended\.wait\(\)(?=\s+raise)", "pass"),
+        "tests/testing/test_thread.py::test_interrupt_while_the_thread_ends_does_not_leave_it_behind",
+    ),
+    "the test kit: a step that raises SystemExit is an error of its server": Defect(
+        drop("in_thread", r"^raise RuntimeError"),
+        "tests/testing/test_thread.py::test_loop_that_fails_in_between_is_an_error",
+    ),
+    "the test kit: a thread that was interrupted before it began does nothing": Defect(
+        never("in_thread", r"end\.done"),
+        "tests/testing/test_thread.py::test_interrupt_before_the_thread_has_begun_leaves_nothing_running",
+    ),
     "the test kit: a recording that is not UTF-8 is named": Defect(
         replace("_recording._lines", "UnicodeDecodeError", "FileExistsError"),
         "tests/testing/test_recording.py::test_load_names_the_file_that_is_not_utf8",

@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from http.client import responses
 from typing import Final
 
-from anyio.from_thread import start_blocking_portal
-
 from ._faults import Fault
 from ._playback import (
     Pause,
@@ -26,6 +24,7 @@ from ._playback import (
     Write,
 )
 from ._recording import Source, load
+from ._thread import in_thread
 
 _NO_LINGER: Final = struct.pack("ii", 1, 0)  # SO_LINGER with 0 s: closing sends RST
 _STREAM_HEAD: Final = (
@@ -104,10 +103,7 @@ def replay(
     playback = Playback(
         loaded, faults, datetime.now(UTC).isoformat(), wait_for_answers=wait_for_answers
     )
-    with (
-        start_blocking_portal("asyncio") as portal,
-        portal.wrap_async_context_manager(_listen(playback)) as url,
-    ):
+    with in_thread(_listen(playback)) as url:
         yield ReplayServer(url, loaded.handler_id, playback)
 
 
