@@ -152,7 +152,8 @@ async def test_run_has_the_same_outcome_as_on_the_real_server(
 
 
 async def test_started_runs_and_sent_events_are_exposed() -> None:
-    with replay([RequestEvent(prompt="Who?"), OutEvent(output="Hello")]) as server:
+    events = [RequestEvent(prompt="Who?"), OutEvent(output="Hello")]
+    with replay(events, wait_for_answers=True) as server:
         async with WorkflowClient(base_url=server.url) as client:
             assert (await client.is_healthy()).status == "healthy"
             run = await client.start("any", {"name": "Ada"}, handler_id="mine")
@@ -166,3 +167,26 @@ async def test_started_runs_and_sent_events_are_exposed() -> None:
         answer, tick = server.sent
     assert answer.event.load_event([ResponseEvent]) == ResponseEvent(response="Ada")
     assert (tick.handler_id, tick.event.type, tick.step) == ("mine", "Tick", "greet")
+
+
+async def test_recorded_dialog_is_held_again(server_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "run.jsonl"
+    async with WorkflowClient(base_url=server_url) as client:
+        run = await client.start("dialog")
+        async for event in record(run.events(), file):
+            if event.type == "RequestEvent":
+                await run.send(ResponseEvent(response=f"to {event.value['prompt']}"))
+    for faults in ([], [Drop(0), Drop(1), Unavailable(), Drop(2)]):
+        with replay(file, faults, wait_for_answers=True) as server:
+            async with WorkflowClient(base_url=server.url) as client:
+                for run in (await client.start("dialog"), client.get_run(server.handler_id)):
+                    asked: list[str] = []
+
+                    def answer(ask: RequestEvent, asked: list[str] = asked) -> ResponseEvent:
+                        asked.append(ask.prompt)
+                        return ResponseEvent(response=ask.prompt)
+
+                    done = await run.interact({RequestEvent: answer}, OutEvent, timeout=30)
+                    assert (done.output, asked) == ("to 0,to 1", ["0", "1"])
+            assert not server.pending
+            assert [each.event.value["response"] for each in server.sent] == ["0", "1"] * 2

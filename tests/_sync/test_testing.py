@@ -151,7 +151,8 @@ def test_run_has_the_same_outcome_as_on_the_real_server(
 
 
 def test_started_runs_and_sent_events_are_exposed() -> None:
-    with replay([RequestEvent(prompt="Who?"), OutEvent(output="Hello")]) as server:
+    events = [RequestEvent(prompt="Who?"), OutEvent(output="Hello")]
+    with replay(events, wait_for_answers=True) as server:
         with SyncWorkflowClient(base_url=server.url) as client:
             assert (client.is_healthy()).status == "healthy"
             run = client.start("any", {"name": "Ada"}, handler_id="mine")
@@ -165,3 +166,26 @@ def test_started_runs_and_sent_events_are_exposed() -> None:
         answer, tick = server.sent
     assert answer.event.load_event([ResponseEvent]) == ResponseEvent(response="Ada")
     assert (tick.handler_id, tick.event.type, tick.step) == ("mine", "Tick", "greet")
+
+
+def test_recorded_dialog_is_held_again(server_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "run.jsonl"
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("dialog")
+        for event in record(run.events(), file):
+            if event.type == "RequestEvent":
+                run.send(ResponseEvent(response=f"to {event.value['prompt']}"))
+    for faults in ([], [Drop(0), Drop(1), Unavailable(), Drop(2)]):
+        with replay(file, faults, wait_for_answers=True) as server:
+            with SyncWorkflowClient(base_url=server.url) as client:
+                for run in (client.start("dialog"), client.get_run(server.handler_id)):
+                    asked: list[str] = []
+
+                    def answer(ask: RequestEvent, asked: list[str] = asked) -> ResponseEvent:
+                        asked.append(ask.prompt)
+                        return ResponseEvent(response=ask.prompt)
+
+                    done = run.interact({RequestEvent: answer}, OutEvent, timeout=30)
+                    assert (done.output, asked) == ("to 0,to 1", ["0", "1"])
+            assert not server.pending
+            assert [each.event.value["response"] for each in server.sent] == ["0", "1"] * 2

@@ -223,6 +223,36 @@ def test_generic_class_is_that_of_its_newest_origin(notebook: dict[str, Any]) ->
     assert isinstance(written.load_event(), notebook["Reply"])
 
 
+ITEM = "from pydantic import BaseModel\nclass Item(BaseModel):\n    n: int = 0\n"
+
+
+@pytest.mark.parametrize(
+    ("argument", "answer"),
+    [
+        ("Item", {}),
+        ("list[Item]", [{}]),
+        ("Item | None", None),
+        ("Optional[Item]", None),
+        ("dict[str, Annotated[Item, 1]]", {"a": {}}),
+        ("Page[Item]", {}),
+        ("int", 1),
+    ],
+)
+@pytest.mark.parametrize("cells", [[ITEM], [CELL], [ITEM, CELL]], ids=len)
+def test_generic_class_is_that_of_its_newest_arguments(
+    notebook: dict[str, Any], argument: str, answer: object, cells: list[str]
+) -> None:
+    page = "from typing import *\nclass Page(BaseModel, Generic[T]):\n    items: list[T] = []\n"
+    for cell in (ITEM, CELL, page):
+        exec(cell, notebook)
+    older = eval(f"Reply[{argument}]", notebook)
+    name = f"{older.__module__}.{older.__name__}"
+    for cell in cells:
+        exec(cell, notebook)
+    loaded = envelope(older.__name__, name, answer=answer).load_event()
+    assert type(loaded) is eval(f"Reply[{argument}]", notebook)
+
+
 def test_class_whose_bases_changed_is_found_unless_the_older_is_in_use(
     notebook: dict[str, Any],
 ) -> None:
@@ -279,6 +309,7 @@ def test_import_failure_is_a_validation_error(modules: Path, body: str) -> None:
         (f"{__name__}.NOT_AN_EVENT", "not an Event class"),
         (f"{__name__}.Outer", "not an Event class"),
         ("os.system", "not an Event class"),
+        (f"{__name__}.Outer[int]", "not parametrized yet: pass load_event a registry with it"),
         ("builtins.eval", "not an Event class"),
         ("no_such.X", "cannot be loaded: No module named 'no_such'"),
         (None, "has no qualified name"),
@@ -426,20 +457,32 @@ class Doubled(Event):
         return 2 * self.n
 
 
+class Renamed(Event, serialize_by_alias=True):
+    n: int
+
+    @computed_field(alias="twice")  # type: ignore[prop-decorator]
+    @property
+    def double(self) -> int:
+        return 2 * self.n
+
+
 class Holder(Event):
     doubled: list[Doubled]
+    renamed: list[Renamed]
 
 
-@pytest.mark.parametrize("event", [Doubled(n=2), Holder(doubled=[Doubled(n=2), Doubled(n=3)])])
+@pytest.mark.parametrize(
+    "event", [Doubled(n=2), Renamed(n=2), Holder(doubled=[Doubled(n=2)], renamed=[Renamed(n=3)])]
+)
 def test_computed_field_survives_the_wire_once(event: Event) -> None:
     for _ in range(2):
         written = EventEnvelopeWithMetadata.from_event(event)
         assert "_data" not in written.model_dump_json()
-        for again in (written.load_event(), written.load_event([Doubled, Holder])):
+        for again in (written.load_event(), written.load_event([Doubled, Renamed, Holder])):
             assert again == event
             assert again.model_dump() == event.model_dump()
         sent = EventEnvelope.from_event(event).model_dump(exclude_none=True)
-        registry = {"Doubled": Doubled, "Holder": Holder}
+        registry = {"Doubled": Doubled, "Renamed": Renamed, "Holder": Holder}
         assert EventEnvelope.parse(sent, registry).model_dump() == event.model_dump()
 
 

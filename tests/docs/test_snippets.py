@@ -146,7 +146,7 @@ def test_tests_of_the_testing_page_pass(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 passed" in done.stdout
+    assert "6 passed" in done.stdout
 
 
 def test_recording_of_the_testing_page_is_valid(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from llama_agents.client.testing._playback import (
 )
 from llama_agents.client.testing._recording import load
 from pydantic_core import from_json, to_json
-from workflows.events import Event, StopEvent
+from workflows.events import Event, InputRequiredEvent, StopEvent
 
 from ..support.workflows import Tick
 
@@ -112,6 +112,30 @@ def test_run_without_terminal_event_stays_running() -> None:
     waited = call(played, "POST", "/workflows/any/run", {})
     assert waited.status == 500
     assert "no terminal event" in from_json(waited.body)["detail"]
+
+
+def test_stream_waits_for_as_many_events_as_were_requested() -> None:
+    ask = EventEnvelopeWithMetadata(value={}, type="Ask", types=["InputRequiredEvent"])
+    recording = load([ask, Tick(n=0), InputRequiredEvent(), StopEvent()])
+    played = Playback(recording, [Drop(1)], "2026-01-01", wait_for_answers=True)
+    answer = {"event": {"type": "Answer", "value": {}}}
+    assert played_actions(played) == [1, Reset()]  # faults are injected first
+    actions = stream(played, f"{STREAM}1")
+    wait = Pause(0.01)
+    assert next(actions) == wait
+    call(played, "POST", "/workflows/any/run-nowait", {"handler_id": "other"})
+    call(played, "POST", "/events/other", answer)
+    pauses = [next(actions) for _ in range(2501)]
+    assert set(pauses) == {wait, Write(b": heartbeat\n\n")}
+    assert pauses.count(wait) == 2500
+    call(played, "POST", "/events/replayed", answer)
+    assert [type(next(actions)) for _ in range(3)] == [Write, Write, Pause]
+    call(played, "POST", "/events/replayed", answer)
+    assert [type(action) for action in actions] == [Write]
+    assert played_actions(played) == [1, 2, 3, 4]
+    call(played, "POST", "/workflows/any/run-nowait", {})  # again, and nothing is answered yet
+    again = stream(played)
+    assert [type(next(again)) for _ in range(2)] == [Write, Pause]
 
 
 # ------------------------------------------------------------------- faults

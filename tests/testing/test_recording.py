@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from llama_agents.client import EventEnvelopeWithMetadata
+from llama_agents.client import EventEnvelopeWithMetadata, SyncWorkflowClient
 from llama_agents.client.testing import record, replay
 from llama_agents.client.testing._recording import Writer, load
 from workflows.events import StopEvent
@@ -80,6 +80,13 @@ def test_load_names_the_broken_line(lines: Sequence[str], problem: str, tmp_path
         load(opened)
 
 
+def test_load_names_the_file_that_is_not_utf8(tmp_path: Path) -> None:
+    file = tmp_path / "latin.jsonl"
+    file.write_bytes(f"{HEADER}\n{TICK}\n".encode().replace(b"Tick", b"\xe9"))
+    with pytest.raises(ValueError, match=r"latin\.jsonl, line 1 or later: not UTF-8: .*0xe9"):
+        load(file)
+
+
 def test_load_names_the_event_after_the_terminal_event() -> None:
     with pytest.raises(ValueError, match="event 2: event after the terminal event StopEvent"):
         load([StopEvent(), Tick(n=1)])
@@ -94,3 +101,10 @@ def test_load_rejects_invalid_source(source: object) -> None:
 def test_record_rejects_other_iterables() -> None:
     with pytest.raises(TypeError, match="not an event stream"):
         record([ENVELOPE], "run.jsonl")  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("file", [None, 7, b"run.jsonl"])
+def test_record_rejects_what_is_no_file(file: object) -> None:
+    stream = SyncWorkflowClient(base_url="http://server").get_workflow_events("h1")
+    with pytest.raises(TypeError, match="expected a path or a text file, not "):
+        record(stream, file)  # type: ignore[call-overload]

@@ -150,6 +150,10 @@ def test_start_that_fails_without_an_exception_is_an_error() -> None:
     ("workflows", "options", "problem"),
     [
         ({"greet": Greet}, {}, "'greet' must be a Workflow instance, not <class"),
+        (None, {}, "expected workflows by name, or a WorkflowServer, not None"),
+        ([Greet()], {}, "expected workflows by name, or a WorkflowServer, not "),
+        (WorkflowServer, {}, "expected workflows by name, or a WorkflowServer, not <class"),
+        ({1: Greet()}, {}, "name of a workflow must be a string, not 1"),
         (WorkflowServer(), {"idle_timeout": 1}, "takes no options: idle_timeout"),
     ],
 )

@@ -10,15 +10,16 @@ import functools
 import gc
 import importlib
 import importlib.util
+import operator
 import sys
 import sysconfig
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Final, cast, get_args
+from types import ModuleType, UnionType
+from typing import Any, Final, cast, get_args, get_origin
 from weakref import WeakKeyDictionary
 
 import attrs
@@ -207,7 +208,10 @@ def find_by_name(qualified_name: str | None, allow_import: bool) -> type[Event] 
         module = _import(module_name)
     event_class = _class_of(module, module_name, name)
     if not (isinstance(event_class, type) and Event in event_class.__mro__):
-        raise EventValidationError(f"{qualified_name!r} is not an Event class")
+        advice = ", or not parametrized yet: pass load_event a registry with it"
+        raise EventValidationError(
+            f"{qualified_name!r} is not an Event class{advice if '[' in name else ''}"
+        )
     return event_class
 
 
@@ -280,9 +284,39 @@ def _newest_class(module_name: str, name: str) -> type[Event] | None:
     origin = generic["origin"]
     if origin is not None and issubclass(origin, Event):
         current = find_by_name(f"{module_name}.{origin.__name__}", allow_import=False)
-        if current is not None and current is not origin:  # and not parametrized yet
-            return cast("type[Event]", cast("Any", current)[generic["args"]])
+        arguments = tuple(map(_current, generic["args"]))
+        if current is not origin or not _are_same(arguments, generic["args"]):
+            return cast(
+                "type[Event]", cast("Any", current)[arguments]
+            )  # perhaps for the first time
     return found[-1]
+
+
+def _current(annotation: Any) -> Any:
+    """Return an annotation with the classes that its names stand for now."""
+    generic = getattr(annotation, "__pydantic_generic_metadata__", {"origin": None})
+    if generic["origin"] is not None:
+        origin, arguments = generic["origin"], generic["args"]
+    else:
+        origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is not None:
+        current = (_current(origin), *map(_current, arguments))
+        if _are_same(current, (origin, *arguments)):
+            return annotation
+        if origin is UnionType:
+            return functools.reduce(operator.or_, current[1:])
+        return current[0][current[1:]]
+    if not isinstance(annotation, type):
+        return annotation
+    found: Any = sys.modules.get(annotation.__module__)
+    for name in annotation.__qualname__.split("."):
+        found = vars(found).get(name) if isinstance(found, (ModuleType, type)) else None
+    same_name = isinstance(found, type) and qualified_names(found) == qualified_names(annotation)
+    return found if same_name else annotation
+
+
+def _are_same(one: Sequence[object], other: Sequence[object]) -> bool:
+    return all(a is b for a, b in zip(one, other, strict=True))
 
 
 def _path(cls: type[Event]) -> tuple[str, ...]:
@@ -358,13 +392,21 @@ def without_computed(event_class: type[Event], value: Any) -> Any:
 
     They are written with the others, and would be read as dynamic fields and written twice.
     """
-    computed = event_class.__pydantic_decorators__.computed_fields
+    computed = _computed_names(event_class)
     if not computed or not isinstance(value, Mapping):
         return value
     stripped = {key: field for key, field in value.items() if key not in computed}
     if isinstance(stripped.get("_data"), Mapping):
         stripped["_data"] = {k: v for k, v in stripped["_data"].items() if k not in computed}
     return stripped
+
+
+def _computed_names(event_class: type[Event]) -> Collection[str]:
+    """Return the names under which computed fields are written."""
+    computed = event_class.__pydantic_decorators__.computed_fields
+    if not event_class.model_config.get("serialize_by_alias"):
+        return computed
+    return {*computed, *(field.info.alias or name for name, field in computed.items())}
 
 
 _HOLDS_EVENTS: Final[WeakKeyDictionary[type[Event], bool]] = WeakKeyDictionary()
@@ -396,7 +438,7 @@ def _strip_computed(value: Any) -> None:
     """Remove the computed fields of nested events from their dynamic fields."""
     if isinstance(value, BaseModel):
         if isinstance(value, Event):
-            for name in type(value).__pydantic_decorators__.computed_fields:
+            for name in _computed_names(type(value)):
                 value._data.pop(name, None)
         values: Collection[Any] = vars(value).values()
     elif isinstance(value, (list, tuple, set, frozenset)):

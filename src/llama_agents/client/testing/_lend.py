@@ -24,7 +24,7 @@ def lend(server: WorkflowServer, workflows: Mapping[str, Workflow]) -> Iterator[
     """Lend workflows to a server. Those that it was configured with are lent to it, too.
 
     Raises:
-        TypeError: A value is not a workflow.
+        TypeError: A name is not a string, or a value is not a workflow.
         RuntimeError: The server or a workflow is being served, or a workflow has two names.
     """
     from workflows import Workflow  # slow to import
@@ -38,6 +38,8 @@ def lend(server: WorkflowServer, workflows: Mapping[str, Workflow]) -> Iterator[
         _served_before.add(server)
         extra = server.additional_events
         for name, workflow in workflows.items():
+            if not isinstance(name, str):
+                raise TypeError(f"the name of a workflow must be a string, not {name!r}")
             if not isinstance(workflow, Workflow):
                 raise TypeError(f"{name!r} must be a Workflow instance, not {workflow!r}")
             stack.enter_context(_claim(workflow, f"the workflow object {name!r} is"))

@@ -7,6 +7,7 @@ the socket server is to carry out.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote
@@ -21,6 +22,8 @@ from ._faults import Drop, Fault, Stall, Unavailable
 from ._recording import RecordedEvent, Recording
 
 HEARTBEAT_INTERVAL: Final = 25.0  # s, as the real server
+ANSWER_POLL: Final = 0.01  # s
+HEARTBEAT: Final = b": heartbeat\n\n"
 RUN_ID: Final = "replayed"
 DEFAULT_WORKFLOW_NAME: Final = "replayed"  # of the recorded run until a client starts it
 
@@ -120,6 +123,7 @@ class Playback:
         recording: The recording to play.
         faults: The faults to inject, in this order.
         now: Start time of the run, ISO 8601.
+        wait_for_answers: Whether a stream waits after each request until the run was sent an event.
 
     Attributes:
         pending: The faults that have not been injected yet.
@@ -127,7 +131,14 @@ class Playback:
         started: The runs that clients started.
     """
 
-    def __init__(self, recording: Recording, faults: Sequence[Fault], now: str) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        faults: Sequence[Fault],
+        now: str,
+        *,
+        wait_for_answers: bool = False,
+    ) -> None:
         self.pending = [_ensure_fault(fault) for fault in faults]
         self.sent: list[SentEvent] = []
         self.started: list[StartedRun] = []
@@ -135,6 +146,8 @@ class Playback:
         self._now = now
         # What "now" means for each run: an event has happened once any client was sent it.
         self._latest_sequence = {recording.handler_id: -1}
+        self._wait_for_answers = wait_for_answers
+        self._answers = Counter[str]()  # received, by run
 
     def respond(self, request: Request) -> Response | Iterator[StreamAction]:
         """Return the response to a request, or the actions of a stream."""
@@ -182,6 +195,7 @@ class Playback:
         self, run: str, events: Sequence[RecordedEvent], after: int
     ) -> Iterator[StreamAction]:
         position = sum(event.sequence <= after for event in events)
+        requests = sum(map(_is_request, events[:position]))
         remaining = iter(events[position:])
         faults = self._take_due_faults(position)
         while True:
@@ -190,17 +204,30 @@ class Playback:
                     yield Reset()
                     return
                 yield Pause(fault.seconds)
+            if self._wait_for_answers:
+                yield from self._await_answers(run, requests)
             event = next(remaining, None)
             if event is None:
                 break
             position += 1
+            requests += _is_request(event)
             # Before the write: once the client has the event, a test may check `pending`.
             faults = self._take_due_faults(position)
             self._latest_sequence[run] = max(self._latest_sequence[run], event.sequence)
             yield Write(_frame(event))
         while self._recording.terminal_event is None:  # the run stays running, without events
             yield Pause(HEARTBEAT_INTERVAL)
-            yield Write(b": heartbeat\n\n")
+            yield Write(HEARTBEAT)
+
+    def _await_answers(self, run: str, requests: int) -> Iterator[StreamAction]:
+        """Send heartbeats only until the run has been sent as many events as it requested."""
+        polls = 0
+        while self._answers[run] < requests:
+            yield Pause(ANSWER_POLL)
+            polls += 1
+            if polls * ANSWER_POLL >= HEARTBEAT_INTERVAL:
+                polls = 0
+                yield Write(HEARTBEAT)
 
     def _take_due_faults(self, position: int) -> Sequence[Drop | Stall]:
         """Consume the faults that are due once this many events of the run have been sent."""
@@ -228,6 +255,7 @@ class Playback:
         except ValidationError as error:
             return _error_response(400, f"Invalid event: {error}")
         self.sent.append(SentEvent(run, content.event, content.step))
+        self._answers[run] += 1
         return _json_response(200, {"status": "sent"})
 
     def _start(self, workflow: str, body: bytes, *, wait: bool) -> Response:
@@ -240,6 +268,7 @@ class Playback:
         run = content.handler_id or self._recording.handler_id
         self.started.append(StartedRun(run, workflow, content.start_event))
         self._latest_sequence[run] = -1
+        self._answers[run] = 0
         if wait:
             return _handler_response(self._handler(run))
         return _json_response(200, self._handler(run, "running"))
@@ -280,6 +309,10 @@ def _frame(event: RecordedEvent) -> bytes:
 def _is_internal(event: RecordedEvent) -> bool:
     """Whether the server streams the event only with ``include_internal``."""
     return "InternalDispatchEvent" in (event.event.type, *(event.event.types or ()))
+
+
+def _is_request(event: RecordedEvent) -> bool:
+    return "InputRequiredEvent" in (event.event.type, *(event.event.types or ()))
 
 
 def _is_sequence(text: str) -> bool:

@@ -41,7 +41,7 @@ def record(
         written until it is iterated.
 
     Raises:
-        TypeError: ``stream`` is not an event stream.
+        TypeError: ``stream`` is not an event stream, or ``file`` neither a path nor a file.
         ValueError: While iterating, if an event has no sequence number.
         OSError: While iterating, if the file cannot be opened or written.
     """

@@ -10,7 +10,7 @@ An event is an envelope as the server sends it; ``types`` and ``qualified_name``
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, TextIO, TypeVar
 
 import attrs
@@ -72,9 +72,14 @@ class Writer:
 
     Args:
         file: A path, which is overwritten, or an open text file, which is left open.
+
+    Raises:
+        TypeError: ``file`` is neither.
     """
 
     def __init__(self, file: File) -> None:
+        if not isinstance(file, (str, os.PathLike)) and not hasattr(file, "write"):
+            raise TypeError(f"expected a path or a text file, not {file!r}")
         self._file = file
 
     def begin(self, handler_id: str) -> None:
@@ -137,11 +142,22 @@ def _to_envelope(event: object) -> EventEnvelopeWithMetadata:
 
 
 def _read(file: TextIO, name: object) -> Recording:
-    lines = ((f"{name}, line {number}", line) for number, line in enumerate(file, start=1))
+    lines = _lines(file, name)
     place, first = next(lines, (f"{name}, line 1", ""))
     header = _parse(_Header, place, first)
     events = ((place, _parse(RecordedEvent, place, line)) for place, line in lines)
     return _build_recording(header.handler_id, events)
+
+
+def _lines(file: TextIO, name: object) -> Iterator[tuple[str, str]]:
+    """Yield each line with its place for error messages."""
+    number = 0
+    try:
+        for number, line in enumerate(file, start=1):
+            yield f"{name}, line {number}", line
+    except UnicodeDecodeError as error:
+        # Text is decoded ahead, by the block.
+        raise ValueError(f"{name}, line {number + 1} or later: not UTF-8: {error}") from error
 
 
 def _parse(model: type[ModelT], place: str, line: str) -> ModelT:

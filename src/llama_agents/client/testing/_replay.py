@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from http.client import responses
 from typing import Final
 
-from anyio.from_thread import start_blocking_portal
-
 from ._faults import Fault
 from ._playback import (
     Pause,
@@ -26,6 +24,7 @@ from ._playback import (
     Write,
 )
 from ._recording import Source, load
+from ._thread import in_thread
 
 _NO_LINGER: Final = struct.pack("ii", 1, 0)  # SO_LINGER with 0 s: closing sends RST
 _STREAM_HEAD: Final = (
@@ -65,13 +64,15 @@ class ReplayServer:
 
 
 @contextmanager
-def replay(recording: Source, faults: Sequence[Fault] = ()) -> Iterator[ReplayServer]:
+def replay(
+    recording: Source, faults: Sequence[Fault] = (), *, wait_for_answers: bool = False
+) -> Iterator[ReplayServer]:
     """Play a recorded stream back from an HTTP server on loopback, in a thread of its own.
 
     The server responds like the real one to requests for the stream, from any cursor, and for the
     state of the run. It accepts every event that is sent to the run and starts any workflow. It
-    streams the events without delay and never waits for an answer. If the recording has no terminal
-    event, the run stays ``running``.
+    streams the events without delay and, by default, does not wait for an answer. If the recording
+    has no terminal event, the run stays ``running``.
 
     Example:
         Drop the connection after two events:
@@ -85,6 +86,9 @@ def replay(recording: Source, faults: Sequence[Fault] = ()) -> Iterator[ReplaySe
     Args:
         recording: A path or an open text file that `record` wrote, or a sequence of events.
         faults: The faults to inject, each one after all faults before it. Defaults to none.
+        wait_for_answers: Whether the stream waits after each ``InputRequiredEvent`` until the run
+            was sent an event; ``interact`` does not ask otherwise, since the run has already gone
+            on. Defaults to False.
 
     Yields:
         The running server, which stops at the end of the ``with`` block.
@@ -96,11 +100,10 @@ def replay(recording: Source, faults: Sequence[Fault] = ()) -> Iterator[ReplaySe
         OSError: The file cannot be read.
     """
     loaded = load(recording)
-    playback = Playback(loaded, faults, datetime.now(UTC).isoformat())
-    with (
-        start_blocking_portal("asyncio") as portal,
-        portal.wrap_async_context_manager(_listen(playback)) as url,
-    ):
+    playback = Playback(
+        loaded, faults, datetime.now(UTC).isoformat(), wait_for_answers=wait_for_answers
+    )
+    with in_thread(_listen(playback)) as url:
         yield ReplayServer(url, loaded.handler_id, playback)
 
 

@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from anyio.from_thread import start_blocking_portal
-
 from .._lazy_types import Workflow, WorkflowServer
 from ._lend import lend
+from ._thread import in_thread
 
 if TYPE_CHECKING:
     import uvicorn
@@ -70,19 +69,17 @@ def serve(
 
     Raises:
         ModuleNotFoundError: ``llama-agents-server`` is not installed.
-        TypeError: A value of ``workflows`` is not a workflow, or options were given together with a
+        TypeError: ``workflows`` is neither a mapping nor a server, its keys are not strings, a
+            value is not a workflow, or options were given together with a
             configured server.
         RuntimeError: The configured server or a workflow object is already being served, a workflow
             object was given under two names, or it belongs to a server that was started elsewhere.
+            At the end of the block: a step raised ``SystemExit``, which has stopped the server.
         TimeoutError: The server was not ready within 30 s.
         Exception: Any exception raised while the server starts.
     """
     server, served = _create_server(workflows, server_options)
-    with (
-        lend(server, served),
-        start_blocking_portal("asyncio") as portal,
-        portal.wrap_async_context_manager(_listen(server.app)) as url,
-    ):
+    with lend(server, served), in_thread(_listen(server.app)) as url:
         yield url
 
 
@@ -94,8 +91,10 @@ def _create_server(
         from llama_agents.server import WorkflowServer
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(MISSING_SERVER, name=error.name) from error
-    if not isinstance(workflows, WorkflowServer):
+    if isinstance(workflows, Mapping):
         return WorkflowServer(**options), workflows
+    if not isinstance(workflows, WorkflowServer):
+        raise TypeError(f"expected workflows by name, or a WorkflowServer, not {workflows!r}")
     if options:
         raise TypeError(f"a configured server takes no options: {', '.join(options)}")
     return workflows, workflows.get_workflows()
