@@ -71,6 +71,7 @@ def test_loop_that_fails_in_between_is_an_error() -> None:
     ):
         while not task.done():
             time.sleep(0.001)
+        assert isinstance(task.exception(), SystemExit)  # retrieved, so asyncio does not log it
 
 
 def test_interrupt_while_the_event_loop_starts_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
