@@ -17,7 +17,8 @@
     ├── WaitTimeoutError (also TimeoutError)            a wait that reached its deadline
     ├── EventValidationError (also ValueError)          an event that does not fit its class
     ├── CheckpointError (also ValueError)               a checkpoint that no longer matches its run
-    └── UnansweredRequestError                          a run waits for input that nobody provides
+    ├── UnansweredRequestError                          a run waits for input that nobody provides
+    └── UnsupportedServerError                          the server cannot do what is needed
 
 Transport failures of plain calls, such as a refused connection or a read timeout, stay httpx's own
 exceptions; the run that they concern is named in a note. The second base classes are those that
@@ -278,6 +279,29 @@ class UnansweredRequestError(WorkflowClientError):
         self.requests = requests
         names = ", ".join(request.type for request in requests)
         super().__init__(f"Handler {handler_id!r} waits for an answer to {names}: {problem}")
+
+
+class UnsupportedServerError(WorkflowClientError):
+    """The server cannot do what is needed: it is too old, or it is no workflow server.
+
+    Raised instead of losing events, or of starting a run twice, in silence.
+
+    Attributes:
+        noticed: What the client noticed.
+        meaning: What that means for the caller.
+        needed: The server that is needed.
+        handler_id: ID of the run, or None. A run that may have been started has it.
+    """
+
+    def __init__(
+        self, noticed: str, meaning: str, needed: str, *, handler_id: str | None = None
+    ) -> None:
+        self.noticed = noticed
+        self.meaning = meaning
+        self.needed = needed
+        self.handler_id = handler_id
+        message = f"{noticed}: {meaning}. This takes {needed}"
+        super().__init__(f"{message}{_named(handler_id, message)}")
 
 
 class MissedEventsWarning(RuntimeWarning):

@@ -328,12 +328,14 @@ class BatchRunner:
                 item.handler_id,
                 item.start_event,
                 id_is_generated=True,
+                id_is_needed=self._key is not None,
                 replaced=item.replaced,
                 blocking=True,
                 budget=item.budget,
             )
         except WorkflowFailedError as error:
             return error
+        item.handler_id = known.handler_id  # which a server may have chosen
         self._state.found(item)
         return known
 

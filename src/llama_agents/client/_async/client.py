@@ -278,7 +278,8 @@ class WorkflowClient:
         )
         if is_status_completed(handler.status):
             return handler
-        return await self._driver.wait(self._driver.completion_wait(handler_id))
+        # A server may have chosen another ID.
+        return await self._driver.wait(self._driver.completion_wait(handler.handler_id))
 
     async def run_workflow_nowait(
         self,
@@ -507,6 +508,7 @@ class WorkflowClient:
             include_internal=include_internal_events,
             max_reconnect_attempts=max_reconnect_attempts,
             max_event_size=self._driver.sizes.event,
+            server=self._driver.server,
             time=self._driver.time,
         )
         return EventStream(self._driver, machine)
@@ -532,7 +534,9 @@ class WorkflowClient:
             ServerError: There is no such step.
             ValueError: The event is invalid; nothing was sent.
         """
-        return await self._driver.send(endpoints.send_event(handler_id, event, step))
+        return await self._driver.send(
+            endpoints.send_event(handler_id, event, step, self._driver.server)
+        )
 
     async def get_result(self, handler_id: str) -> HandlerData:
         """Return a run. Deprecated: the same as ``get_handler``.
@@ -618,6 +622,7 @@ class WorkflowClient:
         wait = Wait(
             endpoints.get_handler(handler_id),
             handler_id,
+            server=self._driver.server,
             timeout=timeout,
             poll_interval=poll_interval,
             max_poll_interval=max_poll_interval,

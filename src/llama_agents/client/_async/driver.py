@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import time
 import weakref
+from contextlib import suppress
 from typing import Any, Final, Protocol, TypeVar
 
 import httpx
 
 from .._core import endpoints
-from .._core.actions import Finished, Listen, Poll, Retry, Sleep, TimeSource
+from .._core.actions import Finished, Identify, Listen, Poll, Retry, Sleep, TimeSource
 from .._core.call import Call, Exchange
 from .._core.endpoints import Operation
 from .._core.limits import Ahead, Limiting, limits_of
@@ -25,6 +26,7 @@ from .._core.policy import (
     redirect_to_get,
 )
 from .._core.responses import BodyReader
+from .._core.server import ServerTraits
 from .._core.start import Start
 from .._core.wait import Wait
 from .._lazy_types import Context
@@ -38,6 +40,7 @@ from .._transport.connection import (
     shutdown_socket,
 )
 from .._transport.failures import was_not_sent
+from ..errors import WorkflowClientError
 from ..protocol import HandlerData
 
 T = TypeVar("T")
@@ -88,6 +91,7 @@ class Driver:
         clients: The httpx clients to send with.
         sizes: How much to store of what is received.
         time: The source of time and randomness for the machines.
+        server: What is known of the server.
         batches: What is under way until it is closed, at the latest with the client.
     """
 
@@ -96,6 +100,7 @@ class Driver:
         self.clients = clients
         self.sizes = sizes
         self.time = SYSTEM_TIME
+        self.server = ServerTraits()
         self._early: dict[int, weakref.ref[EarlyStream]] = {}
         self.batches: set[Closable] = set()
 
@@ -165,6 +170,7 @@ class Driver:
         context: Context | dict[str, Any] | None = None,
         *,
         id_is_generated: bool,
+        id_is_needed: bool | None = None,
         replaced: str | None = None,
         blocking: bool = False,
         validate: bool = False,
@@ -178,6 +184,8 @@ class Driver:
             start_event: What the workflow starts with.
             context: The state of an earlier run to continue from.
             id_is_generated: Whether no other run can have that ID.
+            id_is_needed: Whether the run must have that ID, not one that the server chooses.
+                Defaults to whether it was not generated.
             replaced: The server's ID of the earlier run with that ID, if it is known.
             blocking: Whether to wait for the run's end, as long as the connection holds.
             validate: Whether to check the start event against the workflow's schema first.
@@ -188,14 +196,22 @@ class Driver:
         if validate:
             schema = await self.send(endpoints.check_start(workflow_name, encoding))
         start = endpoints.start_run(
-            workflow_name, handler_id, encoding, context, blocking=blocking, schema=schema
+            workflow_name,
+            handler_id,
+            encoding,
+            context,
+            server=self.server,
+            blocking=blocking,
+            schema=schema,
         )
         poll = endpoints.get_handler(handler_id, must_succeed=blocking)
         machine = Start(
             start,
             poll,
             handler_id,
+            server=self.server,
             id_is_generated=id_is_generated,
+            id_is_needed=not id_is_generated if id_is_needed is None else id_is_needed,
             replaced=replaced,
             time=self.time,
             budget=budget,
@@ -210,6 +226,7 @@ class Driver:
         return Wait(
             poll,
             handler_id,
+            server=self.server,
             timeout=timeout,
             max_event_size=self.sizes.event,
             time=self.time,
@@ -219,11 +236,14 @@ class Driver:
     async def wait(self, wait: Wait) -> HandlerData:
         """Wait until a run has ended; return it."""
         await self._connect_early(wait.poll_operation, wait)
-        action: Poll | Listen | Sleep | Finished[HandlerData] = Poll()
+        action: Poll | Identify | Listen | Sleep | Finished[HandlerData] = Poll()
         while True:
             match action:
                 case Poll():
                     action = await self.poll(wait)
+                case Identify():
+                    await self.identify(wait.remaining())
+                    action = wait.identified()
                 case Listen():
                     action = await self._listen(wait)
                 case Sleep(seconds):
@@ -232,7 +252,17 @@ class Driver:
                 case Finished(handler):
                     return handler
 
-    async def poll(self, wait: Wait) -> Listen | Sleep | Finished[HandlerData]:
+    async def identify(self, within: float | None = None) -> None:
+        """Find out whether the server's streams have cursors, if nothing has told yet.
+
+        Args:
+            within: Seconds for all attempts, if that is less than the operation's own limit.
+        """
+        if self.server.has_cursors is None:
+            with suppress(WorkflowClientError, *TRANSPORT_ERRORS):
+                self.server.has_cursors = await self.send(endpoints.identify(), within)
+
+    async def poll(self, wait: Wait) -> Listen | Identify | Sleep | Finished[HandlerData]:
         """Poll the run of a wait."""
         try:
             response = await self._request(wait.poll_operation, wait)

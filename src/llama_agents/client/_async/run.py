@@ -210,6 +210,7 @@ class WorkflowRun:
             The result.
 
         Raises:
+            UnsupportedServerError: The server's events have no sequence numbers; nothing was asked.
             UnansweredRequestError: A request has no answer; no step of the workflow takes the
                 answer; or, with ``on_uncertain="error"``, somebody else may have answered it.
             WorkflowFailedError: The run failed, timed out or was cancelled, or its engine stopped.
@@ -231,6 +232,8 @@ class WorkflowRun:
             books=books,
             clock=self._driver.time.clock,
         )
+        await self._driver.identify(limit.remaining())
+        self._driver.server.ensure_cursors(self.handler_id)
         is_new = self._is_new
         self._reading, self._sequence, self._is_new = None, books.begin, False
         machine = self._machine(books.begin, True, POLL_RETRIES)
@@ -321,6 +324,7 @@ class WorkflowRun:
         interaction: Interaction,
         events: list[tuple[Cursor, EventEnvelopeWithMetadata]],
     ) -> None:
+        self._driver.server.ensure_cursors(self.handler_id)
         for sequence, envelope in events:
             assert sequence != "now"
             interaction.receive(sequence, envelope)
@@ -353,7 +357,7 @@ class WorkflowRun:
     async def _send_answer(
         self, interaction: Interaction, request: InputRequest, answer: Any, limit: Deadline
     ) -> None:
-        operation = endpoints.send_event(self.handler_id, answer, None)
+        operation = endpoints.send_event(self.handler_id, answer, None, self._driver.server)
         interaction.answer_sent(request, answer)
         try:
             # An answer to a run that has ended comes too late; the result says how it ended.
@@ -386,7 +390,9 @@ class WorkflowRun:
             WorkflowClientError: As ``WorkflowClient.send_event``.
         """
         self._is_new = False
-        return await self._driver.send(endpoints.send_event(self.handler_id, event, step))
+        return await self._driver.send(
+            endpoints.send_event(self.handler_id, event, step, self._driver.server)
+        )
 
     async def cancel(self, purge: bool = False) -> CancelHandlerResponse:
         """Cancel the run, as ``WorkflowClient.cancel_handler`` does.
@@ -421,8 +427,11 @@ class WorkflowRun:
         Raises:
             CheckpointError: A stream that began at ``"now"`` has not delivered an event yet, or
                 the server has no ID for the run.
+            UnsupportedServerError: The server's events have no sequence numbers.
             NotFoundError: There is no such run.
         """
+        if self._reading is not None:
+            self._reading.ensure_position()
         if self._run_id is None:
             handler = await self._driver.send(endpoints.get_handler(self.handler_id))
             self._run_id = handler.run_id
@@ -437,6 +446,7 @@ class WorkflowRun:
             include_internal=include_internal,
             max_reconnect_attempts=max_reconnect_attempts,
             max_event_size=self._driver.sizes.event,
+            server=self._driver.server,
             time=self._driver.time,
         )
 

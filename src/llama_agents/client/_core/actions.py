@@ -54,6 +54,11 @@ class Listen:
 
 
 @attrs.frozen
+class Identify:
+    """Find out whether the server's streams have cursors."""
+
+
+@attrs.frozen
 class Sleep:
     """Sleep for a number of seconds, then `Poll`."""
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 import re
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, get_args
 from urllib.parse import quote
 
 import attrs
 import httpx
+from pydantic_core import from_json
 
 from .._lazy_types import Context, Event, EventTypes, WorkflowGraphResponse
 from .._process import no_fork
@@ -29,6 +31,7 @@ from ..protocol import (
     WorkflowSchemaResponse,
     WorkflowsListResponse,
 )
+from ..protocol.serializable_events import is_envelope
 from .limits import Kind
 from .payloads import (
     StartEncoding,
@@ -39,6 +42,7 @@ from .payloads import (
     start_encoding,
 )
 from .responses import read_handler, read_successful_run, reads
+from .server import ServerTraits, ensure_route, in_every_form
 
 if TYPE_CHECKING:
     from .._events.schema import EventDeclaration
@@ -177,6 +181,26 @@ def list_workflows() -> Operation[WorkflowsListResponse]:
     return _operation("list_workflows", binding._get_kwargs(), reads(WorkflowsListResponse))
 
 
+def identify() -> Operation[bool | None]:
+    """Whether the streams of the server have cursors; None if that does not show.
+
+    Asks for a run that does not exist, since the form of that error tells.
+    """
+    from ..bindings.api.handlers import get_handler as binding
+
+    def read(response: httpx.Response, _: str | None) -> bool | None:
+        traits = ServerTraits()
+        traits.learn_from_404(response)
+        return traits.has_cursors
+
+    return _operation("identify", binding._get_kwargs(uuid.uuid4().hex), read)
+
+
+def get_page() -> Operation[None]:
+    """The page of the server's debugger; the machine that asks for it reads it."""
+    return Operation("get_page", "GET", "/", lambda response: None)
+
+
 # ---------------------------------------------------------------------------- a workflow
 
 
@@ -296,6 +320,7 @@ def start_run(
     start_event: StartPayload | StartEncoding,
     context: Context | dict[str, Any] | None,
     *,
+    server: ServerTraits,
     blocking: bool,
     schema: Mapping[str, Any] | None = None,
 ) -> StartOperations:
@@ -306,6 +331,7 @@ def start_run(
         handler_id: ID of the run.
         start_event: What the workflow starts with.
         context: The state of an earlier run to continue from.
+        server: What is known of the server.
         blocking: Whether the response comes when the run has completed.
         schema: The schema of the workflow's start event, if it is known.
     """
@@ -318,18 +344,17 @@ def start_run(
     if context is not None:
         body["context"] = context_payload(context)
 
-    call: str
-    kind: Kind
-    if blocking:
-        call, kind, read = "run_workflow", "blocking start", read_successful_run
-    else:
-        call, kind, read = "run_workflow_nowait", "plain call", read_handler
+    call = "run_workflow" if blocking else "run_workflow_nowait"
+    kind: Kind = "blocking start" if blocking else "plain call"
+    read = _start_reader(kind)
 
     def starting_with(written: dict[str, Any]) -> Operation[HandlerData]:
         if blocking:
             from ..bindings.api.workflows.run_workflow import _get_kwargs
         else:
             from ..bindings.api.workflows.run_workflow_nowait import _get_kwargs
+        if is_envelope(written):
+            written = in_every_form(written, server)
         request = RunWorkflowRequest.from_dict({"start_event": written, **body})
         return _operation(call, _get_kwargs(name, body=request), read, handler_id, kind)
 
@@ -345,6 +370,21 @@ def start_run(
             lambda response: starting_with(encoding.rewritten(response.start)),
         )
     return StartOperations(call, kind, None if given is None else starting_with(given), rewritten)
+
+
+def _start_reader(kind: Kind) -> Callable[[httpx.Response, str | None], HandlerData]:
+    return read_successful_run if kind == "blocking start" else read_handler
+
+
+def unnamed(start: Operation[HandlerData]) -> Operation[HandlerData]:
+    """Return a start that leaves the ID of the run to the server."""
+    assert start.content is not None
+    body = from_json(start.content)
+    del body["handler_id"]
+    read = _start_reader(start.kind)
+    return attrs.evolve(
+        start, content=encode(body), handler_id=None, parse=lambda response: read(response, None)
+    )
 
 
 # ---------------------------------------------------------------------------- a run
@@ -378,12 +418,12 @@ def _read_nothing(response: httpx.Response, handler_id: str | None) -> None:
 
 
 def send_event(
-    handler_id: str, event: Event | dict[str, Any], step: str | None
+    handler_id: str, event: Event | dict[str, Any], step: str | None, server: ServerTraits
 ) -> Operation[SendEventResponse]:
     from ..bindings.api.events import send_event as binding
     from ..bindings.models import SendEventRequest
 
-    body: dict[str, Any] = {"event": event_payload("event", event)}
+    body: dict[str, Any] = {"event": in_every_form(event_payload("event", event), server)}
     if step:
         body["step"] = step
     request = binding._get_kwargs(
@@ -414,7 +454,11 @@ def get_handler(handler_id: str, *, must_succeed: bool = False) -> Operation[Han
     from ..bindings.api.handlers import get_handler as binding
 
     request = binding._get_kwargs(_segment("handler_id", handler_id))
-    read = read_successful_run if must_succeed else read_handler
+
+    def read(response: httpx.Response, handler_id: str | None) -> HandlerData:
+        ensure_route(response, handler_id)
+        return (read_successful_run if must_succeed else read_handler)(response, handler_id)
+
     return _operation("get_handler", request, read, handler_id)
 
 

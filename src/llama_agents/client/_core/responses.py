@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from ..errors import (
     InvalidResponseError,
@@ -86,7 +88,22 @@ def reads(model: type[ModelT]) -> Reader[ModelT]:
     return read
 
 
-_read_successful_handler = reads(HandlerData)
+_read_enveloped = reads(HandlerData)
+
+
+def _read_successful_handler(response: httpx.Response, handler_id: str | None) -> HandlerData:
+    try:
+        return _read_enveloped(response, handler_id)
+    except InvalidResponseError:
+        # Before 2.10 of llama-index-workflows, a result was sent without its envelope.
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
+            body = from_json(response.content)
+            bare = body.pop("result")
+            value = bare if isinstance(bare, dict) else {"result": bare}
+            return HandlerData.model_validate(
+                {**body, "result": {"type": "StopEvent", "value": value}}
+            )
+        raise
 
 
 def read_handler(response: httpx.Response, handler_id: str | None) -> HandlerData:

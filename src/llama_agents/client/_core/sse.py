@@ -86,6 +86,14 @@ class SSEDecoder:
             self._limit_stored()
         return events
 
+    def has_unended_event(self) -> bool:
+        """Return whether a whole JSON object has come without a number and without a blank line.
+
+        That is how servers before 2.3 of llama-index-workflows write events.
+        """
+        is_object = (line.startswith(b"{") and line.endswith(b"}") for line in self._data)
+        return self._id is None and any(is_object)
+
     def _read(self, lines: list[bytes]) -> list[ServerSentEvent]:
         # The hot path of a stream, hence the local variables.
         events = []

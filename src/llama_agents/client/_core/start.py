@@ -8,6 +8,7 @@ response to its start. "Sending" stands for SENDING, RESENDING and ID_TAKEN::
 
     from        event                                            to
     sending     the request was provably not sent                the same phase
+    sending     404, the server does not take the ID             UNNAMED, or raises
     sending     400, and the event may be written otherwise      REWRITING
     sending     the response is lost                             CHECKING
     sending     500 without a run                                CHECKING
@@ -17,10 +18,14 @@ response to its start. "Sending" stands for SENDING, RESENDING and ID_TAKEN::
     REWRITING   the schema of a class that reads the event       the phase before
     REWRITING   any other response                               raises, the 400 if there was one
     CHECKING    the poll is lost, or its status is retryable     CHECKING
+    CHECKING    404 of a server that does not take the ID        UNNAMED, or raises
     CHECKING    404, or an earlier run that has ended            RESENDING; after a 500 raises it
     CHECKING    an earlier run that is still running             ID_TAKEN; after a 500 raises it
     CHECKING    the run of this start                            Finished, or raises if it failed
     CHECKING    any other response                               raises
+    IDENTIFYING the debugger's page, or any other response       RESENDING, ID_TAKEN or CHECKING
+    UNNAMED     the response is lost                             raises
+    UNNAMED     any other response                               Finished, or raises
 
 Each lost request and each lost response counts against one budget, which is never reset.
 
@@ -35,6 +40,13 @@ Each lost request and each lost response counts against one budget, which is nev
   earlier attempt arrived after all.
 - ID_TAKEN: another run has the ID and is running. The start is sent again so that the server's own
   409 becomes the outcome.
+
+- IDENTIFYING: the start may only be sent again to a server that refuses an ID in use, which are
+  those since 0.7.1. Others would run it twice if the first one arrives after all. If that is not
+  known, RESENDING and ID_TAKEN come only after the page of the server's debugger, whose version
+  tells. If it does not tell, polls are all that is sent.
+- UNNAMED: servers before 0.2.0 choose the ID, so the start is sent without one. Nothing finds its
+  run if the response is lost, and it is never sent again.
 
 A response counts as lost when the connection breaks, and when its status may come from a proxy that
 timed out while the server was still working.
@@ -62,11 +74,13 @@ from ..errors import (
     EventValidationError,
     InvalidResponseError,
     StatusError,
+    UnsupportedServerError,
     WorkflowClientError,
     WorkflowFailedError,
     status_error,
 )
 from ..protocol import HandlerData, is_status_completed
+from . import endpoints
 from .actions import Finished, Retry, TimeSource
 from .endpoints import Operation, StartOperations
 from .limits import Limits
@@ -82,6 +96,7 @@ from .policy import (
     raise_final,
 )
 from .responses import handler_in_500, read_handler
+from .server import CURSORS, USED_IDS, ServerTraits, ensure_route, is_unknown_run, named_run
 
 DATE_PRECISION: Final = 2.0  # s; a Date header has whole seconds, and may be cached for one
 
@@ -97,8 +112,13 @@ class Phase(enum.Enum):
     SENDING = enum.auto()
     REWRITING = enum.auto()
     CHECKING = enum.auto()
+    IDENTIFYING = enum.auto()
     RESENDING = enum.auto()
     ID_TAKEN = enum.auto()
+    UNNAMED = enum.auto()
+
+
+_SENDING: Final = frozenset({Phase.SENDING, Phase.RESENDING, Phase.ID_TAKEN, Phase.UNNAMED})
 
 
 class Start:
@@ -108,7 +128,9 @@ class Start:
         start: The start, in the ways to write it.
         poll: The operation that gets the run. How it treats a failed run applies to the run found.
         handler_id: ID of the run.
+        server: What is known of the server.
         id_is_generated: Whether no other run can have that ID.
+        id_is_needed: Whether the run must have that ID, not one that the server chooses.
         replaced: The server's ID of the earlier run with that ID, if it is known.
         time: The source of time and randomness.
         budget: The retry budget, if it is not that of a single start.
@@ -123,7 +145,9 @@ class Start:
         poll: Operation[HandlerData],
         handler_id: str,
         *,
+        server: ServerTraits,
         id_is_generated: bool,
+        id_is_needed: bool,
         replaced: str | None = None,
         time: TimeSource,
         budget: RetryBudget | None = None,
@@ -131,6 +155,8 @@ class Start:
         self.phase = Phase.SENDING if start.given is not None else Phase.REWRITING
         self._handler_id = handler_id
         self._poll = poll
+        self._server = server
+        self._id_is_needed = id_is_needed
         self._id_is_generated = id_is_generated
         self._replaced = replaced
         self._kind = start.kind
@@ -140,6 +166,7 @@ class Start:
         self._rewriting_in = None if start.given is not None else Phase.SENDING
         self._rejection: httpx.Response | None = None
         self._server_error: StatusError | None = None  # a 500 without a run
+        self._resending_in = Phase.RESENDING  # once IDENTIFYING has told
         self._clock = time.clock
         self._first_sent: float | None = None
         self._budget = budget or RetryBudget(
@@ -147,16 +174,18 @@ class Start:
         )
 
     def request(self) -> Operation[Any]:
-        """Return the operation to send next: the start, the schema, or a poll of the run."""
+        """Return the operation to send next: the start, or what tells whether to send it."""
         if self.phase is Phase.CHECKING:
             return self._poll
         if self.phase is Phase.REWRITING:
             assert self._rewritten is not None
             return self._rewritten
+        if self.phase is Phase.IDENTIFYING:
+            return endpoints.get_page()
         if self._first_sent is None:
             self._first_sent = self._clock()
         assert self._start is not None
-        return self._start
+        return endpoints.unnamed(self._start) if self.phase is Phase.UNNAMED else self._start
 
     def receive(self, response: httpx.Response) -> Retry | Finished[HandlerData]:
         """Handle a response whose body has been read.
@@ -169,6 +198,8 @@ class Start:
                 return self._poll_response(response)
             case Phase.REWRITING:
                 return self._schema_response(response)
+            case Phase.IDENTIFYING:
+                return self._page_response(response)
             case _:
                 return self._start_response(response)
 
@@ -179,7 +210,7 @@ class Start:
         """
         if self._kind != "blocking start":
             self._budget.limit_time(operation.total)
-        elif self.phase in (Phase.SENDING, Phase.RESENDING, Phase.ID_TAKEN):
+        elif self.phase in _SENDING:
             return operation.connecting_within(self._budget.remaining())
         return operation.within(self._budget.remaining())
 
@@ -187,7 +218,7 @@ class Start:
         """Handle a transport error; raise it, with a note naming the run, if no attempt is left."""
         if not is_caller_error(cause):
             if not not_sent:
-                self._response_lost()
+                self._response_lost(cause)
             delay = self._budget.record_failure(cause)
             if delay is not None:
                 return Retry(delay)
@@ -198,26 +229,69 @@ class Start:
         status = response.status_code
         if status == 400:
             return self._rejected(response)
+        if status == 409:
+            self._server.refuses_used_ids = True
+        if self.phase is Phase.UNNAMED:
+            return self._unnamed_response(response)
+        if is_unknown_run(response):
+            return self._start_without_id()
         is_crash = status == 500 and handler_in_500(response) is None
         is_repeated = status == 409 and self.phase is Phase.RESENDING
         if not (is_crash or is_repeated or may_have_arrived(status)):
-            try:
-                return Finished(self._start.parse(response))
-            except InvalidResponseError as unreadable:
-                if not self._budget.retries(unreadable):
-                    raise
-                return self.failed(unreadable)
+            return self._started(response)
         error = status_error(response, handler_id=self._handler_id)
         if is_crash:
             self._server_error = error
         if is_repeated:
             self.phase = Phase.CHECKING
         else:
-            self._response_lost()
+            self._response_lost(error)
         delay = self._budget.record_failure(error)
         if delay is None:
             raise error
         return Retry(delay)
+
+    def _started(self, response: httpx.Response) -> Retry | Finished[HandlerData]:
+        assert self._start is not None
+        try:
+            handler = self._start.parse(response)
+        except InvalidResponseError as unreadable:
+            self._check_name(named_run(response))
+            if not self._budget.retries(unreadable):
+                raise
+            return self.failed(unreadable)
+        self._check_name(handler.handler_id)
+        if not self._id_is_needed:
+            self._server.has_cursors = True  # others do not take an ID that they do not know
+        return Finished(handler)
+
+    def _check_name(self, name: str | None) -> None:
+        if name not in (None, self._handler_id):
+            raise UnsupportedServerError(
+                f"the server started the run as {name!r}, not as {self._handler_id!r}",
+                "it does not take the IDs of runs from their starts",
+                CURSORS,
+                handler_id=name,
+            )
+
+    def _start_without_id(self) -> Retry:
+        """Let the server choose the ID, since it has rejected one that it does not know."""
+        self._server.has_cursors = False
+        if self._id_is_needed:
+            raise UnsupportedServerError(
+                f"the server rejects the new ID {self._handler_id!r} of a start",
+                "it chooses the IDs of its runs itself; nothing was started",
+                CURSORS,
+            )
+        self._log("the server does not take the ID %r of a start: it chooses one")
+        self.phase = Phase.UNNAMED
+        return Retry(0.0)
+
+    def _unnamed_response(self, response: httpx.Response) -> Finished[HandlerData]:
+        assert self._start is not None
+        if may_have_arrived(response.status_code):
+            self._response_lost(status_error(response))
+        return Finished(endpoints.unnamed(self._start).parse(response))
 
     def _rejected(self, response: httpx.Response) -> Retry:
         """Ask for the schema, unless that was done before or cannot help."""
@@ -247,8 +321,12 @@ class Start:
         return Retry(0.0)
 
     def _poll_response(self, response: httpx.Response) -> Retry | Finished[HandlerData]:
-        if response.status_code == 404:
+        if is_unknown_run(response):
+            self._server.learn_from_404(response)
+            if self._server.has_cursors is False:  # so the start was rejected
+                return self._start_without_id()
             return self._resend(Phase.RESENDING)
+        ensure_route(response, self._handler_id)
         if response.status_code in RETRYABLE_STATUSES:
             delay = self._budget.record_failure(status_error(response))
             if delay is not None:
@@ -277,13 +355,43 @@ class Start:
     def _resend(self, phase: Phase) -> Retry:
         if self._server_error is not None:
             raise self._server_error
-        self._log("the start of handler %r had not arrived, sending it again")
-        self.phase = phase
-        return Retry(0.0)
+        if self._server.refuses_used_ids:
+            self._log("the start of handler %r had not arrived, sending it again")
+            self.phase = phase
+            return Retry(0.0)
+        if self._server.refuses_used_ids is None:
+            self._resending_in, self.phase = phase, Phase.IDENTIFYING
+            return Retry(0.0)
+        error = UnsupportedServerError(
+            "the response to the start was lost, and the server does not have its run",
+            "it is not known whether the run will begin: a start that is still on its way may "
+            "arrive, and the server would run it besides another one",
+            USED_IDS,
+            handler_id=self._handler_id,
+        )
+        delay = self._budget.record_failure(error)
+        if delay is None:
+            raise error
+        return Retry(delay)
 
-    def _response_lost(self) -> None:
-        if self.phase is Phase.REWRITING:
-            return  # that was the schema
+    def _page_response(self, response: httpx.Response) -> Retry:
+        if response.status_code in RETRYABLE_STATUSES:
+            delay = self._budget.record_failure(status_error(response))
+            if delay is not None:
+                return Retry(delay)
+        self._server.learn_from_page(response)
+        self.phase = Phase.CHECKING
+        return self._resend(self._resending_in)
+
+    def _response_lost(self, cause: Exception) -> None:
+        if self.phase in (Phase.REWRITING, Phase.IDENTIFYING):
+            return  # that was not the start
+        if self.phase is Phase.UNNAMED:
+            raise UnsupportedServerError(
+                "the response to a start was lost, and the server chooses the IDs of its runs",
+                "it is not known whether the run began",
+                CURSORS,
+            ) from cause
         if self.phase is not Phase.CHECKING:
             self._budget.restart_patience()
             self._log("the response to the start of handler %r was lost, polling")

@@ -7,7 +7,7 @@ Theory of operation
 
     action   input                                            next action
     Retry    opened: an event stream                          Read
-    Retry    opened: 204                                      Finished
+    Retry    opened: 204                                      Finished, or raises
     Retry    opened: a retryable status                       Retry, or raises
     Retry    opened: any other response                       raises
     Retry    connection_ended: the connection failed          Retry, or raises
@@ -36,6 +36,9 @@ Guarantees:
 - Each failed attempt and each lost connection counts as a failure. Only a delivered event resets
   the count, so a server that accepts connections and drops them is not retried forever.
 - A read timeout on an open stream is not a failure: a quiet run without heartbeats looks the same.
+- A server without sequence numbers (before 0.2.0) hands each event out once, to one connection. Its
+  events are delivered from the first on, through one connection, whose silence is waited out; all
+  else that would lose or repeat events raises `UnsupportedServerError`.
 - A stream that began at ``"now"`` and is interrupted before its first event resumes at "now", and
   warns that it may have missed events.
 """
@@ -46,6 +49,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import attrs
 import httpx
 from pydantic import ValidationError
 
@@ -56,6 +60,7 @@ from ..errors import (
     ResponseTooLargeError,
     StreamDisconnectedError,
     StreamTimeoutError,
+    UnsupportedServerError,
     status_error,
 )
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
@@ -72,6 +77,7 @@ from .policy import (
     raise_final,
 )
 from .responses import with_body
+from .server import CURSORS, FRAMES, ServerTraits
 from .sse import SSEDecoder, is_event_stream
 
 ERROR_BODY_BYTES: Final = 65536
@@ -115,6 +121,7 @@ class StreamMachine:
         include_internal: Whether to ask for the framework's own events.
         max_reconnect_attempts: How many times in a row to try to reconnect before giving up.
         max_event_size: How many bytes of data an event may have; None for no limit.
+        server: What is known of the server.
         time: The source of time and randomness.
 
     Attributes:
@@ -134,6 +141,7 @@ class StreamMachine:
         include_internal: bool,
         max_reconnect_attempts: int,
         max_event_size: int | None = None,
+        server: ServerTraits,
         time: TimeSource,
     ) -> None:
         _check_cursor(after_sequence)
@@ -146,6 +154,9 @@ class StreamMachine:
         self.action: Retry | Read | Finished[None] = Retry(0.0)
         self.cursor: Cursor = after_sequence
         self._position_is_known = True
+        self._server = server
+        # Whether an event without a sequence number may be delivered.
+        self._takes_unnumbered = after_sequence == -1
         self._include_internal = include_internal
         self._clock = time.clock
         self._budget = RetryBudget(
@@ -170,7 +181,16 @@ class StreamMachine:
         return endpoints.stream_events(self.handler_id, self.cursor, self._include_internal)
 
     def limits(self, operation: Limits) -> Limits:
-        """Return the limits of the next request: the operation's."""
+        """Return the limits of the next request: the operation's.
+
+        Without cursors, another connection after a silence would lose events.
+        """
+        if self._server.has_cursors is False:
+            timeout = operation.timeout
+            patient = httpx.Timeout(
+                None, connect=timeout.connect, write=timeout.write, pool=timeout.pool
+            )
+            return attrs.evolve(operation, timeout=patient)
         return operation
 
     def error_body_reader(self, response: httpx.Response) -> ErrorBodyReader | None:
@@ -189,7 +209,8 @@ class StreamMachine:
         """
         status = response.status_code
         if status == 204:
-            self.action = Finished(None)
+            self._ensure_events_are_kept(response)
+            self.action = _FINISHED
         elif is_event_stream(response):
             self._response = response
             self.action = Read()
@@ -200,6 +221,11 @@ class StreamMachine:
             raise self._invalid(response, "Response is not an event stream")
         else:
             error = status_error(response, handler_id=self.handler_id, is_stream=True)
+            if status == 409:
+                raise self._unsupported(
+                    "the stream is being read by another consumer",
+                    "the server hands each event out once, to one of them",
+                ) from error
             if status not in RETRYABLE_STATUSES:
                 self.action = _FINISHED
                 raise error
@@ -236,12 +262,14 @@ class StreamMachine:
                     self.action = _FINISHED
                     return
                 continue
+            if sequence is None and not self._takes_unnumbered:
+                raise self._unnumbered()
             # No calls from here on: a signal could interrupt them, and the event would be lost.
             self._budget.failures = 0  # not reset(), which also costs 4 % of a whole stream
             if is_terminal:
                 self.action = _FINISHED
             if sequence is None:
-                self._position_is_known = False
+                self._position_is_known = self._server.has_cursors = False
             elif self.cursor == "now" or sequence > self.cursor:
                 # A number repeated after an event without one says nothing about that event.
                 self._position_is_known = True
@@ -276,7 +304,9 @@ class StreamMachine:
         if cause is not None and is_caller_error(cause):
             self.action = _FINISHED
             raise_final(cause, self.handler_id)
+        self._check_frames(cause)
         self._check_position(cause)
+        self._takes_unnumbered = False
         if was_open and self.cursor == "now":
             self._warn_missed_events()
         if was_open and isinstance(cause, httpx.ReadTimeout):
@@ -300,8 +330,14 @@ class StreamMachine:
         self._check_position(None)
         if isinstance(self.action, Read):
             self.action = Retry(0.0)
+            self._takes_unnumbered = False
             if self.cursor == "now":
                 self._warn_missed_events()
+
+    def ensure_position(self) -> None:
+        """Raise ``UnsupportedServerError`` if the position of the last event is not known."""
+        if not self._position_is_known:
+            self._server.ensure_cursors(self.handler_id)
 
     def restart(self) -> None:
         """Start again at "now", after a failure to connect ahead of the iteration."""
@@ -312,6 +348,39 @@ class StreamMachine:
     def overtaken(self) -> None:
         """Note that a call has gone ahead of the "now" that the caller meant."""
         self._may_have_missed = True
+
+    def _ensure_events_are_kept(self, response: httpx.Response) -> None:
+        """Raise if a 204 may mean that somebody else has read the events of the run."""
+        if "content-type" in response.headers:
+            self._server.has_cursors = True  # others send a 204 without a body
+        if self.cursor == -1 and self._position_is_known and not self._server.has_cursors:
+            raise self._unsupported(
+                "the stream of a run that has ended has no events",
+                "the server hands each event out once, and they have been read before",
+            )
+
+    def _check_frames(self, cause: Exception | None) -> None:
+        """Raise if the connection has brought an event without the blank line that ends it."""
+        if self._decoder.has_unended_event():
+            raise self._unsupported(
+                "events arrive without the blank line that ends them",
+                "they cannot be told apart",
+                FRAMES,
+            ) from cause
+
+    def _unnumbered(self) -> UnsupportedServerError:
+        self._server.has_cursors = False
+        return self._unsupported(
+            "an event has no sequence number",
+            "where the stream goes on is not known, and events may be missing or repeated",
+        )
+
+    def _unsupported(
+        self, noticed: str, meaning: str, needed: str = CURSORS
+    ) -> UnsupportedServerError:
+        """End the stream; return the error to raise."""
+        self.action = _FINISHED
+        return UnsupportedServerError(noticed, meaning, needed, handler_id=self.handler_id)
 
     def _check_position(self, cause: Exception | None) -> None:
         if not self._position_is_known:

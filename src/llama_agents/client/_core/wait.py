@@ -6,7 +6,8 @@ Theory of operation
 The driver starts with a `Poll`, performs each action and reports its outcome::
 
     action    reported by                               next action
-    Poll      poll_response / poll_failed               Listen, Sleep or Finished; or raises
+    Poll      poll_response / poll_failed               Listen, Identify, Sleep, Finished, or raises
+    Identify  identified                                Listen or Sleep
     Listen    opened: True -> receive for each chunk    Poll, as soon as receive returns it
               otherwise stream_ended                    Poll or Sleep
     Sleep     (nothing)                                 Poll
@@ -22,6 +23,9 @@ Phases::
   that cannot be opened or breaks is followed by a poll after the poll interval, which grows.
 - CONFIRMING: the status that a poll reads may lag behind the stream. Polls are repeated after the
   status lag, which doubles up to the maximum poll interval; the stream is not opened again.
+
+A server without cursors hands each event out once, so listening would take the events from whoever
+reads them: its runs are only polled. What kind it is, `Identify` finds out if nothing has told yet.
 
 In both phases a poll that fails with a transport error or a retryable status is repeated after the
 back-off, POLL_RETRIES times in a row at most. The deadline always holds: sleeps and streams end at
@@ -41,7 +45,7 @@ from ..errors import WaitTimeoutError, WorkflowClientError, status_error
 from ..protocol import HandlerData, is_status_completed
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from . import endpoints
-from .actions import Finished, Listen, Poll, Sleep, TimeSource
+from .actions import Finished, Identify, Listen, Poll, Sleep, TimeSource
 from .endpoints import Operation
 from .limits import Limits
 from .logs import WAITS
@@ -52,6 +56,7 @@ from .policy import (
     is_caller_error,
     raise_final,
 )
+from .server import ServerTraits
 from .sse import SSEDecoder, is_event_stream
 
 POLL_EVERY: Final = 20.0  # s; below the server's heartbeat of 25 s, so that each brings a poll
@@ -74,6 +79,7 @@ class Wait:
     Args:
         poll: The operation that gets the run.
         handler_id: ID of the run.
+        server: What is known of the server.
         timeout: Seconds until the deadline, or None.
         poll_interval: Seconds to wait before a poll when the stream is unavailable, the first time.
         max_poll_interval: Upper limit of that interval, in seconds.
@@ -95,6 +101,7 @@ class Wait:
         poll: Operation[HandlerData],
         handler_id: str,
         *,
+        server: ServerTraits,
         timeout: float | None = None,
         poll_interval: float = 0.5,
         max_poll_interval: float = 5.0,
@@ -119,6 +126,7 @@ class Wait:
         self.poll_operation = poll
         self.phase = Phase.RUNNING
         self._handler_id = handler_id
+        self._server = server
         self._timeout = None if timeout == math.inf else timeout
         self._interval = poll_interval
         self._max_interval = max_poll_interval
@@ -134,7 +142,9 @@ class Wait:
         self._is_streaming = False
         self._opened_at = 0.0
 
-    def poll_response(self, response: httpx.Response) -> Listen | Sleep | Finished[HandlerData]:
+    def poll_response(
+        self, response: httpx.Response
+    ) -> Listen | Identify | Sleep | Finished[HandlerData]:
         """Handle the response to a poll.
 
         Raises:
@@ -154,10 +164,16 @@ class Wait:
         self._budget.reset()
         self._check_deadline()
         if self.phase is Phase.RUNNING:
-            return Listen() if self.remaining() > LAST_POLL else self._sleep(LAST_POLL)
+            if self.remaining() <= LAST_POLL:
+                return self._sleep(LAST_POLL)
+            return Identify() if self._server.has_cursors is None else self.identified()
         lag = self._status_lag
         self._status_lag = max(lag, min(2 * lag, self._max_interval))
         return self._sleep(lag)
+
+    def identified(self) -> Listen | Sleep:
+        """Return what to do with a run that is running, now that the server is known."""
+        return Listen() if self._server.has_cursors else self._sleep(self._grow_interval())
 
     def poll_failed(self, cause: Exception) -> Sleep:
         """Handle a failed poll.
@@ -210,9 +226,7 @@ class Wait:
         is_quiet = self._is_streaming and isinstance(cause, httpx.ReadTimeout)
         if is_quiet or self.phase is Phase.CONFIRMING:
             return Poll()
-        interval = self._interval
-        self._interval = min(self._next_interval(), self._max_interval)
-        return self._sleep(interval)
+        return self._sleep(self._grow_interval())
 
     def _sleep(self, seconds: float) -> Sleep:
         return Sleep(min(seconds, max(0.0, self.remaining())))
@@ -225,10 +239,16 @@ class Wait:
         if self._timeout is not None and self.remaining() <= 0:
             raise WaitTimeoutError(self._handler_id, self._timeout) from cause
 
-    def _next_interval(self) -> float:
-        if self._backoff == "linear":
-            return self._interval + 1.0
-        return self._interval * (2.0 if self._backoff == "exponential" else 1.0)
+    def _grow_interval(self) -> float:
+        """Return the poll interval, which then grows."""
+        interval = longer = self._interval
+        match self._backoff:
+            case "linear":
+                longer += 1.0
+            case "exponential":
+                longer *= 2.0
+        self._interval = min(longer, self._max_interval)
+        return interval
 
 
 def _is_terminal(data: bytes) -> bool:

@@ -279,7 +279,8 @@ class SyncWorkflowClient:
         )
         if is_status_completed(handler.status):
             return handler
-        return self._driver.wait(self._driver.completion_wait(handler_id))
+        # A server may have chosen another ID.
+        return self._driver.wait(self._driver.completion_wait(handler.handler_id))
 
     def run_workflow_nowait(
         self,
@@ -508,6 +509,7 @@ class SyncWorkflowClient:
             include_internal=include_internal_events,
             max_reconnect_attempts=max_reconnect_attempts,
             max_event_size=self._driver.sizes.event,
+            server=self._driver.server,
             time=self._driver.time,
         )
         return SyncEventStream(self._driver, machine)
@@ -533,7 +535,7 @@ class SyncWorkflowClient:
             ServerError: There is no such step.
             ValueError: The event is invalid; nothing was sent.
         """
-        return self._driver.send(endpoints.send_event(handler_id, event, step))
+        return self._driver.send(endpoints.send_event(handler_id, event, step, self._driver.server))
 
     def get_result(self, handler_id: str) -> HandlerData:
         """Return a run. Deprecated: the same as ``get_handler``.
@@ -619,6 +621,7 @@ class SyncWorkflowClient:
         wait = Wait(
             endpoints.get_handler(handler_id),
             handler_id,
+            server=self._driver.server,
             timeout=timeout,
             poll_interval=poll_interval,
             max_poll_interval=max_poll_interval,

@@ -6,12 +6,13 @@ from __future__ import annotations
 import random
 import time
 import weakref
+from contextlib import suppress
 from typing import Any, Final, Protocol, TypeVar
 
 import httpx
 
 from .._core import endpoints
-from .._core.actions import Finished, Listen, Poll, Retry, Sleep, TimeSource
+from .._core.actions import Finished, Identify, Listen, Poll, Retry, Sleep, TimeSource
 from .._core.call import Call, Exchange
 from .._core.endpoints import Operation
 from .._core.limits import Ahead, Limiting, limits_of
@@ -26,6 +27,7 @@ from .._core.policy import (
     redirect_to_get,
 )
 from .._core.responses import BodyReader
+from .._core.server import ServerTraits
 from .._core.start import Start
 from .._core.wait import Wait
 from .._lazy_types import Context
@@ -39,6 +41,7 @@ from .._transport.connection import (
     shutdown_socket,
 )
 from .._transport.failures import was_not_sent
+from ..errors import WorkflowClientError
 from ..protocol import HandlerData
 
 T = TypeVar("T")
@@ -89,6 +92,7 @@ class Driver:
         clients: The httpx clients to send with.
         sizes: How much to store of what is received.
         time: The source of time and randomness for the machines.
+        server: What is known of the server.
         batches: What is under way until it is closed, at the latest with the client.
     """
 
@@ -97,6 +101,7 @@ class Driver:
         self.clients = clients
         self.sizes = sizes
         self.time = SYSTEM_TIME
+        self.server = ServerTraits()
         self._early: dict[int, weakref.ref[EarlyStream]] = {}
         self.batches: set[Closable] = set()
 
@@ -166,6 +171,7 @@ class Driver:
         context: Context | dict[str, Any] | None = None,
         *,
         id_is_generated: bool,
+        id_is_needed: bool | None = None,
         replaced: str | None = None,
         blocking: bool = False,
         validate: bool = False,
@@ -179,6 +185,8 @@ class Driver:
             start_event: What the workflow starts with.
             context: The state of an earlier run to continue from.
             id_is_generated: Whether no other run can have that ID.
+            id_is_needed: Whether the run must have that ID, not one that the server chooses.
+                Defaults to whether it was not generated.
             replaced: The server's ID of the earlier run with that ID, if it is known.
             blocking: Whether to wait for the run's end, as long as the connection holds.
             validate: Whether to check the start event against the workflow's schema first.
@@ -189,14 +197,22 @@ class Driver:
         if validate:
             schema = self.send(endpoints.check_start(workflow_name, encoding))
         start = endpoints.start_run(
-            workflow_name, handler_id, encoding, context, blocking=blocking, schema=schema
+            workflow_name,
+            handler_id,
+            encoding,
+            context,
+            server=self.server,
+            blocking=blocking,
+            schema=schema,
         )
         poll = endpoints.get_handler(handler_id, must_succeed=blocking)
         machine = Start(
             start,
             poll,
             handler_id,
+            server=self.server,
             id_is_generated=id_is_generated,
+            id_is_needed=not id_is_generated if id_is_needed is None else id_is_needed,
             replaced=replaced,
             time=self.time,
             budget=budget,
@@ -211,6 +227,7 @@ class Driver:
         return Wait(
             poll,
             handler_id,
+            server=self.server,
             timeout=timeout,
             max_event_size=self.sizes.event,
             time=self.time,
@@ -220,11 +237,14 @@ class Driver:
     def wait(self, wait: Wait) -> HandlerData:
         """Wait until a run has ended; return it."""
         self._connect_early(wait.poll_operation, wait)
-        action: Poll | Listen | Sleep | Finished[HandlerData] = Poll()
+        action: Poll | Identify | Listen | Sleep | Finished[HandlerData] = Poll()
         while True:
             match action:
                 case Poll():
                     action = self.poll(wait)
+                case Identify():
+                    self.identify(wait.remaining())
+                    action = wait.identified()
                 case Listen():
                     action = self._listen(wait)
                 case Sleep(seconds):
@@ -233,7 +253,17 @@ class Driver:
                 case Finished(handler):
                     return handler
 
-    def poll(self, wait: Wait) -> Listen | Sleep | Finished[HandlerData]:
+    def identify(self, within: float | None = None) -> None:
+        """Find out whether the server's streams have cursors, if nothing has told yet.
+
+        Args:
+            within: Seconds for all attempts, if that is less than the operation's own limit.
+        """
+        if self.server.has_cursors is None:
+            with suppress(WorkflowClientError, *TRANSPORT_ERRORS):
+                self.server.has_cursors = self.send(endpoints.identify(), within)
+
+    def poll(self, wait: Wait) -> Listen | Identify | Sleep | Finished[HandlerData]:
         """Poll the run of a wait."""
         try:
             response = self._request(wait.poll_operation, wait)

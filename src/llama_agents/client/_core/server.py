@@ -1,0 +1,116 @@
+"""What the responses of a server tell about it. None of them names its version.
+
+Sequence numbers, cursors and IDs chosen by the caller came with llama-agents-server 0.2.0, and so
+did errors in JSON. Only since 0.7.1 is a start whose ID is in use a 409. Neither has an endpoint of
+its own, but the page of the debugger, which every server has at its root, names its own version.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import Any, Final
+
+import attrs
+import httpx
+from pydantic_core import from_json
+
+from ..errors import UnsupportedServerError
+
+CURSORS: Final = "llama-agents-server 0.2.0 or later"
+FRAMES: Final = "llama-index-workflows 2.3 or any llama-agents-server"
+USED_IDS: Final = "llama-agents-server 0.7.1 or later"
+ROUTES: Final = "llama-index-workflows 2.10 or any llama-agents-server, at the client's base_url"
+
+_UNKNOWN_RUN: Final = "Handler not found"
+_DEBUGGER: Final = re.compile(r"workflow-debugger@(\d{1,9})\.(\d{1,9})\.(\d{1,9})/")
+_DEBUGGER_OF_USED_IDS: Final = (0, 2, 42)  # in 0.7.1; 0.7.0 has 0.2.41
+
+
+@attrs.define
+class ServerTraits:
+    """What is known of a server; None as long as nothing is.
+
+    Attributes:
+        has_cursors: Whether events have sequence numbers, and starts may name their run.
+        refuses_used_ids: Whether a start whose ID belongs to a running run is a 409.
+    """
+
+    has_cursors: bool | None = None
+    refuses_used_ids: bool | None = None
+
+    def ensure_cursors(self, handler_id: str) -> None:
+        """Raise ``UnsupportedServerError`` if events are known to have no sequence numbers."""
+        if self.has_cursors is False:
+            raise UnsupportedServerError(
+                "events have no sequence numbers",
+                "the position in the stream is not known",
+                CURSORS,
+                handler_id=handler_id,
+            )
+
+    def learn_from_404(self, response: httpx.Response) -> None:
+        """Learn from the response about an unknown run: errors are JSON since 0.2.0."""
+        if is_unknown_run(response):
+            self.has_cursors = _detail(response) is not None
+
+    def learn_from_page(self, response: httpx.Response) -> None:
+        """Learn from the page of the debugger; any other is no proof, and is not asked again."""
+        found = _DEBUGGER.search(response.content[:65536].decode(errors="replace"))
+        version = () if found is None else tuple(map(int, found.groups()))
+        self.refuses_used_ids = response.is_success and version >= _DEBUGGER_OF_USED_IDS
+
+
+def in_every_form(event: dict[str, Any], server: ServerTraits) -> dict[str, Any]:
+    """Return an envelope that every server reads: before 2.9 of llama-index-workflows as ``data``.
+
+    Once the server is known to be a later one, its event is not sent twice.
+    """
+    if server.has_cursors or not {"type", "value"} <= event.keys():
+        return event
+    return {**event, "data": event["value"]}
+
+
+def is_unknown_run(response: httpx.Response) -> bool:
+    """Return whether the server itself says that it has no such run.
+
+    Any other 404 is about the path: it comes from a server without that route, or from a proxy.
+    """
+    if response.status_code != 404:
+        return False
+    detail = _detail(response)
+    text = response.content[:100].decode(errors="replace").strip() if detail is None else detail
+    return text == _UNKNOWN_RUN
+
+
+def named_run(response: httpx.Response) -> str | None:
+    """Return the ID of the run that a successful start names, whatever else it has."""
+    if not response.is_success:
+        return None
+    with suppress(ValueError):
+        body: Any = from_json(response.content)
+        if isinstance(body, dict) and isinstance(name := body.get("handler_id"), str):
+            return name
+    return None
+
+
+def ensure_route(response: httpx.Response, handler_id: str | None) -> None:
+    """Raise ``UnsupportedServerError`` for a 404 or 405 that is not about the run asked for."""
+    if response.status_code not in (404, 405) or is_unknown_run(response):
+        return
+    request = response.request
+    raise UnsupportedServerError(
+        f"{request.method} {request.url.path} is {response.status_code}, "
+        f"but not for an unknown run ({_UNKNOWN_RUN!r})",
+        "whether the server has the run is not known",
+        ROUTES,
+        handler_id=handler_id,
+    )
+
+
+def _detail(response: httpx.Response) -> str | None:
+    body: Any = None
+    with suppress(ValueError):
+        body = from_json(response.content)
+    detail = body.get("detail") if isinstance(body, dict) else None
+    return detail if isinstance(detail, str) else None
