@@ -106,7 +106,12 @@ class EventStream:
 
     @property
     def last_sequence(self) -> Cursor:
-        """The sequence number of the last event; before the first, the given ``after_sequence``."""
+        """The sequence number of the last event; before the first, the given ``after_sequence``.
+
+        Raises:
+            UnsupportedServerError: The server's events have no sequence numbers.
+        """
+        self._machine.ensure_position()
         return self._machine.cursor
 
     def __aiter__(self) -> AsyncIterator[EventEnvelopeWithMetadata]:

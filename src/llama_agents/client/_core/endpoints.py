@@ -41,7 +41,7 @@ from .payloads import (
     event_payload,
     start_encoding,
 )
-from .responses import read_handler, read_successful_run, reads
+from .responses import read_handler, read_handlers, read_successful_run, reads
 from .server import ServerTraits, ensure_route, in_every_form
 
 if TYPE_CHECKING:
@@ -306,12 +306,15 @@ class StartOperations:
         given: The start with its event as it was given, or None if the server would misread that.
         rewritten: Gets the schema, and returns the start with its event written for the start class
             of the workflow; None if there is no other way to write it.
+        as_fields: The same for a server that only takes the bare fields of an event; None if it is
+            written so already.
     """
 
     name: str
     kind: Kind
     given: Operation[HandlerData] | None
     rewritten: Operation[Operation[HandlerData]] | None
+    as_fields: Operation[Operation[HandlerData]] | None
 
 
 def start_run(
@@ -362,14 +365,21 @@ def start_run(
     given = encoding.given
     if given is None and schema is not None:
         given = encoding.rewritten(schema)
-    rewritten = None
-    if encoding.fields is not None:
-        rewritten = _reading_further(
+
+    def rewriting(**options: bool) -> Operation[Operation[HandlerData]]:
+        return _reading_further(
             workflow_name,
             get_workflow_schema(workflow_name, handler_id),
-            lambda response: starting_with(encoding.rewritten(response.start)),
+            lambda response: starting_with(encoding.rewritten(response.start, **options)),
         )
-    return StartOperations(call, kind, None if given is None else starting_with(given), rewritten)
+
+    return StartOperations(
+        call,
+        kind,
+        None if given is None else starting_with(given),
+        None if encoding.fields is None else rewriting(),
+        rewriting(needs_fields=True) if encoding.is_event_with_fields else None,
+    )
 
 
 def _start_reader(kind: Kind) -> Callable[[httpx.Response, str | None], HandlerData]:
@@ -446,7 +456,7 @@ def get_handlers(
         status=cast("list[Status]", statuses),
         workflow_name=_words("workflow_name", workflow_name),
     )
-    return _operation("get_handlers", request, reads(HandlersListResponse))
+    return _operation("get_handlers", request, read_handlers)
 
 
 def get_handler(handler_id: str, *, must_succeed: bool = False) -> Operation[HandlerData]:

@@ -62,8 +62,18 @@ class StartEncoding:
     fields: dict[str, Any] | None = None
     origin: Origin = Origin.FIELDS
 
-    def rewritten(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+    @property
+    def is_event_with_fields(self) -> bool:
+        """Whether it was given as an event of a class of its own, which may be a start class."""
+        return self.origin is Origin.EVENT and self.fields is not None
+
+    def rewritten(self, schema: Mapping[str, Any], *, needs_fields: bool = False) -> dict[str, Any]:
         """Return the bare fields, written for the start class that a schema describes.
+
+        Args:
+            schema: The schema.
+            needs_fields: Whether the server takes nothing else. An event of the very class then
+                loses its name; else there is nothing to rewrite.
 
         Raises:
             EventValidationError: That class would not read them all.
@@ -73,6 +83,8 @@ class StartEncoding:
 
         title, declared = declared_fields(schema)
         fields = self.fields or {}
+        if needs_fields and self._names(title) and not is_envelope(fields):
+            return fields
         needed = {*fields} if self.origin is Origin.EVENT else _ENVELOPE_KEYS & fields.keys()
         match self.origin:
             case Origin.FIELDS:

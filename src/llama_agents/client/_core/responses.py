@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -16,7 +16,7 @@ from ..errors import (
     WorkflowFailedError,
     status_error,
 )
-from ..protocol import HandlerData, is_status_completed
+from ..protocol import HandlerData, HandlersListResponse, is_status_completed
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -88,22 +88,37 @@ def reads(model: type[ModelT]) -> Reader[ModelT]:
     return read
 
 
-_read_enveloped = reads(HandlerData)
+_read_run = reads(HandlerData)
+_read_runs = reads(HandlersListResponse)
 
 
 def _read_successful_handler(response: httpx.Response, handler_id: str | None) -> HandlerData:
     try:
-        return _read_enveloped(response, handler_id)
+        return _read_run(response, handler_id)
     except InvalidResponseError:
-        # Before 2.10 of llama-index-workflows, a result was sent without its envelope.
-        with suppress(ValueError, KeyError, TypeError, AttributeError):
-            body = from_json(response.content)
-            bare = body.pop("result")
-            value = bare if isinstance(bare, dict) else {"result": bare}
-            return HandlerData.model_validate(
-                {**body, "result": {"type": "StopEvent", "value": value}}
-            )
+        with suppress(ValueError, TypeError):
+            return HandlerData.model_validate(_with_envelope(from_json(response.content)))
         raise
+
+
+def read_handlers(response: httpx.Response, handler_id: str | None) -> HandlersListResponse:
+    """Read a list of runs."""
+    try:
+        return _read_runs(response, handler_id)
+    except InvalidResponseError:
+        with suppress(ValueError, TypeError, KeyError):
+            runs = [_with_envelope(run) for run in from_json(response.content)["handlers"]]
+            return HandlersListResponse.model_validate({"handlers": runs})
+        raise
+
+
+def _with_envelope(run: dict[str, Any]) -> dict[str, Any]:
+    """Return a run with its result in an envelope; before 2.10 of llama-index-workflows it is bare."""
+    bare = run.get("result")
+    if bare is None or (isinstance(bare, dict) and {"type", "value"} <= bare.keys()):
+        return run
+    value = bare if isinstance(bare, dict) else {"result": bare}
+    return {**run, "result": {"type": "StopEvent", "value": value}}
 
 
 def read_handler(response: httpx.Response, handler_id: str | None) -> HandlerData:

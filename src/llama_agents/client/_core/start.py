@@ -162,6 +162,7 @@ class Start:
         self._kind = start.kind
         self._start = start.given
         self._rewritten = start.rewritten
+        self._as_fields = start.as_fields
         # The phase that REWRITING returns to, None before it.
         self._rewriting_in = None if start.given is not None else Phase.SENDING
         self._rejection: httpx.Response | None = None
@@ -285,6 +286,10 @@ class Start:
             )
         self._log("the server does not take the ID %r of a start: it chooses one")
         self.phase = Phase.UNNAMED
+        if self._as_fields is not None and self._rewriting_in is None:
+            # Before 2.9 of llama-index-workflows, it would read the envelope as fields.
+            self._rewritten, self._rewriting_in = self._as_fields, Phase.UNNAMED
+            self.phase = Phase.REWRITING
         return Retry(0.0)
 
     def _unnamed_response(self, response: httpx.Response) -> Finished[HandlerData]:

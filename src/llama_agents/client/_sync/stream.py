@@ -107,7 +107,12 @@ class SyncEventStream:
 
     @property
     def last_sequence(self) -> Cursor:
-        """The sequence number of the last event; before the first, the given ``after_sequence``."""
+        """The sequence number of the last event; before the first, the given ``after_sequence``.
+
+        Raises:
+            UnsupportedServerError: The server's events have no sequence numbers.
+        """
+        self._machine.ensure_position()
         return self._machine.cursor
 
     def __iter__(self) -> Iterator[EventEnvelopeWithMetadata]:
