@@ -1547,18 +1547,6 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         replace("NormalizedSchema._normalize_model", r"\(bool, dict\)", "bool"),
         "tests/core/test_zoo.py::test_classes_say_the_same_as_the_server_s[TypedOpenModel]",
     ),
-    "what the server wrote is kept while a field is missing": Defect(
-        replace("NestedModel._kept", r"len\(matched\.fields\) < len\(cls\.model_fields\)", "False"),
-        "tests/core/test_zoo.py::test_classes_say_the_same_as_the_server_s[Excludes]",
-    ),
-    "a computed field of a nested model can be read": Defect(
-        drop("NestedModel._rename", r"_received\.update"),
-        "tests/core/test_typed.py::test_computed_field_of_a_nested_model_is_read_but_not_sent",
-    ),
-    "and does not make it another": Defect(
-        returns("_Received.__eq__", "dict.__eq__(self, other)"),
-        "tests/core/test_typed.py::test_computed_field_of_a_nested_model_is_read_but_not_sent",
-    ),
     "what JSON does not have is no default": Defect(
         returns("schema._is_finite", "True"),
         "tests/core/test_typed.py::"

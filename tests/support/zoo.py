@@ -494,11 +494,6 @@ class TypedOpen(BaseModel, extra="allow"):
     x: int = 0
 
 
-class Excluding(BaseModel, populate_by_name=True):
-    secret: str = Field(default="", exclude=True)
-    query: str = Field(default="", alias="q")
-
-
 class Closed(BaseModel, extra="forbid", populate_by_name=True):
     x: int = 0
     kind_of: str = Field(default="", alias="kind-of")
@@ -575,7 +570,6 @@ made(
 )
 made([{"a": {"x": 1, "more": [2]}}], [{"a": {"x": "x"}}], "OpenModel", a=(Open, ...))
 made([{"a": {"x": 1, "more": 2}}], [{"a": {"x": "x"}}], "TypedOpenModel", a=(TypedOpen, ...))
-made([{"a": {"q": "x"}}, {"a": {"query": "x"}}], [{"a": {"q": 5}}], "Excludes", a=(Excluding, ...))
 made(
     [{"a": {"x": 1, "kind-of": "y"}}, {"a": {"kind_of": "y"}}],
     [{"a": {"x": 1, "kind-of": "y", "more": 2}}],

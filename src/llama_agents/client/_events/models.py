@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final
 
 import attrs
 from pydantic import (
     BaseModel,
     ConfigDict,
-    ModelWrapValidatorHandler,
     PrivateAttr,
     SerializerFunctionWrapHandler,
     ValidationError,
@@ -163,15 +162,6 @@ class SparseModel(_BuiltModel):
         return name if is_set or (alias is None and name == name.lower()) else None
 
 
-class _Received(dict[str, Any]):
-    """What the server computed from the fields: models with equal fields are equal."""
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Received)
-
-    __hash__ = None
-
-
 class NestedModel(_BuiltModel):
     """Base of nested models; fields are sent under the names of the schema.
 
@@ -180,35 +170,25 @@ class NestedModel(_BuiltModel):
 
     model_config = ConfigDict(extra="allow")
 
-    _received: _Received = PrivateAttr(default_factory=_Received)
-
-    @model_validator(mode="wrap")
+    @model_validator(mode="before")
     @classmethod
-    def _rename(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _rename(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
-            return handler(data)
+            return data
         matched = cls._match(data)
         aliases = {name: field.alias or name for name, field in cls.model_fields.items()}
         values = {aliases[name]: value for name, value in matched.fields.items()}
-        kept = cls._kept(matched)
-        model = handler(values | kept)
-        if reading.get():
-            model._received.update(
-                (key, value) for key, value in matched.others.items() if key not in kept
-            )
-        return model
+        return values | cls._kept(matched)
 
     @classmethod
     def _kept(cls, matched: MatchedNames) -> dict[str, Any]:
         """Return the values that belong to no field and are kept."""
-        if not reading.get() or len(matched.fields) < len(cls.model_fields):
+        if not reading.get():
             return matched.others
-        # The server wrote every field; what else it writes are computed fields.
+        # What else the server writes are computed fields.
         return {key: matched.others[key] for key in _OF_EVENTS & matched.others.keys()}
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_") and name in self._received:
-            return self._received[name]
         dynamic = None if name.startswith("_") else (self.model_extra or {}).get("_data")
         if isinstance(dynamic, Mapping) and name in dynamic:
             return dynamic[name]
