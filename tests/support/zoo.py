@@ -654,3 +654,15 @@ class Local(StartEvent):
 
     a: int
     b: list[Nested] = []
+
+
+class Left(BaseModel):
+    x: int = 0
+    w: int = 0
+
+
+made([{"a": {"x": 1, "w": 2}}, {"a": {"x": 1, "y": 2}}, {"a": {"x": 1}}], [{"a": 1}, {"a": {"x": "a"}}],
+     "Siblings", a=(Left | create_model("Third", x=(int, 0), y=(int, 0)) | None, None))  # fmt: skip
+made([{"a": [{"x": 1, "v": 2}, {"w": 2}]}, {"b": {"k": {"x": 1, "v": 2}}}], [{"a": [1]}, {"b": {"k": [1]}}],
+     "SiblingsInside", a=(list[Left | create_model("Fourth", x=(int, 0), v=(int, 0))], []),
+     b=(dict[str, Left | create_model("Fifth", x=(int, 0), v=(int, 0))], {}))  # fmt: skip
