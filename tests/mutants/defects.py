@@ -1185,7 +1185,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "::test_interruption_that_ends_the_input_is_not_the_end_of_the_batch",
     ),
     "what is dropped as trio ends does not crash it": Defect(
-        replace("arun_in_loop", r"with suppress\(RuntimeError\):(\n +sys\.modules)", r"if True:\1"),
+        replace("_spawn", r"with suppress\(RuntimeError\):(\n +sys\.modules)", r"if True:\1"),
         "tests/core/test_batch.py"
         "::test_batch_may_be_dropped_as_the_event_loop_ends[at the end-trio]",
     ),
