@@ -74,7 +74,7 @@ def calls() -> Iterator[list[str]]:
 
 
 @pytest.mark.filterwarnings("error")
-@settings(max_examples=100, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=25, deadline=None, suppress_health_check=[*HealthCheck])
 @given(hostile())
 def test_source_of_any_schemas_defines_their_classes_and_runs_nothing(
     calls: list[str], declared: list[EventDeclaration]

@@ -1185,7 +1185,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "::test_interruption_that_ends_the_input_is_not_the_end_of_the_batch",
     ),
     "what is dropped as trio ends does not crash it": Defect(
-        replace("arun_in_loop", r"with suppress\(RuntimeError\):(\n +sys\.modules)", r"if True:\1"),
+        replace("_spawn", r"with suppress\(RuntimeError\):(\n +sys\.modules)", r"if True:\1"),
         "tests/core/test_batch.py"
         "::test_batch_may_be_dropped_as_the_event_loop_ends[at the end-trio]",
     ),
@@ -1493,8 +1493,12 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         replace("models._spelling", r"\.lower\(\)", ""),
         "tests/core/test_zoo.py::test_classes_say_the_same_as_the_server_s[CamelNested]",
     ),
+    "positions do not choose between the classes of a union": Defect(
+        drop("_candidate", r"candidate\.barred ="),
+        "tests/core/test_zoo.py::test_classes_say_the_same_as_the_server_s[Siblings]",
+    ),
     "an unknown name that the server wrote is that of the field at its position": Defect(
-        replace("_match_names", r"_match_positions\(.*\)", "pass"),
+        replace("_BuiltModel._match", r"_match_positions\(.*\)", "pass"),
         "tests/core/test_typed.py::test_unknown_name_in_what_the_server_wrote_is_matched_by_position",
     ),
     "positions count only in the order of the schema": Defect(
@@ -1506,7 +1510,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/core/test_typed.py::test_field_is_sent_under_the_name_under_which_it_was_set",
     ),
     "computed fields of the server are not sent back": Defect(
-        replace("SparseModel.__init__", r"reading\.get\(\)", "False"),
+        never("SparseModel.__init__", r"^reading\.get\(\)$"),
         "tests/core/test_typed.py::test_computed_field_of_the_server_is_read_but_not_sent",
     ),
     "an event without a class costs no other": Defect(
@@ -1546,18 +1550,6 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "other fields of one type are kept": Defect(
         replace("NormalizedSchema._normalize_model", r"\(bool, dict\)", "bool"),
         "tests/core/test_zoo.py::test_classes_say_the_same_as_the_server_s[TypedOpenModel]",
-    ),
-    "what the server wrote is kept while a field is missing": Defect(
-        replace("NestedModel._kept", r"len\(matched\.fields\) < len\(cls\.model_fields\)", "False"),
-        "tests/core/test_zoo.py::test_classes_say_the_same_as_the_server_s[Excludes]",
-    ),
-    "a computed field of a nested model can be read": Defect(
-        drop("NestedModel._rename", r"_received\.update"),
-        "tests/core/test_typed.py::test_computed_field_of_a_nested_model_is_read_but_not_sent",
-    ),
-    "and does not make it another": Defect(
-        returns("_Received.__eq__", "dict.__eq__(self, other)"),
-        "tests/core/test_typed.py::test_computed_field_of_a_nested_model_is_read_but_not_sent",
     ),
     "what JSON does not have is no default": Defect(
         returns("schema._is_finite", "True"),

@@ -494,11 +494,6 @@ class TypedOpen(BaseModel, extra="allow"):
     x: int = 0
 
 
-class Excluding(BaseModel, populate_by_name=True):
-    secret: str = Field(default="", exclude=True)
-    query: str = Field(default="", alias="q")
-
-
 class Closed(BaseModel, extra="forbid", populate_by_name=True):
     x: int = 0
     kind_of: str = Field(default="", alias="kind-of")
@@ -575,7 +570,6 @@ made(
 )
 made([{"a": {"x": 1, "more": [2]}}], [{"a": {"x": "x"}}], "OpenModel", a=(Open, ...))
 made([{"a": {"x": 1, "more": 2}}], [{"a": {"x": "x"}}], "TypedOpenModel", a=(TypedOpen, ...))
-made([{"a": {"q": "x"}}, {"a": {"query": "x"}}], [{"a": {"q": 5}}], "Excludes", a=(Excluding, ...))
 made(
     [{"a": {"x": 1, "kind-of": "y"}}, {"a": {"kind_of": "y"}}],
     [{"a": {"x": 1, "kind-of": "y", "more": 2}}],
@@ -660,3 +654,15 @@ class Local(StartEvent):
 
     a: int
     b: list[Nested] = []
+
+
+class Left(BaseModel):
+    x: int = 0
+    w: int = 0
+
+
+made([{"a": {"x": 1, "w": 2}}, {"a": {"x": 1, "y": 2}}, {"a": {"x": 1}}], [{"a": 1}, {"a": {"x": "a"}}],
+     "Siblings", a=(Left | create_model("Third", x=(int, 0), y=(int, 0)) | None, None))  # fmt: skip
+made([{"a": [{"x": 1, "v": 2}, {"w": 2}]}, {"b": {"k": {"x": 1, "v": 2}}}], [{"a": [1]}, {"b": {"k": [1]}}],
+     "SiblingsInside", a=(list[Left | create_model("Fourth", x=(int, 0), v=(int, 0))], []),
+     b=(dict[str, Left | create_model("Fifth", x=(int, 0), v=(int, 0))], {}))  # fmt: skip

@@ -4,20 +4,21 @@ A schema names a field by its alias, if it has one. The server, however, writes 
 its Python name, which no schema tells; it reads an event's field under the Python name, too, and
 the field of a nested model under its alias. So built classes take a field under either name: the
 same words in another spelling (``pageCount``, ``page_count``), or, in what the server wrote, the
-unknown name at the field's position.
+unknown name at the field's position. Where a value may be of several classes, positions count only
+for those that have the most of its names: another class would be right for any value.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Final, Self
+from collections.abc import Callable, Iterable, Mapping
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Final, Union, get_args, get_origin
 
 import attrs
 from pydantic import (
     BaseModel,
     ConfigDict,
-    ModelWrapValidatorHandler,
     PrivateAttr,
     SerializerFunctionWrapHandler,
     ValidationError,
@@ -30,6 +31,19 @@ from .names import is_field_name
 
 # What an event that is nested in another one carries besides its fields; no schema mentions it.
 _OF_EVENTS: Final = frozenset({"_data", "result"})
+
+
+Mark = Callable[[Any], Any]
+
+
+class Candidate(dict[str, Any]):
+    """What a server wrote for a value that may be of several classes.
+
+    Attributes:
+        barred: The classes that have fewer of its names than another one.
+    """
+
+    barred: frozenset[type] = frozenset()
 
 
 class Unknown:
@@ -63,12 +77,18 @@ class _BuiltModel(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
     _invalid_defaults: ClassVar[frozenset[str]]
+    _marks: ClassVar[Mapping[str, Mark]]  # of the fields that may be of several classes
     _is_lenient: ClassVar[bool] = False  # whether an unknown name may be that of a required field
 
     @classmethod
     def _match(cls, given: Mapping[str, Any]) -> MatchedNames:
         matched = _match_names(cls, given)
         if reading.get():
+            if cls not in getattr(given, "barred", ()):
+                _match_positions(cls, [*given], matched)
+            for name, mark in marks(cls).items():
+                if name in matched.fields:
+                    matched.fields[name] = mark(matched.fields[name])
             for name in invalid_defaults(cls):
                 if (
                     name in matched.fields
@@ -129,7 +149,9 @@ class SparseModel(_BuiltModel):
     _received: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     def __init__(self, /, **given: Any) -> None:
-        if given.keys() <= type(self).model_fields.keys() and not invalid_defaults(type(self)):
+        cls = type(self)
+        is_plain = not (invalid_defaults(cls) or (reading.get() and marks(cls)))
+        if is_plain and given.keys() <= cls.model_fields.keys():
             super().__init__(**given)
             return
         matched = self._match(given)
@@ -163,15 +185,6 @@ class SparseModel(_BuiltModel):
         return name if is_set or (alias is None and name == name.lower()) else None
 
 
-class _Received(dict[str, Any]):
-    """What the server computed from the fields: models with equal fields are equal."""
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Received)
-
-    __hash__ = None
-
-
 class NestedModel(_BuiltModel):
     """Base of nested models; fields are sent under the names of the schema.
 
@@ -180,35 +193,25 @@ class NestedModel(_BuiltModel):
 
     model_config = ConfigDict(extra="allow")
 
-    _received: _Received = PrivateAttr(default_factory=_Received)
-
-    @model_validator(mode="wrap")
+    @model_validator(mode="before")
     @classmethod
-    def _rename(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _rename(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
-            return handler(data)
+            return data
         matched = cls._match(data)
         aliases = {name: field.alias or name for name, field in cls.model_fields.items()}
         values = {aliases[name]: value for name, value in matched.fields.items()}
-        kept = cls._kept(matched)
-        model = handler(values | kept)
-        if reading.get():
-            model._received.update(
-                (key, value) for key, value in matched.others.items() if key not in kept
-            )
-        return model
+        return values | cls._kept(matched)
 
     @classmethod
     def _kept(cls, matched: MatchedNames) -> dict[str, Any]:
         """Return the values that belong to no field and are kept."""
-        if not reading.get() or len(matched.fields) < len(cls.model_fields):
+        if not reading.get():
             return matched.others
-        # The server wrote every field; what else it writes are computed fields.
+        # What else the server writes are computed fields.
         return {key: matched.others[key] for key in _OF_EVENTS & matched.others.keys()}
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_") and name in self._received:
-            return self._received[name]
         dynamic = None if name.startswith("_") else (self.model_extra or {}).get("_data")
         if isinstance(dynamic, Mapping) and name in dynamic:
             return dynamic[name]
@@ -283,8 +286,6 @@ def _match_names(cls: type[BaseModel], given: Mapping[str, Any]) -> MatchedNames
             matched.others[key] = value
     if matched.others and len(matched.fields) < len(names):
         _match_spellings(names, matched)
-        if reading.get() and matched.others:
-            _match_positions([*names.values()], [*given], matched)
     return matched
 
 
@@ -305,11 +306,54 @@ def _spelling(name: str) -> str:
     return "".join(filter(str.isalnum, name)).lower()
 
 
-def _match_positions(names: list[str], keys: list[str], matched: MatchedNames) -> None:
+def _match_positions(cls: type[BaseModel], keys: list[str], matched: MatchedNames) -> None:
     """Match the unknown names by position: the server writes all fields, in the schema's order."""
+    names = [*cls.model_fields]
+    if not matched.others or len(matched.fields) == len(names):
+        return
     places = {key: names.index(name) for name, key in matched.keys.items()}
     if len(keys) < len(names) or any(keys.index(key) != at for key, at in places.items()):
         return
     for name, key in zip(names, keys, strict=False):
         if name not in matched.fields and key in matched.others and key not in _OF_EVENTS:
             matched.add(name, key)
+
+
+def marks(cls: type[BaseModel]) -> Mapping[str, Mark]:
+    """Return, for each field that may be of several classes, what marks its values as such."""
+    known: Mapping[str, Mark] | None = vars(cls).get("_marks")
+    if known is None:
+        found = {name: _mark_of(field.annotation) for name, field in cls.model_fields.items()}
+        known = {name: mark for name, mark in found.items() if mark is not None}
+        cls._marks = known  # type: ignore[attr-defined]
+    return known
+
+
+def _mark_of(annotation: Any) -> Mark | None:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _mark_of(arguments[0])
+    if origin in (Union, UnionType):
+        inner = [_mark_of(argument) for argument in arguments]
+        classes = [c for c in arguments if isinstance(c, type) and issubclass(c, NestedModel)]
+        if len(classes) > 1:
+            return lambda value: _candidate(value, classes)
+        return next((mark for mark in inner if mark is not None), None)
+    mark = _mark_of(arguments[-1]) if arguments else None
+    if mark is None:
+        return None
+    if origin is dict:
+        return lambda value: (
+            {k: mark(v) for k, v in value.items()} if isinstance(value, Mapping) else value
+        )
+    return lambda value: [*map(mark, value)] if isinstance(value, list) else value
+
+
+def _candidate(value: Any, classes: Iterable[type[NestedModel]]) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    counts = {cls: len(_match_names(cls, value).fields) for cls in classes}
+    candidate = Candidate(value)
+    most = max(counts.values())
+    candidate.barred = frozenset(cls for cls, count in counts.items() if count < most)
+    return candidate

@@ -130,20 +130,22 @@ def arun_in_loop(loop: Any, function: Callable[[], Awaitable[object]]) -> None:
 
     with suppress(RuntimeError):  # the loop has been closed, and everything with it
         if hasattr(loop, "run_sync_soon"):
-
-            def spawn(ticks: int = 5) -> None:
-                with suppress(RuntimeError):
-                    sys.modules["trio"].lowlevel.spawn_system_task(run)
-                    return
-                # The run is ending. In a few ticks it closes the async generators that are left:
-                # what is to be closed, and would else be collected before, must exist until then.
-                with suppress(RuntimeError):
-                    if ticks:
-                        loop.run_sync_soon(spawn, ticks - 1)
-
-            loop.run_sync_soon(spawn)
+            loop.run_sync_soon(_spawn, loop, run, 5)
         else:
             loop.call_soon_threadsafe(lambda: loop.create_task(run()))
+
+
+def _spawn(loop: Any, run: Callable[[], Awaitable[object]], ticks: int) -> None:
+    # A function of the module: one that refers to itself would be left to the garbage collector,
+    # with all that it cleans up.
+    with suppress(RuntimeError):
+        sys.modules["trio"].lowlevel.spawn_system_task(run)
+        return
+    # The run is ending. In a few ticks it closes the async generators that are left: what is to be
+    # closed, and would else be collected before, must exist until then.
+    with suppress(RuntimeError):
+        if ticks:
+            loop.run_sync_soon(_spawn, loop, run, ticks - 1)
 
 
 def run_in_loop(loop: Any, function: Callable[[], object]) -> None:
