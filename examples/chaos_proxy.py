@@ -84,7 +84,8 @@ class Request:
         if method == "POST" and path.startswith("/workflows/"):
             return "start"
         if method == "GET" and path.startswith("/handlers/"):
-            return "poll"
+            # The client asks for a run that does not exist to learn what the server can do.
+            return "other" if path.startswith("/handlers/no-such-run") else "poll"
         return "other"
 
     @property

@@ -25,7 +25,7 @@ from llama_agents.client._core.start import new_handler_id
 from workflows.events import StopEvent
 
 from ..support.workflows import GreetStart, OutEvent
-from .replies import replies, reported
+from .replies import completed, replies, reported
 
 pytestmark = pytest.mark.anyio
 
@@ -284,7 +284,9 @@ async def test_result_that_is_too_large_is_an_error_of_its_item() -> None:
         size = 5000 if b'"n":1' in request.content else 0
         return httpx.Response(200, json={**reported("r1", "completed"), "error": "x" * size})
 
-    inner = httpx.AsyncClient(transport=httpx.MockTransport(reply), base_url="http://test")
+    inner = httpx.AsyncClient(
+        transport=httpx.MockTransport(completed(reply)), base_url="http://test"
+    )
     client = WorkflowClient(httpx_client=inner, max_response_size=2000)
     results = client.map_workflow("w", [{"n": n} for n in range(3)])
     errors = [type(result.error) async for result in results]

@@ -28,6 +28,7 @@ from llama_agents.client._core.wait import Wait
 from llama_agents.client._transport.concurrency import MAX_CONCURRENCY, afor_each
 
 from .._async.replies import replies, reported
+from ..support.server import newest_server
 from .machines import Clock
 
 pytestmark = pytest.mark.anyio
@@ -63,9 +64,18 @@ def test_time_that_a_run_took_does_not_count_as_time_without_the_server() -> Non
     time = TimeSource(clock, lambda: 0.0, lambda: 0.5)
     state = BatchState("w", limit=1, ordered=True, total=None, rerun=(), time=time)
     item = state.admit({}, "h1")
-    start = endpoints.start_run("w", "h1", {}, None, blocking=True)
+    start = endpoints.start_run("w", "h1", {}, None, server=newest_server(), blocking=True)
     poll = endpoints.get_handler("h1", must_succeed=True)
-    machine = Start(start, poll, "h1", id_is_generated=True, time=time, budget=item.budget)
+    machine = Start(
+        start,
+        poll,
+        "h1",
+        server=newest_server(),
+        id_is_generated=True,
+        id_is_needed=False,
+        time=time,
+        budget=item.budget,
+    )
     machine.request()
     assert machine.failed(httpx.ConnectError("refused"), not_sent=True) == Retry(0.0)
     limits = machine.limits(limits_of("blocking start", None))
@@ -80,14 +90,23 @@ def test_connecting_again_ends_with_the_patience() -> None:
     time = TimeSource(clock, lambda: 0.0, lambda: 0.5)
     state = BatchState("w", limit=1, ordered=True, total=None, rerun=(), time=time)
     budget = state.admit({}, "h1").budget
-    start = endpoints.start_run("w", "h1", {}, None, blocking=True)
+    start = endpoints.start_run("w", "h1", {}, None, server=newest_server(), blocking=True)
     poll = endpoints.get_handler("h1", must_succeed=True)
-    machine = Start(start, poll, "h1", id_is_generated=True, time=time, budget=budget)
+    machine = Start(
+        start,
+        poll,
+        "h1",
+        server=newest_server(),
+        id_is_generated=True,
+        id_is_needed=False,
+        time=time,
+        budget=budget,
+    )
     machine.request()
     machine.failed(httpx.ConnectError("refused"), not_sent=True)
     clock.now += batch.PATIENCE - 3
     assert machine.limits(limits_of("blocking start", None)).timeout.connect == 3.0
-    wait = Wait(poll, "h1", time=time, budget=budget)
+    wait = Wait(poll, "h1", server=newest_server(), time=time, budget=budget)
     assert wait.limits(limits_of("plain call", None)).whole == 3.0
 
 

@@ -23,6 +23,7 @@ from llama_agents.client._core.limits import limits_of
 from llama_agents.client._core.start import Phase, Start, new_handler_id
 from workflows.events import StartEvent, StopEvent
 
+from ..support.server import newest_server
 from ..support.workflows import GreetStart, Named, Tick
 from .machines import DATE, LOST, REFUSED, Clock, response, run
 
@@ -42,10 +43,12 @@ def start(
     start_event: Any = None,
 ) -> Start:
     return Start(
-        endpoints.start_run("w", "h1", start_event, None, blocking=wait),
+        endpoints.start_run("w", "h1", start_event, None, server=newest_server(), blocking=wait),
         endpoints.get_handler("h1", must_succeed=wait),
         "h1",
+        server=newest_server(),
         id_is_generated=id_is_generated,
+        id_is_needed=not id_is_generated,
         time=(clock or Clock()).source(),
     )
 
@@ -105,7 +108,7 @@ def test_run_that_is_found_is_adopted() -> None:
 
 def test_unknown_run_is_started_again() -> None:
     machine = lost_start()
-    assert machine.receive(response(404)) == Retry(0.0)
+    assert machine.receive(response(404, {"detail": "Handler not found"})) == Retry(0.0)
     assert (machine.phase, sent(machine)) == (Phase.RESENDING, POST)
 
 
@@ -118,7 +121,7 @@ def test_start_that_was_never_sent_is_repeated_without_a_poll() -> None:
 
 def test_conflict_of_a_repeated_start_leads_to_a_poll() -> None:
     machine = lost_start()
-    machine.receive(response(404))
+    machine.receive(response(404, {"detail": "Handler not found"}))
     sent(machine)
     assert machine.receive(response(409)) == Retry(1.0)
     assert sent(machine) == POLL
@@ -136,7 +139,7 @@ def test_every_error_names_the_run() -> None:
     machine = start()
     sent(machine)
     with pytest.raises(NotFoundError, match="h1"):
-        machine.receive(response(404))
+        machine.receive(response(404, {"detail": "Workflow not found"}))
     machine = start()
     for _ in range(2):
         machine.failed(httpx.ConnectError("refused"), not_sent=True)
@@ -245,7 +248,9 @@ def test_contradicting_servers_are_not_asked_forever() -> None:
         while True:
             requests += 1
             assert requests < 50
-            machine.receive(response(404 if sent(machine) == POLL else 409))
+            machine.receive(
+                response(404 if sent(machine) == POLL else 409, {"detail": "Handler not found"})
+            )
 
 
 # ------------------------------------------------------------------- a 500 without a run
@@ -276,7 +281,7 @@ def test_run_that_goes_on_after_a_500_is_adopted(body: object, wait: bool) -> No
 def test_500_is_raised_if_run_is_unknown(body: object, wait: bool) -> None:
     machine = crashed_start(body, wait=wait)
     with pytest.raises(ServerError, match="h1") as caught:
-        machine.receive(response(404))
+        machine.receive(response(404, {"detail": "Handler not found"}))
     assert caught.value.status_code == 500
 
 
@@ -457,7 +462,9 @@ def test_unknown_workflow_is_an_error_before_anything_is_sent() -> None:
 def test_schema_that_is_known_is_not_asked_for() -> None:
     known = schema("Reading", "value").json()["start"]
     start_event = {"value": 3}
-    given = endpoints.start_run("w", "h1", start_event, None, blocking=True, schema=known).given
+    given = endpoints.start_run(
+        "w", "h1", start_event, None, server=newest_server(), blocking=True, schema=known
+    ).given
     assert given is not None
     assert json.loads(given.content or b"")["start_event"] == {
         "type": "Reading",
@@ -467,7 +474,7 @@ def test_schema_that_is_known_is_not_asked_for() -> None:
 
 def test_rejection_of_a_repeated_start_does_not_lose_that_it_was_repeated() -> None:
     machine = lost_start(start_event=Named(name="Ada"))
-    machine.receive(response(404))
+    machine.receive(response(404, {"detail": "Handler not found"}))
     machine.receive(response(400))
     machine.receive(schema("Greeting", "name"))
     assert machine.phase is Phase.RESENDING

@@ -26,6 +26,7 @@ from llama_agents.client._core.stream import (
 )
 
 from ..support.scripted import frame
+from ..support.server import newest_server
 from .machines import LOST, REFUSED, Clock, response
 
 STREAM = {"content-type": "text/event-stream; charset=latin-1"}
@@ -44,6 +45,7 @@ def machine(
         after_sequence=after_sequence,
         include_internal=False,
         max_reconnect_attempts=max_reconnect_attempts,
+        server=newest_server(),
         time=(clock or Clock()).source(),
     )
 

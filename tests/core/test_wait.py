@@ -18,6 +18,7 @@ from llama_agents.client._core.limits import Kind, limits_of
 from llama_agents.client._core.wait import LAST_POLL, POLL_EVERY, Phase, Wait
 
 from ..support.scripted import frame
+from ..support.server import newest_server
 from .machines import LOST, REFUSED, Clock, response, run
 
 RUNNING = response(202, run("running"))
@@ -25,7 +26,7 @@ RUNNING = response(202, run("running"))
 
 def waiting(clock: Clock | None = None, **options: Any) -> Wait:
     time = (clock or Clock()).source()
-    return Wait(endpoints.get_handler("h1"), "h1", time=time, **options)
+    return Wait(endpoints.get_handler("h1"), "h1", server=newest_server(), time=time, **options)
 
 
 def listening(clock: Clock | None = None, **options: Any) -> Wait:
@@ -47,7 +48,7 @@ def test_wait_finishes_when_the_run_has_ended(status: str) -> None:
 @pytest.mark.parametrize("must_succeed", [True, False])
 def test_run_whose_engine_died_ends_the_wait(must_succeed: bool) -> None:
     poll = endpoints.get_handler("h1", must_succeed=must_succeed)
-    wait = Wait(poll, "h1", time=Clock().source())
+    wait = Wait(poll, "h1", server=newest_server(), time=Clock().source())
     with pytest.raises(WorkflowFailedError, match="stopped without an outcome") as caught:
         wait.poll_response(response(500, run("running")))
     assert caught.value.handler.status == "running"
@@ -145,7 +146,7 @@ def test_polls_that_keep_failing_end_the_wait() -> None:
             wait.poll_response(response(503))
     assert caught.value.handler_id == "h1"
     with pytest.raises(NotFoundError, match="h1"):
-        waiting().poll_response(response(404))
+        waiting().poll_response(response(404, {"detail": "Handler not found"}))
 
 
 def test_wait_ends_at_its_deadline() -> None:

@@ -20,7 +20,7 @@ from llama_agents.client._transport.workers import (
     current_interruption,
 )
 
-from .._async.replies import reported
+from .._async.replies import completed, reported
 from ..support.processes import run_program
 from ..support.scripted import Turn, scripted
 from ..support.server import wait_until
@@ -214,7 +214,7 @@ def test_interrupted_thread_sends_nothing_more() -> None:
         client.get_handler(handler_id)
         client.get_handler(handler_id)
 
-    inner = httpx.Client(transport=httpx.MockTransport(reply), base_url="http://test")
+    inner = httpx.Client(transport=httpx.MockTransport(completed(reply)), base_url="http://test")
     client = SyncWorkflowClient(httpx_client=inner)
     workers: Workers[str, None] = Workers(call_twice)
     workers.start("h1")
@@ -256,6 +256,6 @@ def test_calls_of_sync_batch_see_context_variables_of_the_caller() -> None:
         return httpx.Response(200, json=reported("r1", "completed"))
 
     variable.set("set")
-    inner = httpx.Client(transport=httpx.MockTransport(reply), base_url="http://test")
+    inner = httpx.Client(transport=httpx.MockTransport(completed(reply)), base_url="http://test")
     assert len([*SyncWorkflowClient(httpx_client=inner).map_workflow("w", [{}, {}])]) == 2
     assert seen == ["set", "set"]

@@ -31,6 +31,7 @@ from llama_agents.client.protocol import HandlerData
 from workflows.events import StartEvent
 
 from ..support.scripted import frame
+from ..support.server import newest_server
 from .model import (
     CALLER_ERRORS,
     FAILURES,
@@ -120,10 +121,14 @@ class StartHappensOnce(RuleBasedStateMachine):
         self.start_is_on_its_way = False  # while the client takes it for lost
         self.over = False
         self.machine = Start(
-            endpoints.start_run("w", HANDLER_ID, start_event, None, blocking=blocks),
+            endpoints.start_run(
+                "w", HANDLER_ID, start_event, None, server=newest_server(), blocking=blocks
+            ),
             endpoints.get_handler(HANDLER_ID, must_succeed=blocks),
             HANDLER_ID,
+            server=newest_server(),
             id_is_generated=id_is_generated,
+            id_is_needed=not id_is_generated,
             time=self.clock.time,
         )
 
@@ -147,7 +152,7 @@ class StartHappensOnce(RuleBasedStateMachine):
 
     def handler(self) -> httpx.Response:
         if self.run is None:
-            return response(404, {"detail": "no"})
+            return response(404, {"detail": "Handler not found"})
         return self.run.response(date=formatdate(int(self.server_time()), usegmt=True))
 
     # --------------------------------------------------------------- the network
@@ -379,6 +384,7 @@ class WaitMeetsItsDeadline(RuleBasedStateMachine):
         self.wait = Wait(
             endpoints.get_handler(HANDLER_ID),
             HANDLER_ID,
+            server=newest_server(),
             timeout=timeout,
             poll_interval=poll_interval,
             backoff=backoff,
@@ -559,7 +565,7 @@ def test_wait_without_faults_finishes_soon_after_the_run(
     started_at = clock.now
     ends_at += started_at
     poll = endpoints.get_handler(HANDLER_ID)
-    wait = Wait(poll, HANDLER_ID, timeout=timeout, time=clock.time)
+    wait = Wait(poll, HANDLER_ID, server=newest_server(), timeout=timeout, time=clock.time)
     status_ends_at = ends_at + lag
     action: Any = Poll()
     for _ in range(1000):

@@ -20,17 +20,20 @@ from llama_agents.client import (
     MissedEventsWarning,
     StatusError,
     StreamDisconnectedError,
+    UnsupportedServerError,
 )
 from llama_agents.client._core.actions import Finished, Read, Retry
 from llama_agents.client._core.stream import StreamMachine
 
 from ..support.scripted import frame
+from ..support.server import newest_server
 from .model import (
     CALLER_ERRORS,
     EPOCH,
     FAILURES,
     HANDLER_ID,
     MAX_RETRY_AFTER,
+    NOT_SENT,
     RETRYABLE,
     Clock,
     assert_delay,
@@ -101,6 +104,7 @@ class StreamIsExact(RuleBasedStateMachine):
         self.cursor: Cursor = after
         self.next = None if after == "now" else self.first_after(after)
         self.position_is_known = True
+        self.takes_unnumbered = after == -1  # until a connection has ended
         self.missed = False  # a warning said that events may be missing here
         self.failures = 0
         self.min_delay = 0.0
@@ -119,6 +123,7 @@ class StreamIsExact(RuleBasedStateMachine):
             after_sequence=after,
             include_internal=False,
             max_reconnect_attempts=budget,
+            server=newest_server(),
             time=self.clock.time,
         )
 
@@ -238,7 +243,9 @@ class StreamIsExact(RuleBasedStateMachine):
         self.send()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            self.fail(lambda: self.machine.connection_ended(kind("x")))
+            not_sent = kind in NOT_SENT
+            self.fail(lambda: self.machine.connection_ended(kind("x"), not_sent=not_sent))
+        self.takes_unnumbered &= kind in NOT_SENT
 
     @disconnected
     @rule(
@@ -259,6 +266,10 @@ class StreamIsExact(RuleBasedStateMachine):
         if outcome == 204:
             self.machine.opened(head)
             assert self.machine.action == Finished(None)
+            return
+        if outcome == 409:
+            with pytest.raises(UnsupportedServerError, match="another consumer"):
+                self.machine.opened(head)
             return
         with pytest.raises((InvalidResponseError, StatusError)) as caught:
             self.machine.opened(head)
@@ -342,6 +353,11 @@ class StreamIsExact(RuleBasedStateMachine):
             is_new = written.sequence is None or written.sequence > self.replayed_through
             if written.event is None:
                 self.move(written.sequence)
+            elif written.sequence is None and not self.takes_unnumbered:
+                with pytest.raises(UnsupportedServerError, match="no sequence number"):
+                    next(events)
+                self.over = True
+                return
             elif is_new:
                 self.deliver(next(events).value["n"], written)
             elif written.event == self.last and written.sequence == self.cursor:
@@ -384,6 +400,13 @@ class StreamIsExact(RuleBasedStateMachine):
             assert self.machine.action == Finished(None)
             return
         cause = None if kind is None else kind("x")
+        if self.machine._decoder.has_unended_event():
+            assert self.written[0].sequence is None
+            with pytest.raises(UnsupportedServerError, match="blank line"):
+                self.machine.connection_ended(cause)
+            self.over = True
+            return
+        self.takes_unnumbered = False
         is_quiet = kind is httpx.ReadTimeout and self.position_is_known
         is_gap = self.cursor == "now"
         with warnings.catch_warnings(record=True) as caught:

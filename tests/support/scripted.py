@@ -78,21 +78,38 @@ class Script:
     closed: int = 0
 
 
+# What the client asks for to identify the server, and what all servers since 0.2 respond.
+IDENTIFYING: Final = "GET /handlers/no-such-run-"
+UNKNOWN_RUN: Final = response(
+    "404 Not Found", b'{"detail":"Handler not found"}', Content_Type="application/json"
+)
+
+
 @contextmanager
 def scripted(turns: Sequence[Turn], tls: ssl.SSLContext | None = None) -> Iterator[Script]:
-    """Serve one turn per connection; the last turn serves all further connections."""
+    """Serve one turn per connection; the last turn serves all further connections.
+
+    The request that identifies the server is not part of the script.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     scheme = "http" if tls is None else "https"
     script = Script(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")
     stopped = threading.Event()
+    lock = threading.Lock()
     held: list[socket.socket] = []
 
     def wrapped(connection: socket.socket) -> socket.socket:
         return connection if tls is None else tls.wrap_socket(connection, server_side=True)
 
-    def serve(connection: socket.socket, turn: Turn) -> None:
+    def serve(connection: socket.socket) -> None:
         with suppress(OSError), wrapped(connection) as connection:
-            script.requests.append(_read_request(connection))
+            request = _read_request(connection)
+            if request.startswith(IDENTIFYING):
+                connection.sendall(UNKNOWN_RUN)
+                return
+            with lock:
+                turn = turns[min(len(script.requests), len(turns) - 1)]
+                script.requests.append(request)
             for part in turn.data() if callable(turn.data) else [turn.data]:
                 connection.sendall(part)
             if turn.then == "reset":
@@ -114,9 +131,8 @@ def scripted(turns: Sequence[Turn], tls: ssl.SSLContext | None = None) -> Iterat
                 connection, _ = listener.accept()
             except OSError:
                 return
-            turn = turns[min(count, len(turns) - 1)]
             count += 1
-            worker = threading.Thread(target=serve, args=(connection, turn))
+            worker = threading.Thread(target=serve, args=(connection,))
             workers.append(worker)
             worker.start()
         listener.close()  # further connections are refused

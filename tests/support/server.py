@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx
+from llama_agents.client._core.server import ServerTraits
 
 if TYPE_CHECKING:
     from llama_agents.server import WorkflowServer
@@ -27,6 +28,11 @@ async def wait_until_async(condition: Callable[[], object], *, within: float = 1
     with anyio.fail_after(within):
         while not condition():
             await anyio.sleep(0.005)
+
+
+def newest_server() -> ServerTraits:
+    """Return what a client knows once it has found out all about the newest server."""
+    return ServerTraits(has_cursors=True, refuses_used_ids=True)
 
 
 def is_healthy(url: str) -> bool:

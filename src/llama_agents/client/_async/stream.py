@@ -17,6 +17,7 @@ from .._core.stream import ERROR_BODY_SECONDS, StreamMachine
 from .._process import keep_forever, watch
 from .._transport.concurrency import aacquire, aevent_loop, alock, arun_in_loop, asleep
 from .._transport.connection import aclose_response, alimit_body, shutdown_socket
+from .._transport.failures import was_not_sent
 from .._transport.http2 import acancel_stream, is_shared
 from .._transport.iteration import AsyncEventIterator, is_running
 from ..errors import Cursor, WorkflowClientError
@@ -286,7 +287,7 @@ class EventStream:
             limits = machine if ahead is None else HeadWithin(machine, ahead)
             response = await self._driver.open(machine.request(), limits)
         except TRANSPORT_ERRORS as error:
-            machine.connection_ended(error)
+            machine.connection_ended(error, not_sent=was_not_sent(error))
             return
         self._loop = aevent_loop()
         self._response = response

@@ -53,6 +53,9 @@ ReadT = TypeVar("ReadT")
 MAX_SEGMENT: Final = 8000
 """Bytes of a name or ID in a URL: what servers and proxies have to accept (RFC 9110, 4.1)."""
 
+NO_RUN: Final = "no-such-run"
+"""The beginning of the IDs of runs that are asked for only to see the error."""
+
 _CONTROL_OR_SURROGATE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -193,7 +196,7 @@ def identify() -> Operation[bool | None]:
         traits.learn_from_404(response)
         return traits.has_cursors
 
-    return _operation("identify", binding._get_kwargs(uuid.uuid4().hex), read)
+    return _operation("identify", binding._get_kwargs(f"{NO_RUN}-{uuid.uuid4().hex}"), read)
 
 
 def get_page() -> Operation[None]:

@@ -113,7 +113,7 @@ def read_handlers(response: httpx.Response, handler_id: str | None) -> HandlersL
 
 
 def _with_envelope(run: dict[str, Any]) -> dict[str, Any]:
-    """Return a run with its result in an envelope; before 2.10 of llama-index-workflows it is bare."""
+    """Return a run with its result in an envelope, which llama-index-workflows 2.9 did not use."""
     bare = run.get("result")
     if bare is None or (isinstance(bare, dict) and {"type", "value"} <= bare.keys()):
         return run

@@ -288,11 +288,12 @@ class StreamMachine:
                 last_sequence=self.cursor,
             )
 
-    def connection_ended(self, cause: Exception | None) -> None:
+    def connection_ended(self, cause: Exception | None, *, not_sent: bool = False) -> None:
         """Handle the end of a connection, or a failure to open it.
 
         Args:
             cause: One of `TRANSPORT_ERRORS`, or None for a clean end of the body.
+            not_sent: Whether it proves that the server has not seen the request.
 
         Raises:
             StreamDisconnectedError: No attempt is left, or the position is unknown.
@@ -306,7 +307,8 @@ class StreamMachine:
             raise_final(cause, self.handler_id)
         self._check_frames(cause)
         self._check_position(cause)
-        self._takes_unnumbered = False
+        if not not_sent:
+            self._takes_unnumbered = False
         if was_open and self.cursor == "now":
             self._warn_missed_events()
         if was_open and isinstance(cause, httpx.ReadTimeout):

@@ -18,6 +18,7 @@ from .._core.stream import ERROR_BODY_SECONDS, StreamMachine
 from .._process import keep_forever, watch
 from .._transport.concurrency import acquire, event_loop, lock, run_in_loop, sleep
 from .._transport.connection import close_response, limit_body, shutdown_socket
+from .._transport.failures import was_not_sent
 from .._transport.http2 import cancel_stream, is_shared
 from .._transport.iteration import EventIterator, is_running
 from ..errors import Cursor, WorkflowClientError
@@ -287,7 +288,7 @@ class SyncEventStream:
             limits = machine if ahead is None else HeadWithin(machine, ahead)
             response = self._driver.open(machine.request(), limits)
         except TRANSPORT_ERRORS as error:
-            machine.connection_ended(error)
+            machine.connection_ended(error, not_sent=was_not_sent(error))
             return
         self._loop = event_loop()
         self._response = response
