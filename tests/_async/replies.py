@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -40,10 +41,12 @@ def completed(handler: Any) -> Callable[[httpx.Request], Any]:
         path, is_run = request.url.path, request.url.path.startswith("/handlers/")
         if response.status_code == 404 and is_run and request.method == "GET":
             return unknown_run()
-        if request.method == "POST" and path.startswith("/workflows/") and response.is_success:
-            body = json.loads(response.content)
-            name = json.loads(request.content)["handler_id"]
-            return httpx.Response(response.status_code, json={**body, "handler_id": name})
+        if request.method == "POST" and path.startswith("/workflows/"):
+            with suppress(ValueError, TypeError):
+                body = {**json.loads(response.content)}
+                name = json.loads(request.content)["handler_id"]
+                if "handler_id" in body:
+                    return httpx.Response(response.status_code, json={**body, "handler_id": name})
         return response
 
     async def complete_later(request: httpx.Request, response: Any) -> httpx.Response:

@@ -135,7 +135,7 @@ async def test_stock_timeout_of_external_client_counts_as_not_chosen(
 
     def respond(request: httpx.Request) -> httpx.Response:
         used[request.url.path] = request.extensions["timeout"]["read"]
-        return httpx.Response(204)
+        return httpx.Response(204, headers={"content-type": "application/json"})
 
     transport = httpx.MockTransport(respond)
     async with httpx.AsyncClient(transport=transport, base_url="http://test", **chosen) as inner:

@@ -12,7 +12,7 @@ from ..support.server import wait_until_async
 pytestmark = pytest.mark.anyio
 
 DONE = frame(9, "StopEvent")
-NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
+NO_CONTENT = b"HTTP/1.1 204 No Content\r\nContent-Type: application/json\r\n\r\n"
 
 
 async def collect(events: EventStream) -> list[str]:

@@ -29,7 +29,7 @@ DONE = frame(9, "StopEvent")
 REPLY = {"type": "ResponseEvent", "value": {"response": "Ada"}}
 SENT = Turn(response("200 OK", b'{"status": "sent"}'))
 ERROR = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 100000\r\n\r\n"
-GONE = Turn(response("404 Not Found", b'{"detail": "gone"}'))
+GONE = Turn(response("404 Not Found", b'{"detail": "Handler not found"}'))
 
 CALLS: dict[str, Callable[[SyncWorkflowClient], Awaitable[Any]]] = {
     "send_event": lambda client: client.send_event("h1", REPLY),

@@ -16,7 +16,7 @@ from ..support.scripted import HEAD, Turn, frame, response, scripted, stream
 from ..support.server import wait_until
 
 DONE = frame(9, "StopEvent")
-NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
+NO_CONTENT = b"HTTP/1.1 204 No Content\r\nContent-Type: application/json\r\n\r\n"
 
 
 def collect(events: SyncEventStream) -> list[str]:

@@ -77,7 +77,9 @@ def test_connection_is_reused_between_calls() -> None:
 def test_response_204_has_no_body() -> None:
     ended = f"GET {STREAM.replace('-1', '9')} HTTP/1.1\r\n\r\nGET / malformed request\r\n\r\n"
     with replay(EVENTS) as server, connected(server, ended) as connection:
-        assert b"".join(received(connection)) == b"HTTP/1.1 204 No Content\r\n\r\n"
+        assert b"".join(received(connection)) == (
+            b"HTTP/1.1 204 No Content\r\nContent-Type: application/json\r\n\r\n"
+        )
 
 
 def test_unassigned_status_is_sent() -> None:

@@ -187,7 +187,7 @@ class Playback:
         after = self._latest_sequence[run] if cursor == "now" else int(cursor)
         events = self._recording.events
         if self._recording.terminal_event is not None and after >= events[-1].sequence:
-            return Response(204)
+            return Response(204, b"", {"Content-Type": "application/json"})  # as the real server
         internal = query.get("include_internal", ["false"])[-1].lower() == "true"
         return self._stream(run, [e for e in events if internal or not _is_internal(e)], after)
 

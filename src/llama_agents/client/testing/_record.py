@@ -42,7 +42,7 @@ def record(
 
     Raises:
         TypeError: ``stream`` is not an event stream, or ``file`` neither a path nor a file.
-        ValueError: While iterating, if an event has no sequence number.
+        UnsupportedServerError: While iterating, if an event has no sequence number.
         OSError: While iterating, if the file cannot be opened or written.
     """
     if isinstance(stream, EventStream):

@@ -87,13 +87,8 @@ class Writer:
         self._write("w", _Header(recording=FORMAT_VERSION, handler_id=handler_id))
 
     def write(self, sequence: int | Literal["now"], event: EventEnvelopeWithMetadata) -> None:
-        """Write an event.
-
-        Raises:
-            ValueError: It has no sequence number.
-        """
-        if sequence == "now":
-            raise ValueError(f"cannot record {event.type}: the event has no sequence number")
+        """Write an event."""
+        assert sequence != "now"  # an event has moved the position
         self._write("a", RecordedEvent(sequence=sequence, event=event))
 
     def _write(self, mode: Literal["w", "a"], line: BaseModel) -> None:
