@@ -58,6 +58,7 @@ LIMITS: Final = "tests/core/test_typed.py::test_schema_beyond_a_limit_is_rejecte
 ANYTHING_ELSE: Final = "tests/core/test_codegen.py::test_source_with_anything_else_is_rejected"
 CANCELLED: Final = "tests/core/test_pools.py::test_calls_cancelled_at_any_step_leave_the_pool_empty"
 
+OLD: Final = "tests/core/test_old_servers.py"
 PAYLOADS: Final = "tests/core/test_payloads.py"
 HELD_UP: Final = (
     "tests/_{variant}/test_now.py::test_call_is_not_held_up_by_a_stream_that_cannot_be_connected"
@@ -327,6 +328,55 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "the head of a stream has a limit": Defect(
         replace("limits_of", r"head=sum\(.*\)\)", "head=math.inf)"),
         "tests/_{variant}/test_limits.py::test_head_of_stream_has_a_limit",
+    ),
+    # ---------------------------------------------------------------- older servers
+    "an event without a number is an error where others may be missing": Defect(
+        never("StreamMachine.receive", "_takes_unnumbered"),
+        f"{OLD}::test_event_without_a_number_is_an_error_where_others_may_be_missing",
+    ),
+    "a run that others have read is not an empty stream": Defect(
+        never("StreamMachine._ensure_events_are_kept", "self.cursor == -1"),
+        f"{OLD}::test_stream_that_others_have_read_is_not_taken_for_an_empty_one",
+    ),
+    "frames without a blank line are an error": Defect(
+        never("StreamMachine._check_frames", "has_unended_event"),
+        f"{OLD}::test_events_that_end_without_a_blank_line_are_an_error",
+    ),
+    "the silence of a server without cursors is waited out": Defect(
+        never("StreamMachine.limits", "has_cursors is False"),
+        f"{OLD}::test_silence_of_a_server_without_cursors_is_waited_out",
+    ),
+    "the position of an event without a number is not given away": Defect(
+        never("StreamMachine.ensure_position", "_position_is_known"),
+        f"{OLD}::test_position_of_an_event_without_a_number_is_not_given_away",
+    ),
+    "a missing route is not an unknown run": Defect(
+        returns("is_unknown_run", "response.status_code == 404"),
+        f"{OLD}::test_missing_route_is_not_an_unknown_run",
+    ),
+    "a lost start is repeated only if IDs in use are refused": Defect(
+        always("Start._resend", "^self._server.refuses_used_ids$"),
+        f"{OLD}::test_lost_start_on_another_server_is_polled_and_then_an_error",
+    ),
+    "a start without an ID is never repeated once it may have arrived": Defect(
+        never("Start._response_lost", "Phase.UNNAMED"),
+        f"{OLD}::test_start_without_an_id_is_never_repeated_once_it_may_have_arrived",
+    ),
+    "the ID that a server names is compared": Defect(
+        never("Start._check_name", "name not in"),
+        f"{OLD}::test_run_under_another_id_is_an_error_that_has_it",
+    ),
+    "an ID of the caller's is never given up": Defect(
+        never("Start._start_without_id", "_id_is_needed"),
+        f"{OLD}::test_id_of_the_caller_s_is_an_error_that_says_so",
+    ),
+    "a typed start is not misread as fields": Defect(
+        never("Start._start_without_id", "_as_fields"),
+        f"{OLD}::test_typed_start_event_is_sent_as_its_fields_to_a_server_that_names_runs",
+    ),
+    "a wait listens only to streams with cursors": Defect(
+        returns("Wait.identified", "Listen()"),
+        f"{OLD}::test_wait_listens_only_to_streams_with_cursors",
     ),
     # ---------------------------------------------------------------- ending early
     "break frees the connection": Defect(
@@ -606,7 +656,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         drop("Start.failed", "_response_lost"), call("start: response lost")
     ),
     "a start that never arrived is sent again": Defect(
-        never("Start._poll_response", "404"), call("start: request lost")
+        never("Start._poll_response", "is_unknown_run"), call("start: request lost")
     ),
     "a run carries the id that the client generated": Defect(
         replace(
@@ -1276,7 +1326,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/_{variant}/test_batch.py::test_bad_response_costs_neither_item_nor_batch",
     ),
     "a bad response to a start costs no batch": Defect(
-        drop("Start._start_response", r"if not self\._budget\.retries", "raise"),
+        drop("Start._started", r"if not self\._budget\.retries", "raise"),
         "tests/_{variant}/test_batch.py::test_bad_response_costs_neither_item_nor_batch",
     ),
     "a bad poll for a start costs no batch": Defect(

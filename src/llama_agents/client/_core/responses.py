@@ -112,9 +112,9 @@ def read_handlers(response: httpx.Response, handler_id: str | None) -> HandlersL
         raise
 
 
-def _with_envelope(run: dict[str, Any]) -> dict[str, Any]:
+def _with_envelope(run: Any) -> Any:
     """Return a run with its result in an envelope, which llama-index-workflows 2.9 did not use."""
-    bare = run.get("result")
+    bare = run.get("result") if isinstance(run, dict) else None
     if bare is None or (isinstance(bare, dict) and {"type", "value"} <= bare.keys()):
         return run
     value = bare if isinstance(bare, dict) else {"result": bare}
