@@ -65,9 +65,9 @@ def check_generated(session: nox.Session) -> None:
 
 @nox.session
 def drift(session: nox.Session) -> None:
-    """Compare openapi.yaml with the installed server."""
+    """Compare openapi.yaml with the installed server, or with `-- --server 0.7.1`."""
     install(session, "generate", "server")
-    session.run("python", "-m", "generator", "drift")
+    session.run("python", "-m", "generator", "drift", *session.posargs)
 
 
 @nox.session
