@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"  # uv when it is installed
@@ -15,6 +20,7 @@ nox.options.error_on_missing_interpreters = True
 nox.options.sessions = ["lint", "typing", "check_generated", "drift", "tests"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 
 
 def install(session: nox.Session, *groups: str, project: bool = True) -> None:
@@ -65,9 +71,9 @@ def check_generated(session: nox.Session) -> None:
 
 @nox.session
 def drift(session: nox.Session) -> None:
-    """Compare openapi.yaml with the installed server."""
+    """Compare openapi.yaml with the installed server, or with `-- --server 0.7.1`."""
     install(session, "generate", "server")
-    session.run("python", "-m", "generator", "drift")
+    session.run("python", "-m", "generator", "drift", *session.posargs)
 
 
 @nox.session
@@ -80,6 +86,57 @@ def tests(session: nox.Session) -> None:
     if not session.posargs:
         session.run("coverage", "combine", "--quiet")
         session.run("coverage", "report")
+
+
+@nox.session(venv_backend="none")
+def pythons(session: nox.Session) -> None:
+    """Run the test suite on every supported Python; `-- --allow-missing 3.12` does without one."""
+    parser = argparse.ArgumentParser(prog="nox -s pythons --", allow_abbrev=False)
+    parser.add_argument("--allow-missing", action="append", choices=PYTHONS, default=[])
+    options, arguments = parser.parse_known_args(session.posargs)
+    found = [version for version in PYTHONS if is_installed(version)]
+    missing = [version for version in PYTHONS if version not in found + options.allow_missing]
+    if missing or not found:
+        session.error(f"not on PATH: Python {', '.join(missing or PYTHONS)}")
+    for version in found:
+        session.notify(f"suite-{version}", arguments)
+
+
+def is_installed(version: str) -> bool:
+    """Whether a Python is on PATH and runs: version managers have shims for others, too."""
+    python = shutil.which(f"python{version}")
+    return python is not None and not subprocess.run([python, "-V"], capture_output=True).returncode
+
+
+@nox.session(python=PYTHONS)
+def suite(session: nox.Session) -> None:
+    """Run the test suite on one Python, without measuring its coverage."""
+    install(session, "test", "demo")
+    session.run("pytest", "-n", "4", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0], venv_backend="uv", reuse_venv=False)
+@nox.parametrize(
+    "option",
+    ["--resolution=lowest-direct", "--prerelease=allow"],
+    ids=["lowest-direct", "pre-releases"],
+)
+def lowest(session: nox.Session, option: str) -> None:
+    """Test with the lowest dependencies admitted, and with pre-releases, which may fail."""
+    tests = ["tests/core", "tests/_async", "tests/_sync", "tests/drop_in"]
+    if option == "--prerelease=allow":
+        session.env["UV_PRERELEASE"] = "allow"  # for both installations
+    try:
+        # On their own: the tools are to be recent, and what is installed then stays.
+        session.install(option, "--requirements=pyproject.toml")
+        install(session, "test")
+        session.run("pytest", "-n", "4", *tests, *session.posargs)
+    except CommandFailed:
+        if option != "--prerelease=allow":
+            raise
+        installed = session.run("uv", "pip", "freeze", silent=True)
+        candidates = re.findall(r"^\S+==\S*\d(?:a|b|rc|\.dev)\d+$", str(installed), re.MULTILINE)
+        session.warn(f"Fails with pre-releases: {', '.join(candidates) or 'none is installed'}")
 
 
 @nox.session

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from . import bindings, tree, unasync
+from . import bindings, drift, release, tree, unasync
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
@@ -21,14 +21,19 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
         root: Root of the project to work on.
 
     Returns:
-        The exit status: 1 if a check found a difference or if generating failed.
+        The exit status: 1 if a check found a difference or if generating failed, 2 if there was
+        nothing to compare with.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.server is not None and options.target != "drift":
+        parser.error("--server is an option of drift")
     if options.target == "drift":
-        # Only this command needs the server, so it is not imported for the others.
-        from . import drift
-
-        return drift.run(root)
+        try:
+            return drift.run(root, options.server)
+        except release.ReleaseError as error:
+            print(f"{release.SERVER} {options.server}: {error}", file=sys.stderr)
+            return 2
     try:
         trees = _generate(root, options.target)
     except (bindings.GenerationError, unasync.UnusedRuleError) as error:
@@ -55,7 +60,13 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         choices=["bindings", "sync", "drift"],
         help="bindings: generate from openapi.yaml; sync: generate from the async sources; "
-        "drift: compare openapi.yaml with the installed server (default: bindings and sync)",
+        "drift: compare openapi.yaml with a server (default: bindings and sync)",
+    )
+    parser.add_argument(
+        "--server",
+        metavar="VERSION",
+        help="of drift: this version of llama-agents-server, installed from the package index into "
+        "a temporary environment (default: the installed server)",
     )
     parser.add_argument(
         "--check", action="store_true", help="write nothing; list what differs and exit with 1"

@@ -1,4 +1,4 @@
-"""Compare `openapi.yaml` with the installed server's routes, its own document and its models.
+"""Compare `openapi.yaml` with a server's routes, its own document and its models.
 
 Known differences are listed and explained in `drift-baseline.yaml`. A difference is one line of
 text that states both sides and is the same on every run.
@@ -13,13 +13,13 @@ from typing import Any, Final
 import attrs
 import yaml
 
+from . import release, server
+
 CONTRACT: Final = "openapi.yaml"
 BASELINE: Final = "generator/drift-baseline.yaml"
 METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 RENAMED: Final = {"Handler": "HandlerData", "HandlersList": "HandlersListResponse"}
 """Schemas that the server's own document names differently than its models and the contract do."""
-READ_BY_SERVER: Final = frozenset({"EventEnvelope"})
-"""Models that the server reads. It writes all others, always with every field."""
 
 
 @attrs.frozen
@@ -212,52 +212,34 @@ def read_baseline(text: str) -> list[Group]:
     return groups
 
 
-def as_written(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Mark every field of a model's JSON schema as required: writers include defaults too."""
-    return {**schema, "required": list(schema.get("properties", ()))}
-
-
-def observe(contract: Node) -> list[str]:
-    """Return all differences between the contract and the installed server."""
-    import workflows.representation as representation
-    from llama_agents.client import protocol
-    from llama_agents.client.protocol import serializable_events
-    from llama_agents.server import PersistentHandler, WorkflowServer
-    from pydantic import BaseModel, TypeAdapter
-    from starlette.routing import Route
-
-    server = WorkflowServer()
-    routes = {
-        f"{method} {route.path}"
-        for route in server.app.routes
-        if isinstance(route, Route)
-        for method in (route.methods or set()) - {"HEAD"}
-    }
-    members = {
-        name: getattr(module, name)
-        for module in (representation, protocol, serializable_events)
-        for name in module.__all__
-    }
-    models = {
-        name: TypeAdapter(member).json_schema()
-        if name in READ_BY_SERVER
-        else as_written(TypeAdapter(member).json_schema(mode="serialization"))
-        for name, member in members.items()
-        if name in contract.schemas()
-        or (isinstance(member, type) and issubclass(member, BaseModel))
-    }
-    handler = as_written(PersistentHandler.model_json_schema(mode="serialization"))
+def observe(contract: Node, described: Mapping[str, Any]) -> list[str]:
+    """Return all differences between the contract and a server, as `server.describe` returns it."""
     return [
-        *compare_routes(contract, routes),
-        *compare_documents(contract, Node(server.openapi_schema())),
-        *compare_models(contract, models),
-        *compare_store(contract, handler),
+        *compare_routes(contract, described["routes"]),
+        *compare_documents(contract, Node(described["document"])),
+        *compare_models(contract, described["models"]),
+        *compare_store(contract, described["store"]),
     ]
 
 
-def run(root: Path) -> int:
-    """Compare, print deviations from the baseline, and return the exit status."""
-    found = observe(Node(yaml.safe_load((root / CONTRACT).read_text(encoding="utf-8"))))
+def run(root: Path, version: str | None = None) -> int:
+    """Compare, print deviations from the baseline, and return the exit status.
+
+    Args:
+        root: Root of the project.
+        version: Version of the server on the package index. Defaults to the installed server.
+
+    Raises:
+        release.ReleaseError: If there is no such version or if it could not be described.
+    """
+    contract = Node(yaml.safe_load((root / CONTRACT).read_text(encoding="utf-8")))
+    if version is None:
+        described = server.describe(contract.schemas())
+    else:
+        described = release.describe(root, version, contract.schemas())
+        # The models come from other distributions, so their versions matter, too.
+        print(", ".join(" ".join(entry) for entry in described["versions"].items()))
+    found = observe(contract, described)
     verdict = judge(found, read_baseline((root / BASELINE).read_text(encoding="utf-8")))
     for title, lines in (
         ("Differences missing from the baseline:", verdict.unexplained),

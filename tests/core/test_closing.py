@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 
@@ -164,6 +165,7 @@ async def test_endless_body_of_an_error_is_read_in_part() -> None:
                     pytest.fail("an event")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not run on Windows")
 def test_closing_works_on_uvloop() -> None:
     """Its sockets refuse to be shut down."""
 

@@ -205,7 +205,7 @@ def test_unexplained_and_stale_differences_fail_the_command(
     (tmp_path / "generator").mkdir()
     (tmp_path / drift.CONTRACT).write_text("openapi: 3.1.0")
     (tmp_path / drift.BASELINE).write_text("- {reason: seen, differences: [known]}")
-    monkeypatch.setattr(drift, "observe", lambda contract: found)
+    monkeypatch.setattr(drift, "observe", lambda contract, described: found)
     assert main(["drift"], tmp_path) == 1
     assert printed in capsys.readouterr().out
 
