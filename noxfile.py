@@ -161,6 +161,17 @@ def mutants(session: nox.Session) -> None:
 
 
 @nox.session
+def servers(session: nox.Session) -> None:
+    """Exercise the client against servers of all ages and write docs/compatibility.md; needs uv.
+
+    With names (`-- 0.2.3 newest`) it exercises only those, and writes nothing.
+    """
+    install(session, "test", "demo")
+    write = () if session.posargs else ("--write", "docs/compatibility.md")
+    session.run("python", "-m", "tests.servers", *write, *session.posargs)
+
+
+@nox.session
 def replicas(session: nox.Session) -> None:
     """Kill replicas of the server behind a load balancer; needs PostgreSQL and HAProxy."""
     install(session, "replicas")

@@ -10,26 +10,18 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-import attrs
-from llama_agents.client import StreamDisconnectedError, UnsupportedServerError
+from llama_agents.client import (
+    InvalidResponseError,
+    StreamDisconnectedError,
+    UnsupportedServerError,
+)
 
-from .environments import SERVERS, Server, install, running
+from .environments import SERVERS, TOGETHER, Server, install, install_together, running
 from .exercise import OPERATIONS, Site
+from .page import Cell, write
 
 HANGS_AFTER: Final = 90.0  # s; no operation takes half as long
-
-
-@attrs.frozen
-class Cell:
-    """What a user sees of an operation.
-
-    Attributes:
-        text: What it is, on one line.
-        is_right: Whether it works, or says why it cannot.
-    """
-
-    text: str
-    is_right: bool
+NO_POSITION: Final = "the position is unknown"
 
 
 def exercise(operation: Callable[[Site], None], site: Site) -> Cell:
@@ -40,13 +32,18 @@ def exercise(operation: Callable[[Site], None], site: Site) -> Cell:
         try:
             operation(site)
         except UnsupportedServerError as error:
-            cells.append(Cell(f"{error.noticed}; {error.meaning}", True))
+            cells.append(
+                Cell(f"`UnsupportedServerError`: {error.meaning}; takes {error.needed}", True)
+            )
         except StreamDisconnectedError as error:
-            cells.append(Cell(str(error), "position is unknown" in str(error)))
+            problem = str(error).partition(": ")[2]
+            cells.append(Cell(f"`StreamDisconnectedError`: {problem}", NO_POSITION in problem))
+        except InvalidResponseError as error:
+            cells.append(Cell(f"`InvalidResponseError`: {error}".partition(": 200 ")[0], True))
         except Exception as error:
             cells.append(Cell(f"{type(error).__name__}: {error}".partition("\n")[0], False))
         else:
-            cells.append(Cell("works", True))
+            cells.append(Cell("", True))
 
     thread = threading.Thread(target=perform, daemon=True)
     thread.start()
@@ -68,6 +65,13 @@ def main(arguments: Iterable[str] | None = None) -> int:
         folder = options.environments or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for server in chosen:
             table[server.name] = column(server, folder, options.only)
+        together = {}
+        for requirement in () if options.servers else TOGETHER:
+            name = requirement.partition("==")[0]
+            together[name] = install_together(requirement, folder / f"with-{name}")
+            print(f"installed together: {together[name]}", flush=True)
+    if options.write:
+        options.write.write_text(write(table, together))
     wrong = sum(not cell.is_right for cells in table.values() for cell in cells.values())
     print(f"{wrong} cells are wrong")
     return min(wrong, 1)
@@ -83,7 +87,8 @@ def column(server: Server, folder: Path, only: str) -> Mapping[str, Cell]:
         for operation, function in OPERATIONS.items():
             if only in operation:
                 cells[operation] = exercise(function, site)
-                print(f"{server.name:18}{operation:48}{cells[operation].text}", flush=True)
+                text = cells[operation].text or "works"
+                print(f"{server.name:18}{operation:48}{text}", flush=True)
     return cells
 
 

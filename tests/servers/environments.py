@@ -16,6 +16,7 @@ import attrs
 from ..support.ports import listener
 from ..support.server import is_healthy, wait_until
 
+_SERVER: Final = "llama-agents-server"
 PROGRAM: Final = Path(__file__).with_name("old_server.py")
 
 
@@ -47,23 +48,61 @@ SERVERS: Final = (
 )
 
 
+TOGETHER: Final = {
+    "llama-index-workflows==2.24.0": "workflows",
+    "llama-agents-dbos": "llama_agents.dbos",
+    "llama-agents-agentcore": "llama_agents.agentcore",
+    "llama-deploy-appserver": "llama_deploy.appserver",
+}
+"""What is installed in one environment with the client and a server, and what is imported then."""
+
+
+def install_together(requirement: str, folder: Path) -> str:
+    """Install this project with a server and another package, and import all; return versions."""
+    python = _new(folder)
+    _run(_uv(), "pip", "install", "--quiet", "--python", str(python), ".", _SERVER, requirement)
+    listed = _run(_uv(), "pip", "freeze", "--quiet", "--python", str(python))
+    modules = f"llama_agents.client, llama_agents.server, {TOGETHER[requirement]}"
+    _run(str(python), "-I", "-c", f"import {modules}")
+    names = (requirement.partition("==")[0], _SERVER, "llama-index-workflows")
+    lines = [
+        line for line in listed.splitlines() if line.startswith(tuple(f"{n}==" for n in names))
+    ]
+    return ", ".join(line.replace("==", " ") for line in lines)
+
+
 def install(server: Server, folder: Path) -> Path:
     """Install a server with the versions of its day; return its Python."""
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    python = _python(folder)
     if not python.exists():
-        uv = shutil.which("uv")
-        if uv is None:
-            raise RuntimeError("uv is needed: only it installs the versions of a day in the past")
+        _new(folder)
         newest = ["--exclude-newer", server.until] if server.until else []
-        _run(uv, "venv", "--quiet", "--python", sys.executable, str(folder))
-        _run(uv, "pip", "install", "--quiet", "--python", str(python), *newest, server.requirement)
+        command = ("pip", "install", "--quiet", "--python", str(python), *newest)
+        _run(_uv(), *command, server.requirement)
     return python
 
 
-def _run(*command: str) -> None:
+def _python(folder: Path) -> Path:
+    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def _new(folder: Path) -> Path:
+    _run(_uv(), "venv", "--quiet", "--python", sys.executable, str(folder))
+    return _python(folder)
+
+
+def _uv() -> str:
+    uv = shutil.which("uv")
+    if uv is None:
+        raise RuntimeError("uv is needed: only it installs the versions of a day in the past")
+    return uv
+
+
+def _run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[1:])} failed: {done.stderr.strip()}")
+    return done.stdout
 
 
 @contextmanager
