@@ -82,7 +82,8 @@ def tests(session: nox.Session) -> None:
     install(session, "test", "demo")
     session.run("coverage", "erase")
     # The tests mostly wait for I/O, so more workers than cores pay off.
-    session.run("coverage", "run", "-m", "pytest", "-n", "4", *session.posargs)
+    run = ("coverage", "run", "-m", "pytest", "-n", "4", "--dist", "worksteal")
+    session.run(*run, *session.posargs)
     if not session.posargs:
         session.run("coverage", "combine", "--quiet")
         session.run("coverage", "report")

@@ -362,7 +362,7 @@ RESUMING: Final = (
         "70 disconnects in a run of 500 events",
         proxied(*[Fault(events=7)] * 70, n=500, pause=0),
         connections=71,
-        at_most=30,
+        at_most=120,
     ),
     Stream(
         "server unreachable for 1.5 s", proxied(Fault(events=2, down=1.5), pause=0.1), connections=2
