@@ -26,6 +26,8 @@ class ReleaseError(Exception):
 def describe(root: Path, version: str, names: Collection[str]) -> dict[str, Any]:
     """Describe a version of the server, as `server.describe` describes the installed one.
 
+    The description also has the ``versions`` of the server and of what its models come from.
+
     It is installed with the newest releases of what it depends on, except this project's own
     version: that has the contract's models, and would hide how the server's differ.
 

@@ -1,7 +1,8 @@
 """Describe the installed server: its routes, its own document and the schemas of its models.
 
-Also runs as a script, in an environment with another version of the server and without this
-package, and then prints the description as JSON. So it imports nothing of this package.
+Also runs as a script, in an environment with another version of the server, and then prints the
+description and the ``versions`` as JSON. That environment is without this package, so nothing of it
+is imported here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 DISTRIBUTIONS: Final = ("llama-agents-server", "llama-agents-client", "llama-index-workflows")
+"""The server, and what the modules with its models come from."""
 MODULES: Final = (
     "workflows.representation",
     "llama_agents.client.protocol",
@@ -32,9 +34,8 @@ def describe(names: Collection[str]) -> dict[str, Any]:
             are not models.
 
     Returns:
-        What can be written as JSON: the ``versions`` of the server and of what its models come
-        from, its ``routes`` as ``METHOD /path``, its own OpenAPI ``document``, and the JSON schemas
-        of its ``models`` and of its ``store``'s record of a run.
+        What can be written as JSON: its ``routes`` as ``METHOD /path``, its own OpenAPI
+        ``document``, and the JSON schemas of its ``models`` and of its ``store``'s record of a run.
     """
     from llama_agents.server import PersistentHandler, WorkflowServer
     from starlette.routing import Route
@@ -47,7 +48,6 @@ def describe(names: Collection[str]) -> dict[str, Any]:
         for method in (route.methods or set()) - {"HEAD"}
     ]
     return {
-        "versions": {name: version(name) for name in DISTRIBUTIONS},
         "routes": sorted(routes),
         "document": server.openapi_schema(),
         "models": _models(names),
@@ -79,4 +79,5 @@ def _models(names: Collection[str]) -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(describe(sys.argv[1:])))
+    versions = {name: version(name) for name in DISTRIBUTIONS}
+    print(json.dumps({"versions": versions, **describe(sys.argv[1:])}))
