@@ -140,7 +140,8 @@ def test_batch_keeps_concurrency_limit_and_reads_input_as_needed(server_url: str
         assert most == [3]
         left = statuses(client, prefix)
     assert "running" not in left.values()
-    assert len(left) == len(taken)
+    # The last ones may have been stopped before they were started.
+    assert len(taken) - 3 <= len(left) <= len(taken)
 
 
 @pytest.mark.parametrize("ordered", [True, False])
