@@ -150,7 +150,7 @@ async def test_cancelled_task_drops_its_stream_without_the_garbage_collector() -
             try:
                 await ainterrupt(lambda: work(client), lambda: len(script.requests) == 2)
                 await wait_until_async(lambda: script.closed == 2)
-                assert dropped[0]() is None
+                await wait_until_async(lambda: dropped[0]() is None)
             finally:
                 gc.enable()
 
