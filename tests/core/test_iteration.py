@@ -90,7 +90,6 @@ async def test_steps_with_a_short_timeout_get_past_a_long_delay() -> None:
                     break
             else:
                 pytest.fail("every step began the delay anew")
-    assert len(script.requests) == 2
 
 
 def test_interruption_of_the_next_step_as_it_begins_loses_nothing() -> None:
