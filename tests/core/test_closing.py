@@ -222,7 +222,7 @@ def test_closing_from_another_thread_ends_only_its_loop_on_http2(ignored: int) -
             reader.start()
             # In httpcore, a thread that reads for all others may take the lock again and again.
             wait_until(lambda: seen[events.handler_id] or server.send_comments())  # noqa: B023
-        wait_until(lambda: all(map(waits_for_network, readers)))
+        wait_until(lambda: all(waits_for_network(reader, or_its_turn=True) for reader in readers))
         server.ignored_pings = ignored
         streams[0].close()
         readers[0].join(5)

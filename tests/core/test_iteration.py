@@ -90,7 +90,6 @@ async def test_steps_with_a_short_timeout_get_past_a_long_delay() -> None:
                     break
             else:
                 pytest.fail("every step began the delay anew")
-    assert len(script.requests) == 2
 
 
 def test_interruption_of_the_next_step_as_it_begins_loses_nothing() -> None:
@@ -150,7 +149,7 @@ async def test_cancelled_task_drops_its_stream_without_the_garbage_collector() -
             try:
                 await ainterrupt(lambda: work(client), lambda: len(script.requests) == 2)
                 await wait_until_async(lambda: script.closed == 2)
-                assert dropped[0]() is None
+                await wait_until_async(lambda: dropped[0]() is None)
             finally:
                 gc.enable()
 

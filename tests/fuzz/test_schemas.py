@@ -77,7 +77,7 @@ EVENTS = st.builds(
 
 
 @pytest.mark.filterwarnings("error")
-@settings(max_examples=100, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=50, deadline=None, suppress_health_check=[*HealthCheck])
 @given(st.lists(EVENTS, min_size=1, max_size=3, unique_by=lambda event: event.name))
 def test_any_schemas_become_classes_or_are_rejected(declared: list[EventDeclaration]) -> None:
     try:

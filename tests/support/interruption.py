@@ -56,7 +56,8 @@ def interrupt(call: Callable[[], Any], condition: Callable[[], object]) -> None:
     raise AssertionError("not interrupted")
 
 
-def waits_for_network(thread: threading.Thread) -> bool:
-    """Return whether a thread is inside httpcore, which then reads from a socket."""
+def waits_for_network(thread: threading.Thread, *, or_its_turn: bool = False) -> bool:
+    """Return whether a thread is where httpcore uses a socket, or takes a lock to use it."""
     frame = sys._current_frames().get(thread.ident or 0)
-    return frame is not None and "httpcore" in frame.f_code.co_filename
+    files = ("httpcore/_backends/sync.py", "httpcore/_synchronization.py")
+    return frame is not None and frame.f_code.co_filename.endswith(files[: 1 + or_its_turn])

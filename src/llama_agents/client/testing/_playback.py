@@ -308,11 +308,15 @@ def _frame(event: RecordedEvent) -> bytes:
 
 def _is_internal(event: RecordedEvent) -> bool:
     """Whether the server streams the event only with ``include_internal``."""
-    return "InternalDispatchEvent" in (event.event.type, *(event.event.types or ()))
+    return _is_a(event, "InternalDispatchEvent")
 
 
 def _is_request(event: RecordedEvent) -> bool:
-    return "InputRequiredEvent" in (event.event.type, *(event.event.types or ()))
+    return _is_a(event, "InputRequiredEvent")
+
+
+def _is_a(event: RecordedEvent, class_name: str) -> bool:
+    return class_name in (event.event.type, *(event.event.types or ()))
 
 
 def _is_sequence(text: str) -> bool:
