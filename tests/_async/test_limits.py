@@ -167,3 +167,18 @@ async def test_quiet_stream_on_stock_client_keeps_its_connection(
             )
             assert [event.type async for event in stream] == ["StopEvent"]
     assert len(script.requests) == 1
+
+
+def quiet_without_numbers() -> Iterable[bytes]:
+    """Send events as servers before 0.2 do, with a silence longer than the client's timeout."""
+    yield HEAD + chunk(frame(None))
+    time.sleep(0.6)
+    yield chunk(frame(None)) + chunk(frame(None, "StopEvent")) + END
+
+
+async def test_silence_after_an_event_without_a_number_is_waited_out() -> None:
+    with scripted([Turn(quiet_without_numbers)]) as script:
+        async with httpx.AsyncClient(base_url=script.url, timeout=0.2) as inner:
+            stream = WorkflowClient(httpx_client=inner).get_workflow_events("h1")
+            assert [event.type async for event in stream] == ["Tick", "Tick", "StopEvent"]
+    assert len(script.requests) == 1

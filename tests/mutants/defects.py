@@ -347,7 +347,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         f"{OLD}::test_silence_of_a_server_without_cursors_is_waited_out",
     ),
     "the position of an event without a number is not given away": Defect(
-        never("StreamMachine.ensure_position", "_position_is_known"),
+        never("StreamMachine.ensure_position", "position_is_known"),
         f"{OLD}::test_position_of_an_event_without_a_number_is_not_given_away",
     ),
     "a missing route is not an unknown run": Defect(

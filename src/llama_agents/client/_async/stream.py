@@ -16,7 +16,12 @@ from .._core.policy import TRANSPORT_ERRORS
 from .._core.stream import ERROR_BODY_SECONDS, StreamMachine
 from .._process import keep_forever, watch
 from .._transport.concurrency import aacquire, aevent_loop, alock, arun_in_loop, asleep
-from .._transport.connection import aclose_response, alimit_body, shutdown_socket
+from .._transport.connection import (
+    aclose_response,
+    alimit_body,
+    shutdown_socket,
+    wait_out_silence,
+)
 from .._transport.failures import was_not_sent
 from .._transport.http2 import acancel_stream, is_shared
 from .._transport.iteration import AsyncEventIterator, is_running
@@ -214,6 +219,8 @@ class EventStream:
                             break
                         if not isinstance(machine.action, Read):
                             return
+                        if not machine.position_is_known and self._response is not None:
+                            wait_out_silence(self._response)
                 except TRANSPORT_ERRORS as error:
                     cause = error
                 if self._closed:

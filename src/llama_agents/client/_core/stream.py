@@ -128,6 +128,8 @@ class StreamMachine:
         handler_id: ID of the run.
         action: What comes next.
         cursor: The sequence number of the last event delivered, at first ``after_sequence``.
+        position_is_known: Whether that number says where the stream is: not after an event without
+            one, which another connection might skip or repeat.
 
     Raises:
         ValueError: An argument is out of range.
@@ -153,7 +155,7 @@ class StreamMachine:
         self.handler_id = handler_id
         self.action: Retry | Read | Finished[None] = Retry(0.0)
         self.cursor: Cursor = after_sequence
-        self._position_is_known = True
+        self.position_is_known = True
         self._server = server
         # Whether an event without a sequence number may be delivered.
         self._takes_unnumbered = after_sequence == -1
@@ -269,10 +271,10 @@ class StreamMachine:
             if is_terminal:
                 self.action = _FINISHED
             if sequence is None:
-                self._position_is_known = self._server.has_cursors = False
+                self.position_is_known = self._server.has_cursors = False
             elif self.cursor == "now" or sequence > self.cursor:
                 # A number repeated after an event without one says nothing about that event.
-                self._position_is_known = True
+                self.position_is_known = True
                 self.cursor = sequence
             yield event
             if is_terminal:
@@ -338,7 +340,7 @@ class StreamMachine:
 
     def ensure_position(self) -> None:
         """Raise ``UnsupportedServerError`` if the position of the last event is not known."""
-        if not self._position_is_known:
+        if not self.position_is_known:
             self._server.ensure_cursors(self.handler_id)
 
     def restart(self) -> None:
@@ -355,7 +357,7 @@ class StreamMachine:
         """Raise if a 204 may mean that somebody else has read the events of the run."""
         if "content-type" in response.headers:
             self._server.has_cursors = True  # others send a 204 without a body
-        if self.cursor == -1 and self._position_is_known and not self._server.has_cursors:
+        if self.cursor == -1 and self.position_is_known and not self._server.has_cursors:
             raise self._unsupported(
                 "the stream of a run that has ended has no events",
                 "the server hands each event out once, and they have been read before",
@@ -385,7 +387,7 @@ class StreamMachine:
         return UnsupportedServerError(noticed, meaning, needed, handler_id=self.handler_id)
 
     def _check_position(self, cause: Exception | None) -> None:
-        if not self._position_is_known:
+        if not self.position_is_known:
             problem = "the last event had no sequence number, so the position is unknown"
             raise self._disconnected(problem, cause) from cause
 

@@ -17,7 +17,12 @@ from .._core.policy import TRANSPORT_ERRORS
 from .._core.stream import ERROR_BODY_SECONDS, StreamMachine
 from .._process import keep_forever, watch
 from .._transport.concurrency import acquire, event_loop, lock, run_in_loop, sleep
-from .._transport.connection import close_response, limit_body, shutdown_socket
+from .._transport.connection import (
+    close_response,
+    limit_body,
+    shutdown_socket,
+    wait_out_silence,
+)
 from .._transport.failures import was_not_sent
 from .._transport.http2 import cancel_stream, is_shared
 from .._transport.iteration import EventIterator, is_running
@@ -215,6 +220,8 @@ class SyncEventStream:
                             break
                         if not isinstance(machine.action, Read):
                             return
+                        if not machine.position_is_known and self._response is not None:
+                            wait_out_silence(self._response)
                 except TRANSPORT_ERRORS as error:
                     cause = error
                 if self._closed:

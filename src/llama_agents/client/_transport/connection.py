@@ -347,6 +347,16 @@ def shutdown_socket(response: httpx.Response) -> None:
         shut_down(stream)
 
 
+def wait_out_silence(response: httpx.Response) -> None:
+    """Let the rest of a body that has a connection of its own arrive after any silence."""
+    stream = _own_stream(response)
+    if hasattr(stream, "_leading_data"):  # what httpcore puts around the stream that it reads from
+        stream = stream._stream
+    if stream is not None and "read" not in vars(stream):
+        read = stream.read
+        stream.read = lambda max_bytes, timeout=None: read(max_bytes)
+
+
 def _own_stream(response: httpx.Response) -> Any:
     """Return the network stream of a response, or None if it has none or shares it."""
     if response.http_version not in ("HTTP/1.0", "HTTP/1.1"):
