@@ -149,6 +149,17 @@ def test_default_without_end_is_not_validated_and_not_sent() -> None:
     assert event(next={"n": 2}).next.n == 2
 
 
+def test_default_that_has_itself_as_its_default_twice_is_left_to_the_server() -> None:
+    """Validating it would take 2**255 steps."""
+    ref = {"$ref": "#/$defs/Node"}
+    fields = {name: {**ref, "default": {}} for name in ("left", "right")}
+    node = {"title": "Node", "properties": {**fields, "n": INTEGER}}
+    types = build(("Node", (), {"$defs": {"Node": node}, **ref}))
+    event: Any = types["Node"](n=1)
+    assert event.model_dump() == {"n": 1}
+    assert types["Node"](left={"n": 2}).left.n == 2
+
+
 def test_server_defaults_are_omitted_from_dump() -> None:
     properties = {"tags": {"type": "array"}, "note": {**TEXT, "default": "n"}}
     event = build_event(properties, bases=("StopEvent",), required=[])

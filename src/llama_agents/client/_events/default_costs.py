@@ -8,11 +8,15 @@ be models, too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from .limits import SchemaBudget, SchemaError
 
 Models = Mapping[str, dict[str, Any]]
+
+# How many times a default that has itself as its default is followed. Pydantic ends after 255, and
+# such a default is found to be invalid then; what branches at each turn is too costly after these.
+MAX_TURNS: Final = 16
 
 
 def leave_costly_defaults(models: Models, budget: SchemaBudget) -> None:
@@ -54,7 +58,7 @@ def _validate(
             for name, field in fields.items():
                 if name in value or not isinstance(field.get("default"), (dict, list)):
                     continue
-                if id(field) not in defaults:  # one that has itself as its default is found later
+                if defaults.count(id(field)) < MAX_TURNS:
                     _validate(field["default"], field, models, budget, (*defaults, id(field)))
         case {"anyOf": members}:
             pairs = [(value, member) for member in members]
