@@ -50,7 +50,7 @@ def test_get_is_not_retried_when_retry_after_is_very_long() -> None:
 @pytest.mark.parametrize("status", [400, 401, 404, 500])
 def test_get_is_not_retried_after_a_final_status(status: int) -> None:
     with pytest.raises(StatusError) as caught:
-        get_call().receive(response(status))
+        get_call().receive(response(status, {"detail": "Handler not found"}))
     assert caught.value.handler_id == "h1"
 
 

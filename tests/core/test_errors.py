@@ -45,6 +45,7 @@ EVERY_ERROR = [
     errors.CheckpointError("not a checkpoint"),
     errors.UnansweredRequestError("h", [EventEnvelopeWithMetadata(value={}, type="Ask")], "no"),
     errors.EventValidationError("no"),
+    errors.UnsupportedServerError("no", "why", "what", handler_id="h"),
 ]
 
 

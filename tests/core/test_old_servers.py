@@ -318,6 +318,15 @@ def test_position_of_an_event_without_a_number_is_not_given_away() -> None:
                     use()
 
 
+def test_number_after_an_event_without_one_is_a_position_again() -> None:
+    server = ServerTraits()
+    machine = opened(server=server)
+    assert len([*machine.receive(frame(None))]) == 1
+    assert (machine.position_is_known, server.has_cursors) == (False, False)
+    assert len([*machine.receive(frame(4))]) == 1
+    assert (machine.position_is_known, server.has_cursors, machine.cursor) == (True, True, 4)
+
+
 # ------------------------------------------------------------------- waits
 
 

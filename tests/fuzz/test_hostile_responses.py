@@ -33,6 +33,7 @@ from llama_agents.client import (
     MapResult,
     StreamDisconnectedError,
     SyncWorkflowClient,
+    UnsupportedServerError,
     WaitTimeoutError,
     WorkflowClient,
     WorkflowClientError,
@@ -368,7 +369,7 @@ def outcome(act: Any, hostile: Sequence[Hostile]) -> Any:
 
 
 def check_error(error: WorkflowClientError) -> None:
-    if not isinstance(error, (StreamDisconnectedError, WaitTimeoutError)):
+    if not isinstance(error, (StreamDisconnectedError, UnsupportedServerError, WaitTimeoutError)):
         assert isinstance(error.response, httpx.Response)  # type: ignore[attr-defined]
     assert str(error)
     assert repr(error)

@@ -274,7 +274,8 @@ class StreamMachine:
                 self.position_is_known = self._server.has_cursors = False
             elif self.cursor == "now" or sequence > self.cursor:
                 # A number repeated after an event without one says nothing about that event.
-                self.position_is_known = True
+                if not self.position_is_known:
+                    self.position_is_known = self._server.has_cursors = True
                 self.cursor = sequence
             yield event
             if is_terminal:
