@@ -45,10 +45,12 @@ class Exhibit:
 
     Attributes:
         event: The class.
-        accepted: What the server accepts.
-        rejected: What the server rejects, and the client too, as the schema says why.
-        hidden: What the server rejects for a reason that no schema tells.
-        beyond: What the server accepts though the schema excludes it; a class does, too.
+        accepted: What all accept: the server, validation and classes.
+        rejected: What all reject, as the schema says why.
+        hidden: What only the server rejects, for a reason that no schema tells.
+        beyond: What only classes reject: the server and validation accept more than the schema.
+        lenient: What only classes accept: text that is not an address, any value for JSON text, and
+            a member of a union without the tag that the server needs.
     """
 
     event: type[StartEvent]
@@ -56,6 +58,7 @@ class Exhibit:
     rejected: tuple[dict[str, Any], ...] = ()
     hidden: tuple[dict[str, Any], ...] = ()
     beyond: tuple[dict[str, Any], ...] = ()
+    lenient: tuple[dict[str, Any], ...] = ()
 
     @property
     def is_one_way(self) -> bool:
@@ -71,12 +74,13 @@ def exhibit(
     rejected: list[dict[str, Any]] | None = None,
     hidden: list[dict[str, Any]] | None = None,
     beyond: list[dict[str, Any]] | None = None,
+    lenient: list[dict[str, Any]] | None = None,
 ) -> Callable[[type[StartEvent]], type[StartEvent]]:
     """Add a class to the zoo."""
 
     def add(event: type[StartEvent]) -> type[StartEvent]:
         assert event.__name__ not in ZOO
-        sent = (tuple(fields or ()) for fields in (accepted, rejected, hidden, beyond))
+        sent = (tuple(fields or ()) for fields in (accepted, rejected, hidden, beyond, lenient))
         ZOO[event.__name__] = Exhibit(event, *sent)
         return event
 
@@ -146,12 +150,14 @@ class LimitedMoney(StartEvent):
     a: decimal.Decimal = Field(ge=1, le=10, multiple_of=decimal.Decimal("0.5"))
 
 
-@exhibit([{"a": "https://example.org/"}], [{"a": 5}, {"a": "no address"}])
+@exhibit([{"a": "https://example.org/"}], [{"a": 5}], lenient=[{"a": "no address"}])
 class Address(StartEvent):
     a: AnyUrl
 
 
-@exhibit([{"a": "127.0.0.1"}], [{"a": []}, {"a": "no address"}], beyond=[{"a": 2130706433}])
+@exhibit(
+    [{"a": "127.0.0.1"}], [{"a": []}], beyond=[{"a": 2130706433}], lenient=[{"a": "no address"}]
+)
 class Ip(StartEvent):
     a: ipaddress.IPv4Address
 
@@ -182,7 +188,7 @@ class Stripped(StartEvent):
     ]
 
 
-@exhibit([{"a": '{"b": [1]}'}], [{"a": "{"}, {"a": 5}])
+@exhibit([{"a": '{"b": [1]}'}], lenient=[{"a": "{"}, {"a": 5}])
 class JsonText(StartEvent):
     a: Json[Any]
 
@@ -576,11 +582,22 @@ made(
     "ClosedModel",
     a=(Closed, ...),
 )
-made([{"a": {"kind": "cash"}}, {"a": {"kind": "card", "digits": "1"}}],
-     [{"a": {"digits": "1"}}, {"a": {}}, {"a": {"kind": "cheque"}}, {"a": {"kind": "card"}}],
-     "Tagged", a=(Annotated[Card | Cash, Field(discriminator="kind")], ...))  # fmt: skip
-made([{}, {"a": None}, {"a": {"kind": "cash"}}], [{"a": {}}], "OptionalTagged",
-     a=(Annotated[Card | Cash, Field(discriminator="kind")] | None, None))  # fmt: skip
+
+
+@exhibit(
+    [{"a": {"kind": "cash"}}, {"a": {"kind": "card", "digits": "1"}}],
+    [{"a": {"kind": "cheque"}}, {"a": {"kind": "card"}}],
+    lenient=[{"a": {"digits": "1"}}, {"a": {}}],
+)
+class Tagged(StartEvent):
+    a: Annotated[Card | Cash, Field(discriminator="kind")]
+
+
+@exhibit([{}, {"a": None}, {"a": {"kind": "cash"}}], [{"a": 5}], lenient=[{"a": {}}])
+class OptionalTagged(StartEvent):
+    a: Annotated[Card | Cash, Field(discriminator="kind")] | None = None
+
+
 made([{"a": {"x": 1}}, {"a": {"content": 1}}], [{"a": 5}], "TaggedByFunction",
      a=(Annotated[Annotated[Point, Tag("point")] | Annotated[Box[int], Tag("box")], Discriminator(kind_of)], ...))  # fmt: skip
 made(
