@@ -262,6 +262,11 @@ class Ratio(enum.Enum):
     WHOLE = 1.0
 
 
+class Gain(float, enum.Enum):
+    HALF = 0.5
+    LESS = -1.5
+
+
 class Mixed(enum.Enum):
     A = "a"
     ONE = 1
@@ -276,9 +281,16 @@ made([{"a": 0}, {"a": 3}, {"a": 9}, {"a": 11}], [{"a": "x"}], "NamedFlags", a=(A
 made([{"a": 0}, {"a": 3}], [{"a": "x"}], "FewFlags", a=(Few, ...))
 made([{"a": 3}, {"a": 0}], [{"a": "x"}], "StrictFlags", a=(Strict, ...))
 made([{"a": 1}, {"a": 3}], [{"a": "x"}], "Priorities", a=(Priority, ...))
-made([{"a": 0.5}, {"a": 1.0}], [], "FloatEnum", a=(Ratio, ...))
+made([{"a": 0.5}, {"a": 1.0}, {"a": 1}], [{"a": 0.7}, {"a": "x"}], "FloatEnum", a=(Ratio, ...))
+made([{}, {"a": "0.5"}, {"a": -1.5}], [{"a": 0.7}, {"a": "x"}], "Floats", a=(Gain, Gain.LESS))
+made([{"a": {"0.5": 1}}], [{"a": {"0.7": 1}}], "FloatKeys", a=(dict[Gain, int], ...))
 made([{"a": "a"}, {"a": 1}, {"a": None}], [{"a": "b"}], "MixedEnum", a=(Mixed, ...))
-made([{"a": {"red": 1}}], [{"a": {"red": "x"}}], "EnumKeys", a=(dict[Color, int], ...))
+made(
+    [{"a": {"red": 1}}],
+    [{"a": {"red": "x"}}, {"a": {"green": 1}}],
+    "EnumKeys",
+    a=(dict[Color, int], ...),
+)
 
 
 # ---------------------------------------------------------------------------- containers
@@ -292,6 +304,11 @@ class Point(BaseModel, frozen=True):
 class Pair(NamedTuple):
     x: int
     y: str = "y"
+
+
+class Pairs(NamedTuple):
+    first: Pair = Pair(0)
+    second: Pair = Pair(0)
 
 
 made([{"a": [1, "2"]}, {"a": []}], [{"a": ["x"]}, {"a": 5}], "List", a=(list[int], ...))
@@ -316,15 +333,78 @@ made([{"a": [1, 2.5]}], [{"a": 5}], "BareSet", a=(set, ...))
 made([{"a": [1, "x"]}], [{"a": [1]}, {"a": [1, "x", 2]}], "Tuple", a=(tuple[int, str], ...))
 made([{"a": [[{"x": 1}, "n"]]}], [{"a": [[{}, "n"]]}], "Tuples", a=(list[tuple[Point, str]], ...))
 made([{"a": []}], [{"a": [1]}], "EmptyTuple", a=(tuple[()], ...))
-made([{"a": [1]}, {"a": [1, "z"]}, {"a": {"x": 1}}], [], "NamedTuples", a=(Pair, ...))
+
+
+@exhibit(
+    [{"a": [1]}, {"a": [1, "z"]}, {"a": {"x": 1}}],
+    [{"a": []}, {"a": ["x"]}, {"a": [1, 5]}, {"a": [1, "z", 2]}],
+    hidden=[{"a": {"y": "z"}}],
+)
+class NamedTuples(StartEvent):
+    a: Pair
+
+
+made(
+    [{"a": []}, {"a": [[1]]}, {"a": [[1], [2, "z"]]}],
+    [{"a": [["x"]]}, {"a": [[1], [2], [3]]}],
+    "NestedTuples",
+    a=(Pairs, ...),
+)
 made([{"a": {"1": 2}}], [{"a": {"1": "x"}}], "Dict", a=(dict[str, int], ...))
-made([{"a": {"1": "x"}}], [], "IntKeys", a=(dict[int, str], ...))
+
+
+@exhibit([{"a": {"1": "x"}}], [{"a": {"1": 5}}], hidden=[{"a": {"b": "x"}}])
+class IntKeys(StartEvent):
+    a: dict[int, str]
+
+
 made(
     [{"a": {"ab": 1}}],
-    [{"a": {"ab": "x"}}],
+    [{"a": {"ab": "x"}}, {"a": {"b": 1}}],
     "PatternKeys",
     a=(dict[Annotated[str, Field(pattern="^a")], int], ...),
 )
+made([{"a": {"xab": 1}}, {"a": {"ab": None}}], [{"a": {"b": 1}}, {"a": {"a": 1}}], "LimitedPatternKeys",
+     a=(dict[Annotated[str, Field(pattern="a", min_length=2)], Any], ...))  # fmt: skip
+made(
+    [{"a": {"ab": 1}}, {}],
+    [{"a": {"a": 1}}],
+    "LimitedKeys",
+    a=(dict[Annotated[str, Field(min_length=2)], int], {"xy": 1}),
+)
+made([{"a": {"b": 1}}], [{"a": {"d": 1}}], "LiteralKeys", a=(dict[Literal["b", "c"], int], ...))
+made(
+    [{"a": {"3": 1}}, {}],
+    [{"a": {"4": 1}}, {"a": {"x": 1}}],
+    "IntEnumKeys",
+    a=(dict[Level, int], {Level.LOW: 1}),
+)
+
+
+@exhibit([{"a": {"4": 1}}], [{"a": {"4": "x"}}], hidden=[{"a": {"3": 1}}, {"a": {"x": 1}}])
+class FlagKeys(StartEvent):
+    a: dict[Mode, int]
+
+
+made([{"a": {"2026-01-02": 1}}], [{"a": {"x": 1}}], "DateKeys", a=(dict[datetime.date, int], ...))
+made(
+    [{"a": {str(uuid.UUID(int=1)): [1]}}],
+    [{"a": {"x": [1]}}],
+    "UuidKeys",
+    a=(dict[uuid.UUID, list[int]], ...),
+)
+
+
+@exhibit([{"a": {"ab": 1}}], [{"a": {"b": 1}}], beyond=[{"a": {" ab ": 1}}])
+class StrippedKeys(StartEvent):
+    a: dict[Annotated[str, StringConstraints(strip_whitespace=True, pattern="^ab$")], int]
+
+
+@exhibit([{"a": {"https://example.org/": 1}}], lenient=[{"a": {"no address": 1}}])
+class AddressKeys(StartEvent):
+    a: dict[AnyUrl, int]
+
+
 made(
     [{"a": {"b": 1}}],
     [{"a": {}}],
