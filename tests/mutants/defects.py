@@ -1522,7 +1522,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/core/test_zoo.py::test_validation_agrees_with_the_server[ShortAlias]",
     ),
     "flags may be combined": Defect(
-        replace("schema.is_flag", r"return bool", "return False and bool"),
+        replace("normalized.is_flag", r"return bool", "return False and bool"),
         "tests/core/test_zoo.py::test_classes_say_the_same_as_the_server_s[Flags]",
     ),
     "an enumeration whose values may be combined is checked as if they were": Defect(
@@ -1530,11 +1530,11 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/core/test_typed.py::test_what_may_be_a_flag_is_checked_as_one",
     ),
     "flags may have a name for none and for several": Defect(
-        replace("schema.may_be_flag", r"value & ~single == 0", "value & value - 1 == 0"),
+        replace("normalized.may_be_flag", r"value & ~single == 0", "value & value - 1 == 0"),
         "tests/core/test_zoo.py::test_classes_say_the_same_as_the_server_s[NamedFlags]",
     ),
     "the levels 1, 2 and 3 are no flags": Defect(
-        replace("schema.is_flag", r"not is_range", "True"),
+        replace("normalized.is_flag", r"not is_range", "True"),
         "tests/core/test_typed.py::test_enumeration_of_the_values_1_to_n_is_no_flag",
     ),
     "an enumeration of floats is checked": Defect(

@@ -39,16 +39,8 @@ from .checked import checked_type, skip_unknown, tagged
 from .class_plan import EVENT, EventCatalog, EventPlan, plan_classes
 from .models import ClosedModel, NestedModel, OpenModel, SparseModel, invalid_defaults
 from .names import field_names, is_class_name
-from .schema import (
-    EventDeclaration,
-    SchemaError,
-    declared_events,
-    enum_type,
-    is_enum,
-    is_flag,
-    may_be_flag,
-    ref_name,
-)
+from .normalized import enum_type, is_enum, is_flag, may_be_flag, ref_name
+from .schema import EventDeclaration, SchemaError, declared_events
 
 logger: Final = logging.getLogger("llama_agents.client.types")
 

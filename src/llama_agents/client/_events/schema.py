@@ -10,7 +10,7 @@ the empty schema, which accepts everything; an invalid schema raises `SchemaErro
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -27,6 +27,7 @@ from .limits import (
 )
 from .limits import SchemaError as SchemaError
 from .names import class_name, member_names
+from .normalized import REF, is_enum, is_flag, ref_name
 
 FORMATS: Final = frozenset({"date-time", "date", "time", "duration", "uuid", "binary"})
 # Only checked before a start: in classes, their values are text.
@@ -46,7 +47,6 @@ _CONSTRAINTS_OF_TYPE: Final[Mapping[str, tuple[str, ...]]] = {
     "null": (),
 }
 _HASHABLE: Final = frozenset({"string", "integer", "number", "boolean", "null"})
-_REF: Final = "#/$defs/"
 _ROOT: Final = ""  # the key of a root schema; a definition with an empty name is never an event's
 
 
@@ -233,13 +233,13 @@ class NormalizedSchema:
 
     def _resolve(self, ref: Any, path: tuple[str, ...]) -> dict[str, Any]:
         key = ref_name(ref).replace("~1", "/").replace("~0", "~") if isinstance(ref, str) else ""
-        if not (isinstance(ref, str) and ref.startswith(_REF) and key in self._definitions):
+        if not (isinstance(ref, str) and ref.startswith(REF) and key in self._definitions):
             raise SchemaError(f"reference {ref!r} does not resolve within the schema")
         target = self._definitions[key]
         if isinstance(target, dict) and (_is_enum(target) or "properties" in target):
             self._normalize_model(key)
             self._refs[self._model].append(key)
-            return {"$ref": _REF + key}
+            return {"$ref": REF + key}
         if key in path:
             return {}  # a recursive type without a class of its own cannot be written down
         if isinstance(target, dict) and "prefixItems" in target:
@@ -436,71 +436,3 @@ def _are_scalars(values: Any, *types: type) -> bool:
         and bool(values)
         and all(type(value) in types and _is_finite(value) for value in values)
     )
-
-
-# ---------------------------------------------------------------------------- reading the result
-
-
-def is_enum(model: Mapping[str, Any]) -> bool:
-    """Return whether a normalized model is an enumeration."""
-    return "enum" in model
-
-
-def enum_type(model: Mapping[str, Any]) -> str | None:
-    """Return the type of an enumeration's values; None if mixed."""
-    types = {type(value) for value in model["enum"]}
-    names = {str: "string", int: "integer", float: "number"}
-    return names.get(types.pop()) if len(types) == 1 else None
-
-
-def is_flag(model: Mapping[str, Any]) -> bool:
-    """Return whether an enumeration is taken for an ``IntFlag``.
-
-    An ``IntEnum`` with such values looks the same. One of the values 1 to n, or 0 to n, is more
-    likely, and leaves out few combinations of flags, if any.
-    """
-    values = sorted(model["enum"]) if may_be_flag(model) else []
-    is_range = len(values) > 2 and values == [*range(values[0], values[-1] + 1)]
-    return bool(values) and (not is_range or values == [0, 1, 2])
-
-
-def may_be_flag(model: Mapping[str, Any]) -> bool:
-    """Return whether the values of an enumeration may be combined, as those of an ``IntFlag``.
-
-    It has single flags, and may have names for none of them and for some together.
-    """
-    if enum_type(model) != "integer":
-        return False
-    single = sum(value for value in model["enum"] if value > 0 and value & (value - 1) == 0)
-    return single > 1 and all(value >= 0 and value & ~single == 0 for value in model["enum"])
-
-
-def is_server_default(name: str, model: Mapping[str, Any]) -> bool:
-    """Return whether a field is optional with a default that only the server knows.
-
-    A default factory, for example, leaves no trace in the schema.
-    """
-    return name not in model["required"] and "default" not in model["properties"][name]
-
-
-def ref_name(ref: str) -> str:
-    """Return the name of the definition that a reference points to."""
-    return ref.removeprefix(_REF)
-
-
-def rename_refs(schema: Mapping[str, Any], rename: Callable[[str], str]) -> dict[str, Any]:
-    """Return the normalized schema with each of its references renamed."""
-    renamed = dict(schema)
-    if "$ref" in renamed:
-        renamed["$ref"] = _REF + rename(ref_name(renamed["$ref"]))
-    for key in ("items", "additionalProperties", "propertyNames"):
-        if isinstance(renamed.get(key), dict):
-            renamed[key] = rename_refs(renamed[key], rename)
-    for key in ("anyOf", "prefixItems"):
-        if key in renamed:
-            renamed[key] = [rename_refs(member, rename) for member in renamed[key]]
-    if "properties" in renamed:
-        renamed["properties"] = {
-            name: rename_refs(field, rename) for name, field in renamed["properties"].items()
-        }
-    return renamed
