@@ -147,10 +147,13 @@ FIELDS: Final[dict[str, Any]] = {
     "Field": {**INTEGER, "minimum": 1},
     "Status": {"$ref": "#/$defs/Status", "default": "on"},
     "status": {"$ref": "#/$defs/Status"},
+    "keys": {"type": "object", "propertyNames": {"$ref": "#/$defs/Status"}, "default": {"on": 1}},
+    "ratio": {"$ref": "#/$defs/Ratio", "default": 0.5},
+    "pair": {**PAIR, "minItems": 1, "default": ["a"]},
     **dict.fromkeys(["Any", "Event", "tuple", "type", "match", "case", "EVENTS"], TEXT),
     **dict.fromkeys(["copy", "json", "items", "mro", "model_dump_x", "named_as_it_is__"], TEXT),
 }
-STATUS: Final = {"Status": {"enum": ["on", "off"]}}
+STATUS: Final = {"Status": {"enum": ["on", "off"]}, "Ratio": {"enum": [0.5, 1.0]}}
 HOSTILE: Final = [
     '"""\nimport os; os.environ["GENERATED"] = "1"\n"""',
     "\\",

@@ -16,6 +16,7 @@ from llama_agents.client import (
 )
 from llama_agents.client._events.source import write_source
 from llama_agents.client.testing import serve
+from pydantic import ValidationError
 
 from ..support.zoo import ZOO, echo_workflow
 
@@ -45,10 +46,10 @@ def test_validation_agrees_with_the_server(client: SyncWorkflowClient, name: str
     exhibit = ZOO[name]
     for fields in (*exhibit.accepted, *exhibit.beyond):
         assert run(client, name, fields, validate=True) == run(client, name, fields)
-    for fields in (*exhibit.rejected, *exhibit.hidden):
+    for fields in (*exhibit.rejected, *exhibit.hidden, *exhibit.lenient):
         with pytest.raises(StatusError, match="400"):
             client.run_workflow(name, None, fields)
-    for fields in exhibit.rejected:
+    for fields in (*exhibit.rejected, *exhibit.lenient):
         with pytest.raises(EventValidationError):
             client.run_workflow(name, None, fields, validate=True)
     for fields in exhibit.hidden:
@@ -73,5 +74,11 @@ def test_classes_say_the_same_as_the_server_s(client: SyncWorkflowClient, name: 
                 assert type(event) is event_class
                 if not exhibit.is_one_way:
                     assert run(client, name, event) == written
+        for event_class in (types[name], vars(module)[name]):
+            for fields in (*exhibit.hidden, *exhibit.lenient):
+                event_class(**fields)
+            for fields in (*exhibit.rejected, *exhibit.beyond):
+                with pytest.raises(ValidationError):
+                    event_class(**fields)
     finally:
         del sys.modules["zoo_events"]

@@ -36,6 +36,8 @@ def keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         "prefixItems": some,
         "items": inner,
         "additionalProperties": inner | st.booleans(),
+        "propertyNames": inner,
+        "patternProperties": st.dictionaries(st.sampled_from(["a", "(?=x)"]), inner, max_size=2),
         "properties": st.dictionaries(NAMES, inner, max_size=4),
         "required": st.lists(NAMES, max_size=3),
         "enum": st.lists(SCALARS, max_size=3),

@@ -45,10 +45,12 @@ class Exhibit:
 
     Attributes:
         event: The class.
-        accepted: What the server accepts.
-        rejected: What the server rejects, and the client too, as the schema says why.
-        hidden: What the server rejects for a reason that no schema tells.
-        beyond: What the server accepts though the schema excludes it; a class does, too.
+        accepted: What all accept: the server, validation and classes.
+        rejected: What all reject, as the schema says why.
+        hidden: What only the server rejects, for a reason that no schema tells.
+        beyond: What only classes reject: the server and validation accept more than the schema.
+        lenient: What only classes accept: text that is not an address, any value for JSON text, and
+            a member of a union without the tag that the server needs.
     """
 
     event: type[StartEvent]
@@ -56,6 +58,7 @@ class Exhibit:
     rejected: tuple[dict[str, Any], ...] = ()
     hidden: tuple[dict[str, Any], ...] = ()
     beyond: tuple[dict[str, Any], ...] = ()
+    lenient: tuple[dict[str, Any], ...] = ()
 
     @property
     def is_one_way(self) -> bool:
@@ -71,12 +74,13 @@ def exhibit(
     rejected: list[dict[str, Any]] | None = None,
     hidden: list[dict[str, Any]] | None = None,
     beyond: list[dict[str, Any]] | None = None,
+    lenient: list[dict[str, Any]] | None = None,
 ) -> Callable[[type[StartEvent]], type[StartEvent]]:
     """Add a class to the zoo."""
 
     def add(event: type[StartEvent]) -> type[StartEvent]:
         assert event.__name__ not in ZOO
-        sent = (tuple(fields or ()) for fields in (accepted, rejected, hidden, beyond))
+        sent = (tuple(fields or ()) for fields in (accepted, rejected, hidden, beyond, lenient))
         ZOO[event.__name__] = Exhibit(event, *sent)
         return event
 
@@ -146,12 +150,14 @@ class LimitedMoney(StartEvent):
     a: decimal.Decimal = Field(ge=1, le=10, multiple_of=decimal.Decimal("0.5"))
 
 
-@exhibit([{"a": "https://example.org/"}], [{"a": 5}, {"a": "no address"}])
+@exhibit([{"a": "https://example.org/"}], [{"a": 5}], lenient=[{"a": "no address"}])
 class Address(StartEvent):
     a: AnyUrl
 
 
-@exhibit([{"a": "127.0.0.1"}], [{"a": []}, {"a": "no address"}], beyond=[{"a": 2130706433}])
+@exhibit(
+    [{"a": "127.0.0.1"}], [{"a": []}], beyond=[{"a": 2130706433}], lenient=[{"a": "no address"}]
+)
 class Ip(StartEvent):
     a: ipaddress.IPv4Address
 
@@ -182,7 +188,7 @@ class Stripped(StartEvent):
     ]
 
 
-@exhibit([{"a": '{"b": [1]}'}], [{"a": "{"}, {"a": 5}])
+@exhibit([{"a": '{"b": [1]}'}], lenient=[{"a": "{"}, {"a": 5}])
 class JsonText(StartEvent):
     a: Json[Any]
 
@@ -256,6 +262,11 @@ class Ratio(enum.Enum):
     WHOLE = 1.0
 
 
+class Gain(float, enum.Enum):
+    HALF = 0.5
+    LESS = -1.5
+
+
 class Mixed(enum.Enum):
     A = "a"
     ONE = 1
@@ -270,9 +281,16 @@ made([{"a": 0}, {"a": 3}, {"a": 9}, {"a": 11}], [{"a": "x"}], "NamedFlags", a=(A
 made([{"a": 0}, {"a": 3}], [{"a": "x"}], "FewFlags", a=(Few, ...))
 made([{"a": 3}, {"a": 0}], [{"a": "x"}], "StrictFlags", a=(Strict, ...))
 made([{"a": 1}, {"a": 3}], [{"a": "x"}], "Priorities", a=(Priority, ...))
-made([{"a": 0.5}, {"a": 1.0}], [], "FloatEnum", a=(Ratio, ...))
+made([{"a": 0.5}, {"a": 1.0}, {"a": 1}], [{"a": 0.7}, {"a": "x"}], "FloatEnum", a=(Ratio, ...))
+made([{}, {"a": "0.5"}, {"a": -1.5}], [{"a": 0.7}, {"a": "x"}], "Floats", a=(Gain, Gain.LESS))
+made([{"a": {"0.5": 1}}], [{"a": {"0.7": 1}}], "FloatKeys", a=(dict[Gain, int], ...))
 made([{"a": "a"}, {"a": 1}, {"a": None}], [{"a": "b"}], "MixedEnum", a=(Mixed, ...))
-made([{"a": {"red": 1}}], [{"a": {"red": "x"}}], "EnumKeys", a=(dict[Color, int], ...))
+made(
+    [{"a": {"red": 1}}],
+    [{"a": {"red": "x"}}, {"a": {"green": 1}}],
+    "EnumKeys",
+    a=(dict[Color, int], ...),
+)
 
 
 # ---------------------------------------------------------------------------- containers
@@ -286,6 +304,11 @@ class Point(BaseModel, frozen=True):
 class Pair(NamedTuple):
     x: int
     y: str = "y"
+
+
+class Pairs(NamedTuple):
+    first: Pair = Pair(0)
+    second: Pair = Pair(0)
 
 
 made([{"a": [1, "2"]}, {"a": []}], [{"a": ["x"]}, {"a": 5}], "List", a=(list[int], ...))
@@ -310,15 +333,78 @@ made([{"a": [1, 2.5]}], [{"a": 5}], "BareSet", a=(set, ...))
 made([{"a": [1, "x"]}], [{"a": [1]}, {"a": [1, "x", 2]}], "Tuple", a=(tuple[int, str], ...))
 made([{"a": [[{"x": 1}, "n"]]}], [{"a": [[{}, "n"]]}], "Tuples", a=(list[tuple[Point, str]], ...))
 made([{"a": []}], [{"a": [1]}], "EmptyTuple", a=(tuple[()], ...))
-made([{"a": [1]}, {"a": [1, "z"]}, {"a": {"x": 1}}], [], "NamedTuples", a=(Pair, ...))
+
+
+@exhibit(
+    [{"a": [1]}, {"a": [1, "z"]}, {"a": {"x": 1}}],
+    [{"a": []}, {"a": ["x"]}, {"a": [1, 5]}, {"a": [1, "z", 2]}],
+    hidden=[{"a": {"y": "z"}}],
+)
+class NamedTuples(StartEvent):
+    a: Pair
+
+
+made(
+    [{"a": []}, {"a": [[1]]}, {"a": [[1], [2, "z"]]}],
+    [{"a": [["x"]]}, {"a": [[1], [2], [3]]}],
+    "NestedTuples",
+    a=(Pairs, ...),
+)
 made([{"a": {"1": 2}}], [{"a": {"1": "x"}}], "Dict", a=(dict[str, int], ...))
-made([{"a": {"1": "x"}}], [], "IntKeys", a=(dict[int, str], ...))
+
+
+@exhibit([{"a": {"1": "x"}}], [{"a": {"1": 5}}], hidden=[{"a": {"b": "x"}}])
+class IntKeys(StartEvent):
+    a: dict[int, str]
+
+
 made(
     [{"a": {"ab": 1}}],
-    [{"a": {"ab": "x"}}],
+    [{"a": {"ab": "x"}}, {"a": {"b": 1}}],
     "PatternKeys",
     a=(dict[Annotated[str, Field(pattern="^a")], int], ...),
 )
+made([{"a": {"xab": 1}}, {"a": {"ab": None}}], [{"a": {"b": 1}}, {"a": {"a": 1}}], "LimitedPatternKeys",
+     a=(dict[Annotated[str, Field(pattern="a", min_length=2)], Any], ...))  # fmt: skip
+made(
+    [{"a": {"ab": 1}}, {}],
+    [{"a": {"a": 1}}],
+    "LimitedKeys",
+    a=(dict[Annotated[str, Field(min_length=2)], int], {"xy": 1}),
+)
+made([{"a": {"b": 1}}], [{"a": {"d": 1}}], "LiteralKeys", a=(dict[Literal["b", "c"], int], ...))
+made(
+    [{"a": {"3": 1}}, {}],
+    [{"a": {"4": 1}}, {"a": {"x": 1}}],
+    "IntEnumKeys",
+    a=(dict[Level, int], {Level.LOW: 1}),
+)
+
+
+@exhibit([{"a": {"4": 1}}], [{"a": {"4": "x"}}], hidden=[{"a": {"3": 1}}, {"a": {"x": 1}}])
+class FlagKeys(StartEvent):
+    a: dict[Mode, int]
+
+
+made([{"a": {"2026-01-02": 1}}], [{"a": {"x": 1}}], "DateKeys", a=(dict[datetime.date, int], ...))
+made(
+    [{"a": {str(uuid.UUID(int=1)): [1]}}],
+    [{"a": {"x": [1]}}],
+    "UuidKeys",
+    a=(dict[uuid.UUID, list[int]], ...),
+)
+
+
+@exhibit([{"a": {"ab": 1}}], [{"a": {"b": 1}}], beyond=[{"a": {" ab ": 1}}])
+class StrippedKeys(StartEvent):
+    a: dict[Annotated[str, StringConstraints(strip_whitespace=True, pattern="^ab$")], int]
+
+
+@exhibit([{"a": {"https://example.org/": 1}}], lenient=[{"a": {"no address": 1}}])
+class AddressKeys(StartEvent):
+    a: dict[AnyUrl, int]
+
+
 made(
     [{"a": {"b": 1}}],
     [{"a": {}}],
@@ -576,11 +662,22 @@ made(
     "ClosedModel",
     a=(Closed, ...),
 )
-made([{"a": {"kind": "cash"}}, {"a": {"kind": "card", "digits": "1"}}],
-     [{"a": {"digits": "1"}}, {"a": {}}, {"a": {"kind": "cheque"}}, {"a": {"kind": "card"}}],
-     "Tagged", a=(Annotated[Card | Cash, Field(discriminator="kind")], ...))  # fmt: skip
-made([{}, {"a": None}, {"a": {"kind": "cash"}}], [{"a": {}}], "OptionalTagged",
-     a=(Annotated[Card | Cash, Field(discriminator="kind")] | None, None))  # fmt: skip
+
+
+@exhibit(
+    [{"a": {"kind": "cash"}}, {"a": {"kind": "card", "digits": "1"}}],
+    [{"a": {"kind": "cheque"}}, {"a": {"kind": "card"}}],
+    lenient=[{"a": {"digits": "1"}}, {"a": {}}],
+)
+class Tagged(StartEvent):
+    a: Annotated[Card | Cash, Field(discriminator="kind")]
+
+
+@exhibit([{}, {"a": None}, {"a": {"kind": "cash"}}], [{"a": 5}], lenient=[{"a": {}}])
+class OptionalTagged(StartEvent):
+    a: Annotated[Card | Cash, Field(discriminator="kind")] | None = None
+
+
 made([{"a": {"x": 1}}, {"a": {"content": 1}}], [{"a": 5}], "TaggedByFunction",
      a=(Annotated[Annotated[Point, Tag("point")] | Annotated[Box[int], Tag("box")], Discriminator(kind_of)], ...))  # fmt: skip
 made(

@@ -39,16 +39,8 @@ from .checked import checked_type, skip_unknown, tagged
 from .class_plan import EVENT, EventCatalog, EventPlan, plan_classes
 from .models import ClosedModel, NestedModel, OpenModel, SparseModel, invalid_defaults
 from .names import field_names, is_class_name
-from .schema import (
-    EventDeclaration,
-    SchemaError,
-    declared_events,
-    enum_type,
-    is_enum,
-    is_flag,
-    may_be_flag,
-    ref_name,
-)
+from .normalized import enum_type, is_enum, is_flag, may_be_flag, ref_name
+from .schema import EventDeclaration, SchemaError, declared_events
 
 logger: Final = logging.getLogger("llama_agents.client.types")
 
@@ -446,9 +438,10 @@ class _ClassBuilder:
                 container: Any = set if schema.get("uniqueItems") else list
                 return _constrained(container[self._type(schema["items"])], schema)
             case {"type": "object"}:
-                values = schema.get("additionalProperties")
+                keys, values = schema.get("propertyNames"), schema.get("additionalProperties")
+                of_keys = self._type(keys) if keys else str
                 of_values = self._type(values) if values else Any
-                return _constrained(dict[str, of_values], schema)  # type: ignore[valid-type]
+                return _constrained(dict[of_keys, of_values], schema)  # type: ignore[valid-type]
             case {"type": name}:
                 return _constrained(_PLAIN_TYPES[name], schema)
         return Any
@@ -476,7 +469,9 @@ def _constrained(annotation: Any, schema: Mapping[str, Any]) -> Any:
 def _build_enum(name: str, model: Mapping[str, Any]) -> type[enum.Enum]:
     members = [*zip(model["members"], model["enum"], strict=True)]
     bases = {"string": enum.StrEnum, "integer": enum.IntFlag if is_flag(model) else enum.IntEnum}
-    base: Any = bases.get(enum_type(model) or "", enum.Enum)
-    built = cast("type[enum.Enum]", base(name, members, module=MODULE))
+    values = enum_type(model)
+    base: Any = bases.get(values or "", enum.Enum)
+    mixin = float if values == "number" else None
+    built = cast("type[enum.Enum]", base(name, members, module=MODULE, type=mixin))
     built.__doc__ = model.get("description")
     return built

@@ -17,12 +17,8 @@ from pydantic import BaseModel
 
 from .limits import SchemaBudget
 from .names import field_names, is_class_name, unique_name
-from .schema import (
-    EventDeclaration,
-    NormalizedSchema,
-    SchemaError,
-    rename_refs,
-)
+from .normalized import rename_refs
+from .schema import EventDeclaration, NormalizedSchema, SchemaError
 
 EVENT: Final = "Event"
 # Generated source uses these names itself: no nested model may shadow one.

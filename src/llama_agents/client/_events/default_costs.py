@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from .limits import SchemaBudget, SchemaError
+from .normalized import ref_name
 
 Models = Mapping[str, dict[str, Any]]
 
@@ -48,7 +49,7 @@ def _validate(
     pairs: Sequence[tuple[Any, Mapping[str, Any]]] = ()
     match schema:
         case {"$ref": ref} if isinstance(value, dict):
-            fields = models[ref.removeprefix("#/$defs/")].get("properties", {})
+            fields = models[ref_name(ref)].get("properties", {})
             # A value under another name may be that of any field.
             pairs = [
                 (inner, field)

@@ -16,6 +16,7 @@ TEXT_PER_TYPE: Final = 100  # characters of text that cost as much as a type: th
 MAX_DEPTH: Final = 64  # of types within types, references followed, and of defaults
 MAX_MODELS: Final = 200  # of one event
 MAX_UNION: Final = 100  # members of one union
+MAX_TUPLE_LENGTHS: Final = 11  # of one with optional items; one of more lengths becomes a list
 # Types once each model is copied to where it is referred to, as pydantic does: about 15 us each.
 MAX_COPIES: Final = 200_000
 MAX_VALIDATIONS: Final = 50_000  # of defaults: about 15 us each; others are left to the server

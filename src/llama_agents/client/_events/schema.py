@@ -10,15 +10,24 @@ the empty schema, which accepts everything; an invalid schema raises `SchemaErro
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
 
 from .default_costs import leave_costly_defaults
-from .limits import CLASS_COST, MAX_BITS, MAX_DEPTH, MAX_MODELS, MAX_UNION, SchemaBudget
+from .limits import (
+    CLASS_COST,
+    MAX_BITS,
+    MAX_DEPTH,
+    MAX_MODELS,
+    MAX_TUPLE_LENGTHS,
+    MAX_UNION,
+    SchemaBudget,
+)
 from .limits import SchemaError as SchemaError
 from .names import class_name, member_names
+from .normalized import REF, is_enum, is_flag, ref_name
 
 FORMATS: Final = frozenset({"date-time", "date", "time", "duration", "uuid", "binary"})
 # Only checked before a start: in classes, their values are text.
@@ -27,7 +36,7 @@ CHECKED_FORMATS: Final = frozenset(
     "ipvanyaddress ipvanyinterface ipvanynetwork uri".split()
 )
 
-_SCALARS: Final = (str, bool, int, type(None))  # the values a Literal or an Enum can hold
+_SCALARS: Final = (str, bool, int, type(None))  # the values a Literal can hold
 _CONSTRAINTS_OF_TYPE: Final[Mapping[str, tuple[str, ...]]] = {
     "string": ("minLength", "maxLength"),
     "integer": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
@@ -38,7 +47,6 @@ _CONSTRAINTS_OF_TYPE: Final[Mapping[str, tuple[str, ...]]] = {
     "null": (),
 }
 _HASHABLE: Final = frozenset({"string", "integer", "number", "boolean", "null"})
-_REF: Final = "#/$defs/"
 _ROOT: Final = ""  # the key of a root schema; a definition with an empty name is never an event's
 
 
@@ -212,7 +220,7 @@ class NormalizedSchema:
                 return _tagged(combined, schema.get("discriminator"))
         if "const" in schema or "enum" in schema:
             values = schema["enum"] if "enum" in schema else [schema["const"]]
-            return {"enum": self._distinct(values)} if _are_scalars(values) else {}
+            return {"enum": self._distinct(values)} if _are_scalars(values, *_SCALARS) else {}
         match schema.get("type"):
             case None:
                 return {}
@@ -225,13 +233,13 @@ class NormalizedSchema:
 
     def _resolve(self, ref: Any, path: tuple[str, ...]) -> dict[str, Any]:
         key = ref_name(ref).replace("~1", "/").replace("~0", "~") if isinstance(ref, str) else ""
-        if not (isinstance(ref, str) and ref.startswith(_REF) and key in self._definitions):
+        if not (isinstance(ref, str) and ref.startswith(REF) and key in self._definitions):
             raise SchemaError(f"reference {ref!r} does not resolve within the schema")
         target = self._definitions[key]
         if isinstance(target, dict) and (_is_enum(target) or "properties" in target):
             self._normalize_model(key)
             self._refs[self._model].append(key)
-            return {"$ref": _REF + key}
+            return {"$ref": REF + key}
         if key in path:
             return {}  # a recursive type without a class of its own cannot be written down
         if isinstance(target, dict) and "prefixItems" in target:
@@ -274,25 +282,42 @@ class NormalizedSchema:
         if name == "array":
             return self._normalize_array(normalized, schema, path)
         if name == "object":
-            values = schema.get("additionalProperties")
-            patterns = schema.get("patternProperties")
-            if isinstance(patterns, dict) and len(patterns) == 1:
-                (values,) = patterns.values()
-            if isinstance(values, dict):
-                normalized["additionalProperties"] = self._normalize_type(values, path)
+            return self._normalize_dict(normalized, schema, path)
         return normalized
+
+    def _normalize_dict(
+        self, normalized: dict[str, Any], schema: Mapping[str, Any], path: tuple[str, ...]
+    ) -> dict[str, Any]:
+        values, keys = schema.get("additionalProperties"), schema.get("propertyNames")
+        patterns = schema.get("patternProperties")
+        if isinstance(patterns, dict) and len(patterns) == 1:
+            ((pattern, values),) = patterns.items()
+            if not {"additionalProperties", "properties"} & schema.keys():
+                # The pattern of all keys, as pydantic writes it.
+                keys = {**(keys if isinstance(keys, dict) else {}), "pattern": pattern}
+        if isinstance(values, dict):
+            normalized["additionalProperties"] = self._normalize_type(values, path)
+        if isinstance(keys, dict):
+            normalized["propertyNames"] = self._normalize_keys(keys, path)
+        return normalized
+
+    def _normalize_keys(self, schema: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+        """Normalize the type of an object's keys; {} if they may be written as any text."""
+        keys = self._normalize_type({"type": "string", **schema}, path)
+        match keys:
+            case {"$ref": ref} if is_enum(model := self.models[ref_name(ref)]):
+                # Flags may be combined, which neither side reads in a key.
+                return {} if is_flag(model) else keys
+            case {"type": "string"} | {"enum": _} if "$ref" not in schema:
+                return keys
+        return {}  # that of a root model, for example, is written as root=1
 
     def _normalize_array(
         self, normalized: dict[str, Any], schema: Mapping[str, Any], path: tuple[str, ...]
     ) -> dict[str, Any]:
         prefix = schema.get("prefixItems")
         if isinstance(prefix, list):
-            if {schema.get("minItems"), schema.get("maxItems")} != {len(prefix)}:
-                return {**normalized, "items": {}}  # not a tuple of fixed length
-            return {
-                **normalized,
-                "prefixItems": [self._normalize_type(item, path) for item in prefix],
-            }
+            return self._normalize_tuple(normalized, schema, path)
         normalized["items"] = self._normalize_type(schema.get("items", True), path)
         if schema.get("uniqueItems") is True:
             if self._is_hashable(normalized["items"]):
@@ -300,6 +325,23 @@ class NormalizedSchema:
             else:
                 normalized.pop("maxItems", None)  # which the server compares without duplicates
         return normalized
+
+    def _normalize_tuple(
+        self, normalized: dict[str, Any], schema: Mapping[str, Any], path: tuple[str, ...]
+    ) -> dict[str, Any]:
+        prefix, least = schema["prefixItems"], schema.get("minItems", 0)
+        is_length = type(least) is int and least >= 0
+        lengths = range(least, len(prefix) + 1) if is_length else range(0)
+        if schema.get("maxItems") != len(prefix) or not 0 < len(lengths) <= MAX_TUPLE_LENGTHS:
+            return {**normalized, "items": {}}
+        if len(lengths) == 1:
+            items = [self._normalize_type(item, path) for item in prefix]
+            return {**normalized, "prefixItems": items}
+        # The last items of a named tuple may have defaults.
+        tuples = [
+            {**schema, "prefixItems": prefix[:n], "minItems": n, "maxItems": n} for n in lengths
+        ]
+        return self._normalize_union(tuples, path)
 
     def _is_hashable(self, schema: Mapping[str, Any]) -> bool:
         """Return whether the values of a type are hashable in Python; those of models are not."""
@@ -384,79 +426,13 @@ def _is_limit(constraint: str, limit: Any) -> bool:
 
 
 def _is_enum(schema: Mapping[str, Any]) -> bool:
-    return "properties" not in schema and _are_scalars(
-        schema.get("enum", [schema["const"]] if "const" in schema else None)
+    values = schema.get("enum", [schema["const"]] if "const" in schema else None)
+    return "properties" not in schema and _are_scalars(values, *_SCALARS, float)
+
+
+def _are_scalars(values: Any, *types: type) -> bool:
+    return (
+        isinstance(values, list)
+        and bool(values)
+        and all(type(value) in types and _is_finite(value) for value in values)
     )
-
-
-def _are_scalars(values: Any) -> bool:
-    return isinstance(values, list) and bool(values) and all(type(v) in _SCALARS for v in values)
-
-
-# ---------------------------------------------------------------------------- reading the result
-
-
-def is_enum(model: Mapping[str, Any]) -> bool:
-    """Return whether a normalized model is an enumeration."""
-    return "enum" in model
-
-
-def enum_type(model: Mapping[str, Any]) -> str | None:
-    """Return the type of an enumeration's values, ``string`` or ``integer``; None if mixed."""
-    types = {type(value) for value in model["enum"]}
-    if types == {str}:
-        return "string"
-    return "integer" if types == {int} else None
-
-
-def is_flag(model: Mapping[str, Any]) -> bool:
-    """Return whether an enumeration is taken for an ``IntFlag``.
-
-    An ``IntEnum`` with such values looks the same. One of the values 1 to n, or 0 to n, is more
-    likely, and leaves out few combinations of flags, if any.
-    """
-    values = sorted(model["enum"]) if may_be_flag(model) else []
-    is_range = len(values) > 2 and values == [*range(values[0], values[-1] + 1)]
-    return bool(values) and (not is_range or values == [0, 1, 2])
-
-
-def may_be_flag(model: Mapping[str, Any]) -> bool:
-    """Return whether the values of an enumeration may be combined, as those of an ``IntFlag``.
-
-    It has single flags, and may have names for none of them and for some together.
-    """
-    if enum_type(model) != "integer":
-        return False
-    single = sum(value for value in model["enum"] if value > 0 and value & (value - 1) == 0)
-    return single > 1 and all(value >= 0 and value & ~single == 0 for value in model["enum"])
-
-
-def is_server_default(name: str, model: Mapping[str, Any]) -> bool:
-    """Return whether a field is optional with a default that only the server knows.
-
-    A default factory, for example, leaves no trace in the schema.
-    """
-    return name not in model["required"] and "default" not in model["properties"][name]
-
-
-def ref_name(ref: str) -> str:
-    """Return the name of the definition that a reference points to."""
-    return ref.removeprefix(_REF)
-
-
-def rename_refs(schema: Mapping[str, Any], rename: Callable[[str], str]) -> dict[str, Any]:
-    """Return the normalized schema with each of its references renamed."""
-    renamed = dict(schema)
-    if "$ref" in renamed:
-        renamed["$ref"] = _REF + rename(ref_name(renamed["$ref"]))
-    for key in ("items", "additionalProperties"):
-        if isinstance(renamed.get(key), dict):
-            renamed[key] = rename_refs(renamed[key], rename)
-    for key in ("anyOf", "prefixItems"):
-        if key in renamed:
-            renamed[key] = [rename_refs(member, rename) for member in renamed[key]]
-    if "properties" in renamed:
-        renamed["properties"] = {
-            name: rename_refs(field, rename) for name, field in renamed["properties"].items()
-        }
-    return renamed

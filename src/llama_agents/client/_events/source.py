@@ -244,9 +244,9 @@ class _Writer:
                 items = [self._default(item, arguments[0]) for item in value]
                 return None if None in items else f"[{', '.join(map(str, items))}]"
             case origin if origin is dict and type(value) is dict:
-                values = [self._default(item, arguments[1]) for item in value.values()]
-                pairs = zip(map(_literal, value), map(str, values), strict=True)
-                return None if None in values else f"{{{', '.join(map(': '.join, pairs))}}}"
+                pairs = [(*map(self._default, pair, arguments),) for pair in value.items()]
+                texts = [f"{key}: {item}" for key, item in pairs]
+                return None if any(None in pair for pair in pairs) else f"{{{', '.join(texts)}}}"
             case origin if isinstance(origin, type) and issubclass(origin, enum.Enum):
                 for name, member in origin.__members__.items():
                     if type(member.value) is type(value) and member.value == value:
