@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import httpx
@@ -133,14 +133,20 @@ def _(site: Site) -> None:
         assert client.run_workflow("greet", name, {}).handler_id == name
 
 
-@operation("start whose response is lost")
-def _(site: Site) -> None:
-    before = site.begun()
-    try:
-        with site.client(in_turn(start=[Fault(lose="after")])) as client:
-            client.start("count", {"pause": 0.1}).result(timeout=20)
-    finally:
-        assert site.begun() - before <= 1, "two runs began"
+def _lose(what: Literal["before", "after"]) -> Callable[[Site], None]:
+    def start(site: Site) -> None:
+        before = site.begun()
+        try:
+            with site.client(in_turn(start=[Fault(lose=what)])) as client:
+                client.start("count", {"pause": 0.1}).result(timeout=20)
+        finally:
+            assert site.begun() - before <= 1, "two runs began"
+
+    return start
+
+
+operation("start whose request is lost")(_lose("before"))
+operation("start whose response is lost")(_lose("after"))
 
 
 @operation("start that arrives late")

@@ -281,7 +281,7 @@ class Start:
         if self._id_is_needed:
             raise UnsupportedServerError(
                 f"the server rejects the new ID {self._handler_id!r} of a start",
-                "it chooses the IDs of its runs itself; nothing was started",
+                "the server chooses the IDs of its runs; nothing was started",
                 CURSORS,
             )
         self._log("the server does not take the ID %r of a start: it chooses one")
