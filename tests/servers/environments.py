@@ -87,7 +87,7 @@ def _python(folder: Path) -> Path:
 
 
 def _new(folder: Path) -> Path:
-    _run(_uv(), "venv", "--quiet", "--python", sys.executable, str(folder))
+    _run(_uv(), "venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
     return _python(folder)
 
 

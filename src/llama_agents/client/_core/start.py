@@ -369,8 +369,8 @@ class Start:
             return Retry(0.0)
         error = UnsupportedServerError(
             "the response to the start was lost, and the server does not have its run",
-            "it is not known whether the run will begin: a start that is still on its way may "
-            "arrive, and the server would run it besides another one",
+            "it is not known whether the run will begin, as the start may still be on its way; "
+            "the server would run a second one, too",
             USED_IDS,
             handler_id=self._handler_id,
         )
