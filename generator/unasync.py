@@ -91,6 +91,11 @@ RULES: Final[Sequence[Rule]] = (
     Rule(r"\banyio\.sleep\b", "time.sleep"),
     Rule(r"\bwait_until_async\b", "wait_until"),
     Rule(r'"async"', '"sync"'),
+    # what only the async client has
+    Rule(r' *transport: Transport = "httpx",\n', ""),
+    Rule(r" *transport=transport,\n", ""),
+    Rule(r" *transport: What to send (?:.+\n){3}", ""),
+    Rule(r" *ImportError: The transport is not installed.\n", ""),
     # words
     Rule(r"\basynchronous\b", "synchronous"),
     Rule(r"one pool for each event loop it is used in", "one pool for all threads"),

@@ -67,6 +67,7 @@ def test_metadata_names_the_distribution_that_the_server_requires(wheel: dict[st
     lines = metadata.get_all("Requires-Dist") or []
     assert {re.split("[<>]", line)[0]: line.partition("; ")[2] for line in lines} == {
         **dict.fromkeys(["anyio", "attrs", "httpx", "llama-index-workflows", "pydantic"], ""),
+        "aiohttp": "extra == 'aiohttp'",
         "llama-agents-server": "extra == 'testing'",
         "pytest": "extra == 'testing'",
     }
@@ -116,6 +117,7 @@ def test_wheel_imports_only_its_requirements(wheel: dict[str, bytes]) -> None:
     required = {"anyio", "attrs", "httpx", "workflows", "pydantic", "pydantic_core"}
     extra = {
         "llama_agents/client/testing/_serve.py": {"uvicorn", "llama_agents"},
+        "llama_agents/client/_transport/aiohttp_transport.py": {"aiohttp", "yarl"},
         "llama_agents/client/_transport/http2.py": {"h2"},  # installed when HTTP/2 is used
         "llama_agents/client/_lazy_types.py": {"llama_agents"},  # seen by type checkers only
         "_llama_agents_client_pytest.py": {"pytest", "llama_agents"},

@@ -117,7 +117,12 @@ class SyncWorkflowClient:
         max_response_size: int | None = DEFAULT_MAX_SIZE,
     ) -> None:
         settings = resolve_settings(
-            base_url, httpx_client, httpx.Client, headers=headers, auth=auth, timeout=timeout
+            base_url,
+            httpx_client,
+            httpx.Client,
+            headers=headers,
+            auth=auth,
+            timeout=timeout,
         )
         # First, so that it is what says why a client with an httpx_client cannot be pickled.
         sizes = SizeLimits(max_event_size, max_response_size)

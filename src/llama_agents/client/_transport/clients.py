@@ -11,7 +11,7 @@ import weakref
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import attrs
 import httpx
@@ -34,6 +34,9 @@ _LIMITS: Final = httpx.Limits(
     max_connections=None, max_keepalive_connections=20, keepalive_expiry=4.0
 )
 
+Transport: TypeAlias = Literal["httpx", "aiohttp"]
+"""What an async client sends requests through."""
+
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -46,12 +49,14 @@ class Settings:
         headers: Headers of every request.
         auth: Credentials of every request.
         timeout: The chosen timeouts, which each request then carries.
+        transport: What an async client sends through.
     """
 
     base_url: httpx.URL = attrs.field(repr=False)
     headers: Mapping[str, str] | None = attrs.field(repr=False)
     auth: httpx.Auth | tuple[str, str] | None = attrs.field(repr=False)
     timeout: httpx.Timeout | float | None
+    transport: Transport = "httpx"
 
     def keywords(self) -> dict[str, Any]:
         """Return the arguments of httpx.Client and httpx.AsyncClient."""
@@ -72,6 +77,8 @@ def resolve_settings(
     base_url: str | httpx.URL | None,
     httpx_client: object,
     client_class: type[httpx.Client] | type[httpx.AsyncClient],
+    *,
+    transport: Transport = "httpx",
     **given: Any,
 ) -> Settings | None:
     """Check the arguments of a workflow client.
@@ -80,6 +87,7 @@ def resolve_settings(
         base_url: Where the server is.
         httpx_client: The client that was passed in.
         client_class: The class that it must be of.
+        transport: What to send through.
         **given: The other settings.
 
     Returns:
@@ -90,9 +98,12 @@ def resolve_settings(
             variable is unusable, or settings of an owned client came with one that was passed in.
         TypeError: What was passed in is not a client of that class, or a setting is of the wrong
             type.
+        ImportError: The transport is not installed.
     """
     if (base_url is None) == (httpx_client is None):
         raise ValueError("pass exactly one of base_url and httpx_client")
+    if transport not in get_args(Transport):
+        raise ValueError(f"transport must be 'httpx' or 'aiohttp', not {transport!r}")
     if base_url is not None:
         # The errors that httpx raises later would show headers and passwords.
         if given["headers"] is not None:
@@ -101,19 +112,32 @@ def resolve_settings(
         url = _usable(base_url)
         with no_fork:  # it imports what clients need
             check_environment(url)
-        return Settings(url, **given)
+            if transport == "aiohttp":
+                _import_aiohttp()
+        return Settings(url, **given, transport=transport)
     if not isinstance(httpx_client, client_class):
         cls = type(httpx_client)
         raise TypeError(
             f"httpx_client must be an httpx.{client_class.__name__}, "
             f"not {cls.__module__.partition('.')[0]}.{cls.__qualname__}"
         )
+    given["transport"] = None if transport == "httpx" else transport
     for name, value in given.items():
         if value is not None:
             raise ValueError(
                 f"{name} cannot be combined with httpx_client: configure it on that client"
             )
     return None
+
+
+def _import_aiohttp() -> None:
+    try:
+        from . import aiohttp_transport  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "transport='aiohttp' needs a package that is not installed: "
+            "pip install 'llama-agents-client[aiohttp]'"
+        ) from error
 
 
 def _usable(base_url: str | httpx.URL) -> httpx.URL:
@@ -194,7 +218,7 @@ class AsyncClients:
         if loop not in self._owned:
             self._forget_closed_loops()
             with no_fork:
-                client = httpx.AsyncClient(**settings.keywords())
+                client = _create(settings)
             finalizer = _close_with_the_loop(client, loop, weakref.ref(self))
             self._owned[loop] = _Owned(client, finalizer)
             STARTED.add(finalizer)
@@ -251,6 +275,14 @@ class AsyncClients:
             is_closed = getattr(loop, "is_closed", None)  # a trio token has none
             if is_closed is not None and is_closed():
                 self.forget(loop)
+
+
+def _create(settings: Settings) -> httpx.AsyncClient:
+    if settings.transport == "httpx":
+        return httpx.AsyncClient(**settings.keywords())
+    from .aiohttp_transport import create_client
+
+    return create_client(**settings.keywords())
 
 
 @attrs.frozen

@@ -350,6 +350,9 @@ def shutdown_socket(response: httpx.Response) -> None:
 def wait_out_silence(response: httpx.Response) -> None:
     """Let the rest of a body that has a connection of its own arrive after any silence."""
     stream = _own_stream(response)
+    if hasattr(stream, "wait_out_silence"):  # aiohttp's
+        stream.wait_out_silence()
+        return
     if hasattr(stream, "_leading_data"):  # what httpcore puts around the stream that it reads from
         stream = stream._stream
     if stream is not None and "read" not in vars(stream):

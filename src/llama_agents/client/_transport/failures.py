@@ -21,7 +21,7 @@ from typing import Any, Final, NoReturn
 
 import httpx
 
-_NOT_SENT_ERRORS: Final = (
+NOT_SENT_ERRORS: Final = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
     httpx.PoolTimeout,
@@ -38,6 +38,10 @@ _PHASES: Final = {
 }  # of httpcore's network streams; everything else is reading
 
 
+class ExactTransport(httpx.AsyncBaseTransport):
+    """A transport of this package, which raises those errors only before it sends."""
+
+
 def was_not_sent(error: Exception) -> bool:
     """Return whether a failure proves that the server has not seen the request."""
     request = None
@@ -49,7 +53,7 @@ def was_not_sent(error: Exception) -> bool:
 
 def mark_not_sent(request: httpx.Request, error: BaseException) -> None:
     """Record that a request was not sent, if the error of an exact transport says so."""
-    if isinstance(error, _NOT_SENT_ERRORS):
+    if isinstance(error, NOT_SENT_ERRORS):
         request.extensions[_NOT_SENT] = True
 
 

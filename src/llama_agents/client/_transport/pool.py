@@ -22,7 +22,14 @@ import httpx
 
 from .._process import keep_forever
 from .concurrency import shielded
-from .failures import is_httpcore, locals_of, mark_not_sent, raise_own_cause, raised_by_caller
+from .failures import (
+    ExactTransport,
+    is_httpcore,
+    locals_of,
+    mark_not_sent,
+    raise_own_cause,
+    raised_by_caller,
+)
 
 CONNECTION_OPENED: Final = "connection_opened"
 """Key in the extensions of a request that failed: whether a connection was opened for it."""
@@ -36,7 +43,7 @@ _ATTRIBUTES: Final = (
     "_requests",
 )
 _WITHOUT_CONNECTIONS: Final = (httpx.ASGITransport, httpx.MockTransport, httpx.WSGITransport)
-_EXACT_TRANSPORTS: Final = (httpx.HTTPTransport, httpx.AsyncHTTPTransport)
+_HTTPX_TRANSPORTS: Final = (httpx.HTTPTransport, httpx.AsyncHTTPTransport)
 _EXACT_SENDS: Final = (httpx.Client.send, httpx.AsyncClient.send)
 
 
@@ -185,11 +192,12 @@ def free_connections(client: httpx.Client | httpx.AsyncClient) -> int:
 def _is_exact(client: httpx.Client | httpx.AsyncClient, url: httpx.URL) -> bool:
     """Return whether a connection error means that nothing has been sent.
 
-    httpx's own transports fail to connect only before they send. Others may report what they
-    like: one maps a connection reset after the request to `httpx.ConnectTimeout`.
+    httpx's own transports and ours fail to connect only before they send. Others may report what
+    they like: one maps a connection reset after the request to `httpx.ConnectTimeout`.
     """
     transport = getattr(client, "_transport_for_url", lambda _: None)(url)
-    return type(transport) in _EXACT_TRANSPORTS and type(client).send in _EXACT_SENDS
+    is_exact = type(transport) in _HTTPX_TRANSPORTS or isinstance(transport, ExactTransport)
+    return is_exact and type(client).send in _EXACT_SENDS
 
 
 def renew_pools(client: httpx.Client | httpx.AsyncClient) -> bool:
