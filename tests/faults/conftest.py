@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from llama_agents.client import WorkflowClient
 
 from .measure import Ledger
 from .server_process import ServerProcess, server_process
@@ -15,6 +16,7 @@ LEDGER = pytest.StashKey[Ledger]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-faults", type=Path, help="write the measured tables to this page")
+    parser.addoption("--transport", help="what the async client sends requests through")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,6 +27,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     page: Path | None = session.config.getoption("--write-faults")
     if page is not None and exitstatus == 0:
         page.write_text(session.config.stash[LEDGER].page(), encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def _transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if transport := request.config.getoption("--transport"):
+        defaults = WorkflowClient.__init__.__kwdefaults__
+        assert defaults is not None
+        monkeypatch.setitem(defaults, "transport", transport)
 
 
 @pytest.fixture(scope="session")
