@@ -453,8 +453,9 @@ def test_trio_is_an_error_before_anything_is_sent() -> None:
 
 def test_missing_package_is_an_error_of_the_constructor(monkeypatch: pytest.MonkeyPatch) -> None:
     package = "llama_agents.client._transport"
-    monkeypatch.delitem(sys.modules, f"{package}.aiohttp_transport")
-    monkeypatch.delattr(sys.modules[package], "aiohttp_transport")
+    for name in ("aiohttp_transport", "aiohttp_exchange"):
+        monkeypatch.delitem(sys.modules, f"{package}.{name}")
+        monkeypatch.delattr(sys.modules[package], name)
     monkeypatch.setitem(sys.modules, "aiohttp", None)
     with pytest.raises(ImportError, match=r"llama-agents-client\[aiohttp\]"):
         WorkflowClient(base_url="http://test", transport="aiohttp")

@@ -8,7 +8,7 @@ Failures are httpx's, and exact: an `httpx.ConnectError` or `httpx.ConnectTimeou
 byte of the request was written, which aiohttp reports just before it writes. Everything later, and
 everything in doubt, is another error.
 
-This is the only module that imports aiohttp, and it is imported when a client is to use it.
+Only this module and `aiohttp_exchange` import aiohttp, and not before a client is to use it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import io
 import math
 import ssl
 import weakref
-from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any, Final, Self
 
@@ -26,26 +25,13 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from .failures import NOT_SENT_ERRORS, ExactTransport
+from .aiohttp_exchange import Exchange, message_of
+from .failures import ExactTransport
 
 # Those that httpx does not have; without them, aiohttp would add its own.
 _SKIPPED_HEADERS: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _BUFFERED: Final = 65536  # bytes, which a socket's transport takes without waiting
 MAX_HEAD: Final = 100 * 1024  # bytes of a line of a head; h11's limit for all of it
-
-_ERRORS: Final[tuple[tuple[type[Exception], type[httpx.TransportError]], ...]] = (
-    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
-    (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
-    (aiohttp.ClientConnectorError, httpx.ConnectError),  # host name, TCP, TLS, certificate
-    (aiohttp.ClientConnectionResetError, httpx.WriteError),
-    (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
-    (aiohttp.ClientResponseError, httpx.RemoteProtocolError),  # a malformed head
-    (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),  # a malformed or truncated body
-    (aiohttp.ClientError, httpx.ReadError),
-    (OSError, httpx.ReadError),
-    (ValueError, httpx.LocalProtocolError),  # a header or a URL that cannot be sent
-)
-"""What is raised for aiohttp's errors; the first that matches counts."""
 
 
 def create_client(**options: Any) -> httpx.AsyncClient:
@@ -119,7 +105,7 @@ class AiohttpTransport(ExactTransport):
         # them would leave open whether it has arrived.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        exchange = _Exchange(request)
+        exchange = Exchange(request)
         if len(content) <= _BUFFERED:
             response = await self._send(request, content, exchange)
         else:
@@ -137,11 +123,11 @@ class AiohttpTransport(ExactTransport):
             extensions={
                 "http_version": b"HTTP/%d.%d" % (response.version or aiohttp.HttpVersion11),
                 "reason_phrase": (response.reason or "").encode("latin-1", "replace"),
-                "network_stream": _NetworkStream(response.protocol, response.transport),
+                "network_stream": _NetworkStream(response.transport, body),
             },
         )
 
-    async def _send(self, request: httpx.Request, content: bytes, exchange: _Exchange) -> _Response:
+    async def _send(self, request: httpx.Request, content: bytes, exchange: Exchange) -> _Response:
         timeouts = request.extensions.get("timeout", {})
         try:
             response = await self._session.request(
@@ -181,78 +167,6 @@ def _headers(request: httpx.Request) -> list[tuple[str, str]]:
     ]
 
 
-class _Exchange:
-    """One request: how far it has got.
-
-    Attributes:
-        is_sent: Whether its first bytes may have been written.
-        time_limit: Limits the time until the head of its response, from then on.
-    """
-
-    __slots__ = ("_is_connecting", "_timeouts", "_trace", "is_sent", "time_limit")
-
-    def __init__(self, request: httpx.Request) -> None:
-        self._trace = request.extensions.get("trace")
-        self._timeouts = request.extensions.get("timeout", {})
-        self._is_connecting = False
-        self.is_sent = False
-        self.time_limit: asyncio.Timeout | None = None
-
-    async def connecting(self) -> None:
-        """Handle the beginning of a connection."""
-        self._is_connecting = True
-        if self._trace is not None:
-            await self._trace("connection.connect_tcp.started", {})
-
-    async def sending(self) -> None:
-        """Handle that the request is about to be written."""
-        self.is_sent = True
-        if self._trace is not None:
-            await self._trace("http11.send_request_headers.started", {})
-        write, read = self._timeouts.get("write"), self._timeouts.get("read")
-        if self.time_limit is not None and write is not None and read is not None:
-            # aiohttp limits the time to read once all has been written, but not that to write.
-            self.time_limit.reschedule(asyncio.get_running_loop().time() + write + read)
-
-    async def send(
-        self,
-        request: aiohttp.ClientRequest,
-        send: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
-    ) -> aiohttp.ClientResponse:
-        """Send the request, as a middleware of the session.
-
-        The session would send it again after certain errors of aiohttp, but sees none of them.
-        """
-        try:
-            return await send(request)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise self.mapped(error) from error
-
-    def mapped(self, error: Exception) -> httpx.TransportError:
-        """Return what httpx raises for an error."""
-        cls = next(cls for kind, cls in _ERRORS if isinstance(error, kind))
-        if self.is_sent and issubclass(cls, NOT_SENT_ERRORS):
-            cls = httpx.ReadError
-        elif self._is_connecting and not self.is_sent and not issubclass(cls, NOT_SENT_ERRORS):
-            cls = httpx.ConnectError  # a host name that cannot be encoded, for example
-        return cls(_message(error))
-
-
-def _message(error: Exception) -> str:
-    """Return what an error says, without the URL that is in some of aiohttp's messages."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return str(error.os_error)
-    if isinstance(error, aiohttp.ClientResponseError):
-        return error.message
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "Server disconnected without sending a response"
-    if isinstance(error, aiohttp.ServerTimeoutError):
-        return "The timeout of the request has expired"
-    if isinstance(error, aiohttp.ClientOSError):
-        return str(error.__cause__ or type(error).__name__)
-    return str(error)
-
-
 async def _connecting(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
     await context.trace_request_ctx.connecting()
 
@@ -276,29 +190,58 @@ class _Response(aiohttp.ClientResponse):
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of a response: a chunk is what has arrived since the last one."""
+    """The body of a response: a chunk is what has arrived since the last one.
 
-    def __init__(self, response: _Response, exchange: _Exchange) -> None:
+    One timer serves all reads: to start aiohttp's again with each chunk is a third of their cost,
+    and it also runs while nobody reads.
+    """
+
+    def __init__(self, response: _Response, exchange: Exchange) -> None:
         self._response = response
         self._exchange = exchange
         self._read = response.content.readany
         self._is_closed = False
+        self._timeout = exchange.read_timeout
+        self._timer: asyncio.TimerHandle | None = None
+        self._clock = asyncio.get_running_loop().time
+        self._waits_since: float | None = None
+        response.protocol.read_timeout = None
+        response.protocol.start_timeout()  # or rather, stop it
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
+        self._waits_since = self._clock()
+        if self._timer is None:
+            self._set_timer()
         try:
             chunk = await self._read()
         except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: it is closed
             chunk = self._left()
             if not chunk:
                 raise self._failure() or self._exchange.mapped(error) from error
+        finally:
+            self._waits_since = None
         if chunk:
             return chunk
         if not self._is_closed and (failure := self._failure()):
             raise failure  # a body that ends with its connection has been cut off
         raise StopAsyncIteration
+
+    def _set_timer(self) -> None:
+        if self._timeout is not None and not self._is_closed:
+            waited = 0.0 if self._waits_since is None else self._clock() - self._waits_since
+            remaining = self._timeout - waited
+            if remaining > 0:
+                loop = asyncio.get_running_loop()
+                self._timer = loop.call_later(remaining, self._set_timer)
+            else:
+                self._response.content.set_exception(aiohttp.SocketTimeoutError())
+
+    def wait_out_silence(self) -> None:
+        """Let the rest of the body arrive after any silence."""
+        self._timeout = None
 
     def _left(self) -> bytes:
         # What had arrived before the failure: aiohttp raises first.
@@ -308,11 +251,13 @@ class _Body(httpx.AsyncByteStream):
         """Return the failure of the connection, if that is how the body ended."""
         error = self._response.protocol.exception()
         is_reset = isinstance(error, aiohttp.ClientOSError)
-        return httpx.ReadError(_message(error)) if is_reset else None
+        return httpx.ReadError(message_of(error)) if is_reset else None
 
     async def aclose(self) -> None:
         """Close the connection, unless the whole body has arrived."""
         self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
         self._response.close()
 
 
@@ -320,19 +265,14 @@ class _NetworkStream:
     """What is asked of the connection under a response, in the manner of httpcore.
 
     Args:
-        protocol: aiohttp's.
         transport: asyncio's.
+        body: The body of the response.
     """
 
-    def __init__(self, protocol: Any, transport: asyncio.Transport | None) -> None:
-        self._protocol = protocol
+    def __init__(self, transport: asyncio.Transport | None, body: _Body) -> None:
         self._transport = transport
+        self.wait_out_silence = body.wait_out_silence
 
     def get_extra_info(self, info: str) -> Any:
         """Return the socket, for example."""
         return None if self._transport is None else self._transport.get_extra_info(info)
-
-    def wait_out_silence(self) -> None:
-        """Let the rest of the body arrive after any silence."""
-        self._protocol.read_timeout = None
-        self._protocol.start_timeout()  # or rather, stop it
