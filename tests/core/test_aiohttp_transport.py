@@ -219,6 +219,31 @@ async def test_what_arrived_before_a_failure_is_delivered(then: str) -> None:
                 await anext(chunks)
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_reset_after_a_whole_response_is_not_its_failure(method: str) -> None:
+    data = HEALTHY if method == "GET" else b"HTTP/1.1 200 OK\r\n\r\n"
+    with scripted([Turn(data, then="reset")]) as script:
+        async with client_of(script.url) as client, client.stream(method, "/") as answer:
+            await asyncio.sleep(0.1)
+            assert await answer.aread() == (HEALTHY[-21:] if method == "GET" else b"")
+
+
+@pytest.mark.anyio
+async def test_time_to_read_does_not_count_while_nobody_reads() -> None:
+    def chunks() -> Any:
+        yield HEAD + chunk(b"first")
+        time.sleep(0.6)
+        yield chunk(b"last") + b"0\r\n\r\n"
+
+    with scripted([Turn(chunks)]) as script:
+        async with client_of(script.url) as client, client.stream("GET", "/") as answer:
+            pieces = answer.aiter_raw()
+            assert await anext(pieces) == b"first"
+            await asyncio.sleep(0.5)
+            assert await anext(pieces) == b"last"
+
+
 # ---------------------------------------------------------------------------- closing
 
 
@@ -330,6 +355,14 @@ async def test_calls_cancelled_at_any_step_leave_nothing(
             client = WorkflowClient(base_url=url, transport="aiohttp")
             await client.is_healthy()
         for steps in range(60):
+            if cancel == "scope":
+                async with anyio.create_task_group() as group:
+                    for _ in range(3):
+                        group.start_soon(call, client)
+                    for _ in range(steps):
+                        await asyncio.sleep(0)
+                    group.cancel_scope.cancel()
+                continue
             tasks = [asyncio.ensure_future(call(client)) for _ in range(3)]
             for wait in (steps, 1) if cancel == "twice" else (steps,):
                 for _ in range(wait):
@@ -357,6 +390,7 @@ async def test_request_is_what_httpx_sends() -> None:
         await client.post("/p", content=b"body", auth=("user", "password"))
         await client.post("/empty")
         await client.put("/json", json={"a": 1})
+        await client.get(str(client.base_url.copy_with(path="/u", username="user", password="p")))
         await client.put("/large", content=bytes(100_000))
 
     with scripted([Turn(response("200 OK", Set_Cookie="d=2"))]) as script:
@@ -366,7 +400,7 @@ async def test_request_is_what_httpx_sends() -> None:
         async with httpx.AsyncClient(**limits) as client:
             await send(client)
     heads = [request.partition("\r\n\r\n")[0] for request in script.requests]
-    assert heads[:5] == heads[5:]
+    assert heads[:6] == heads[6:]
 
 
 @pytest.mark.anyio

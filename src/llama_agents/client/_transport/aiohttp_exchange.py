@@ -19,9 +19,11 @@ _ERRORS: Final[tuple[tuple[type[Exception], type[httpx.TransportError]], ...]] =
     (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
     (aiohttp.ClientResponseError, httpx.RemoteProtocolError),  # a malformed head
     (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),  # a malformed or truncated body
+    (aiohttp.NonHttpUrlClientError, httpx.UnsupportedProtocol),
+    (aiohttp.InvalidURL, httpx.LocalProtocolError),
     (aiohttp.ClientError, httpx.ReadError),
     (OSError, httpx.ReadError),
-    (ValueError, httpx.LocalProtocolError),  # a header or a URL that cannot be sent
+    (ValueError, httpx.LocalProtocolError),  # a header that cannot be sent
 )
 """What is raised for aiohttp's errors; the first that matches counts."""
 

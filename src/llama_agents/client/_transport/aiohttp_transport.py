@@ -129,10 +129,11 @@ class AiohttpTransport(ExactTransport):
 
     async def _send(self, request: httpx.Request, content: bytes, exchange: Exchange) -> _Response:
         timeouts = request.extensions.get("timeout", {})
+        url = request.url.copy_with(userinfo=b"") if request.url.userinfo else request.url
         try:
             response = await self._session.request(
                 request.method,
-                URL(str(request.url), encoded=True),
+                URL(str(url), encoded=True),
                 headers=_headers(request),
                 # In parts, if it would make the event loop wait.
                 data=io.BytesIO(content) if len(content) > _BUFFERED else content or None,
@@ -203,7 +204,7 @@ class _Body(httpx.AsyncByteStream):
         self._is_closed = False
         self._timeout = exchange.read_timeout
         self._timer: asyncio.TimerHandle | None = None
-        self._clock = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
         self._waits_since: float | None = None
         response.protocol.read_timeout = None
         response.protocol.start_timeout()  # or rather, stop it
@@ -212,9 +213,9 @@ class _Body(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        self._waits_since = self._clock()
+        self._waits_since = self._loop.time()
         if self._timer is None:
-            self._set_timer()
+            self._check_timeout()
         try:
             chunk = await self._read()
         except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: it is closed
@@ -225,19 +226,19 @@ class _Body(httpx.AsyncByteStream):
             self._waits_since = None
         if chunk:
             return chunk
-        if not self._is_closed and (failure := self._failure()):
-            raise failure  # a body that ends with its connection has been cut off
+        if (failure := self._failure()) and self._ends_with_connection():
+            raise failure
         raise StopAsyncIteration
 
-    def _set_timer(self) -> None:
-        if self._timeout is not None and not self._is_closed:
-            waited = 0.0 if self._waits_since is None else self._clock() - self._waits_since
-            remaining = self._timeout - waited
-            if remaining > 0:
-                loop = asyncio.get_running_loop()
-                self._timer = loop.call_later(remaining, self._set_timer)
-            else:
-                self._response.content.set_exception(aiohttp.SocketTimeoutError())
+    def _check_timeout(self) -> None:
+        self._timer = None
+        if self._waits_since is None or self._timeout is None:
+            return
+        remaining = self._waits_since + self._timeout - self._loop.time()
+        if remaining > 0:
+            self._timer = self._loop.call_later(remaining, self._check_timeout)
+        else:
+            self._response.content.set_exception(aiohttp.SocketTimeoutError())
 
     def wait_out_silence(self) -> None:
         """Let the rest of the body arrive after any silence."""
@@ -250,8 +251,14 @@ class _Body(httpx.AsyncByteStream):
     def _failure(self) -> httpx.ReadError | None:
         """Return the failure of the connection, if that is how the body ended."""
         error = self._response.protocol.exception()
-        is_reset = isinstance(error, aiohttp.ClientOSError)
-        return httpx.ReadError(message_of(error)) if is_reset else None
+        if self._is_closed or not isinstance(error, aiohttp.ClientOSError):
+            return None
+        return httpx.ReadError(message_of(error))
+
+    def _ends_with_connection(self) -> bool:
+        response = self._response
+        has_end = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
+        return not has_end and response.method != "HEAD" and response.status not in (204, 304)
 
     async def aclose(self) -> None:
         """Close the connection, unless the whole body has arrived."""
