@@ -248,12 +248,27 @@ async def test_time_to_read_does_not_count_while_nobody_reads() -> None:
 
 
 @pytest.mark.anyio
-async def test_closing_early_closes_the_connection() -> None:
-    with scripted([Turn(STREAM, then="hold")]) as script:
-        async with client_of(script.url) as client:
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_closing_early_closes_the_connection(encrypted: bool) -> None:
+    certs = certificates()
+    tls = certs.server if encrypted else None
+    with scripted([Turn(STREAM, then="hold")], tls=tls) as script:
+        async with client_of(script.url, verify=certs.client) as client:
+            idle = open_sockets()
             async with client.stream("GET", "/") as answer:
                 assert answer.status_code == 200
             await wait_until_async(lambda: script.closed == 1)
+            await wait_until_async(lambda: open_sockets() <= idle)
+
+
+@pytest.mark.anyio
+async def test_cancelled_upload_closes_the_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with client_of(f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+            idle = open_sockets()
+            with anyio.move_on_after(0.2):
+                await client.post("/", content=bytes(20_000_000))
+            await wait_until_async(lambda: open_sockets() <= idle)
 
 
 @pytest.mark.anyio
@@ -391,7 +406,6 @@ async def test_request_is_what_httpx_sends() -> None:
         await client.post("/empty")
         await client.put("/json", json={"a": 1})
         await client.get(str(client.base_url.copy_with(path="/u", username="user", password="p")))
-        await client.put("/large", content=bytes(100_000))
 
     with scripted([Turn(response("200 OK", Set_Cookie="d=2"))]) as script:
         async with client_of(script.url) as client:
@@ -400,7 +414,27 @@ async def test_request_is_what_httpx_sends() -> None:
         async with httpx.AsyncClient(**limits) as client:
             await send(client)
     heads = [request.partition("\r\n\r\n")[0] for request in script.requests]
-    assert heads[:6] == heads[6:]
+    assert heads[:5] == heads[5:]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("size", [0, 1, 65536, 5_000_000])
+async def test_body_arrives_as_it_is(size: int) -> None:
+    received = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        received.append((head.lower(), await reader.readexactly(size)))
+        writer.write(HEALTHY)
+        writer.close()
+
+    content = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    server = await asyncio.start_server(serve, "127.0.0.1")
+    async with server, client_of(url_of(server)) as client:
+        assert (await client.post("/", content=content)).is_success
+    ((head, body),) = received
+    assert body == content
+    assert b"content-length: %d\r\n" % size in head
 
 
 @pytest.mark.anyio

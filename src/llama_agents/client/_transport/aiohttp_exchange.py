@@ -97,8 +97,6 @@ class Exchange:
 
 def message_of(error: Exception) -> str:
     """Return what an error says, without the URL that is in some of aiohttp's messages."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return str(error.os_error)
     if isinstance(error, aiohttp.ClientResponseError):
         return error.message
     if isinstance(error, aiohttp.ServerDisconnectedError):

@@ -187,7 +187,16 @@ class _Response(aiohttp.ClientResponse):
         self.transport = connection.transport
         if self.request_info.headers.get("Connection", "").lower() == "close":
             self.protocol.force_close()
-        return await super().start(connection)
+        try:
+            return await super().start(connection)
+        except BaseException:
+            self.hang_up()
+            raise
+
+    def hang_up(self) -> None:
+        """Close the connection now: not after what is still to be sent, or TLS's farewell."""
+        if self.transport is not None:
+            self.transport.abort()
 
 
 class _Body(httpx.AsyncByteStream):
@@ -265,6 +274,8 @@ class _Body(httpx.AsyncByteStream):
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
+        if not self._response.content.is_eof():  # else it may serve another request by now
+            self._response.hang_up()
         self._response.close()
 
 
