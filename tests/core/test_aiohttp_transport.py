@@ -43,7 +43,7 @@ def anyio_backend() -> str:
 
 @asynccontextmanager
 async def client_of(url: str, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
-    limits = httpx.Limits(max_connections=None, keepalive_expiry=4)
+    limits = httpx.Limits(max_connections=None, keepalive_expiry=60)
     async with create_client(base_url=url, limits=limits, timeout=TIMEOUT, **options) as client:
         yield client
 

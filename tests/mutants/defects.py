@@ -58,6 +58,7 @@ LIMITS: Final = "tests/core/test_typed.py::test_schema_beyond_a_limit_is_rejecte
 ANYTHING_ELSE: Final = "tests/core/test_codegen.py::test_source_with_anything_else_is_rejected"
 CANCELLED: Final = "tests/core/test_pools.py::test_calls_cancelled_at_any_step_leave_the_pool_empty"
 
+AIOHTTP: Final = "tests/core/test_aiohttp_transport.py"
 OLD: Final = "tests/core/test_old_servers.py"
 PAYLOADS: Final = "tests/core/test_payloads.py"
 HELD_UP: Final = (
@@ -602,7 +603,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/_{variant}/test_transport_failures.py::test_exception_of_an_event_hook_is_not_a_transport_failure",
     ),
     "a CONNECT that a proxy rejects was not the start": Defect(
-        replace("_NOT_SENT_ERRORS", r", httpx\.ProxyError", ""),
+        replace("NOT_SENT_ERRORS", r", httpx\.ProxyError", ""),
         "tests/_{variant}/test_transport_failures.py::test_connect_that_a_proxy_rejects_is_no_lost_start",
     ),
     "only httpx's own transports say that nothing was sent": Defect(
@@ -619,6 +620,59 @@ DEFECTS: Final[Mapping[str, Defect]] = {
             "__import__('httpx').get(self.base_url + '/events/h1')",
         ),
         stream("Ending early-created and never iterated"),
+    ),
+    # ---------------------------------------------------------------- over aiohttp
+    "over aiohttp, only what was not sent is reported so": Defect(
+        drop("Exchange.sending", r"self\.is_sent ="),
+        f"{AIOHTTP}::test_failure_after_sending_is_httpx_s_and_may_have_arrived",
+    ),
+    "aiohttp sends no request again": Defect(
+        replace("Exchange.send", r"raise self\.mapped\(error\) from error", "raise"),
+        f"{AIOHTTP}::test_request_lost_on_a_reused_connection_is_not_repeated[GET]",
+    ),
+    "over aiohttp, a connection that is known to be closed is not used": Defect(
+        replace("AiohttpTransport.handle_async_request", r"(await asyncio\.sleep\(0\)\s+){2}", ""),
+        f"{AIOHTTP}::test_connection_closed_while_the_loop_was_busy_is_not_used_again",
+    ),
+    "over aiohttp, what arrived before a failure is delivered": Defect(
+        returns("_Body._left", "b''"),
+        f"{AIOHTTP}::test_what_arrived_before_a_failure_is_delivered",
+    ),
+    "over aiohttp, a reset of the connection is not the end of a body": Defect(
+        returns("_Body._failure", "None"),
+        f"{AIOHTTP}::test_failure_after_sending_is_httpx_s_and_may_have_arrived",
+    ),
+    "over aiohttp, a reset after a whole response is not its failure": Defect(
+        returns("_Body._ends_with_connection", "True"),
+        f"{AIOHTTP}::test_reset_after_a_whole_response_is_not_its_failure",
+    ),
+    "over aiohttp, the time to read counts while somebody reads": Defect(
+        drop("aiohttp_transport._Body.__init__", "start_timeout"),
+        f"{AIOHTTP}::test_time_to_read_does_not_count_while_nobody_reads",
+    ),
+    "over aiohttp, the time to write is limited": Defect(
+        drop("Exchange.sending", "reschedule"),
+        f"{AIOHTTP}::test_body_that_is_not_read_by_the_server_times_out",
+    ),
+    "over aiohttp, a cancelled upload closes its connection": Defect(
+        returns("_Response.hang_up", "None"),
+        f"{AIOHTTP}::test_cancelled_upload_closes_the_connection",
+    ),
+    "over aiohttp, Connection: close is honoured": Defect(
+        drop("_Response.start", "force_close"),
+        f"{AIOHTTP}::test_connection_close_of_the_request_is_honoured",
+    ),
+    "over aiohttp, closing the client ends its readers": Defect(
+        drop("AiohttpTransport.aclose", "for body in"),
+        f"{AIOHTTP}::test_closing_the_client_ends_a_reader",
+    ),
+    "aiohttp follows no redirects": Defect(
+        replace("AiohttpTransport._send", "allow_redirects=False", "allow_redirects=True"),
+        f"{AIOHTTP}::test_response_is_passed_on_as_it_is",
+    ),
+    "a transport cannot be chosen for an external client": Defect(
+        drop("resolve_settings", r"given\['transport'\]"),
+        f"{AIOHTTP}::test_transport_with_an_httpx_client_is_rejected",
     ),
     # ---------------------------------------------------------------- plain calls
     "GETs are retried twice": Defect(
@@ -877,7 +931,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "one client works in two event loops": Defect(
         replace(
             "AsyncClients.get",
-            r"httpx\.AsyncClient\(.*\)",
+            r"_create\(settings\)",
             r"self.__dict__.setdefault('only', \g<0>)",
         ),
         "tests/core/test_clients.py::test_client_works_in_several_event_loops",
