@@ -10,8 +10,8 @@ import pytest
 from llama_agents.client import (
     EventStream,
     MissedEventsWarning,
-    StreamDisconnectedError,
     StreamNotFoundError,
+    UnsupportedServerError,
     WorkflowClient,
 )
 from llama_agents.client._core import stream as stream_machine
@@ -104,7 +104,7 @@ async def test_interruption_at_an_unknown_position_is_an_error_of_the_next_step(
             it = aiter(client.get_workflow_events("h1"))
             await anext(it)
             await ainterrupt(lambda: anext(it), lambda: True)
-            with pytest.raises(StreamDisconnectedError, match="position is unknown"):
+            with pytest.raises(UnsupportedServerError, match="position in the stream is unknown"):
                 await anext(it)
     assert len(script.requests) == 1
 

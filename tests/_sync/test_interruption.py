@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from llama_agents.client import (
     MissedEventsWarning,
-    StreamDisconnectedError,
     StreamNotFoundError,
     SyncEventStream,
     SyncWorkflowClient,
+    UnsupportedServerError,
 )
 from llama_agents.client._core import stream as stream_machine
 from llama_agents.client.testing import record
@@ -103,7 +103,7 @@ def test_interruption_at_an_unknown_position_is_an_error_of_the_next_step() -> N
             it = iter(client.get_workflow_events("h1"))
             next(it)
             interrupt(lambda: next(it), lambda: True)
-            with pytest.raises(StreamDisconnectedError, match="position is unknown"):
+            with pytest.raises(UnsupportedServerError, match="position in the stream is unknown"):
                 next(it)
     assert len(script.requests) == 1
 

@@ -16,6 +16,7 @@ from llama_agents.client import (
     StreamNotFoundError,
     StreamTimeoutError,
     UnreadableResultError,
+    UnsupportedServerError,
 )
 from llama_agents.client._core.actions import Finished, Read, Retry
 from llama_agents.client._core.stream import (
@@ -313,8 +314,9 @@ def test_event_without_a_sequence_number_cannot_be_resumed_after(
 ) -> None:
     m = opened()
     deliver(m, *map(frame, sequences))
-    with pytest.raises(StreamDisconnectedError, match="no sequence number"):
+    with pytest.raises(UnsupportedServerError, match="without a sequence number") as caught:
         drop(m)
+    assert caught.value.__cause__ is LOST
 
 
 def test_sequence_number_after_an_event_without_one_makes_the_position_known() -> None:

@@ -16,12 +16,12 @@ What a user sees of each operation with each server, as `nox -s servers` found i
 own, with the newest versions of their dependencies on the day after their release; "workflows" is the server that was part
 of `llama-index-workflows` then. The async client has the same code, and behaves alike.
 
-Nothing is lost or done twice in silence: what a server cannot do is an error, most of them an
-`UnsupportedServerError`, which says what was noticed, what it means, and which server is needed.
+Nothing is silently lost or done twice: what a server cannot do is an error, mostly an
+`UnsupportedServerError`, which says what was noticed, what it means, and which server it requires.
 
 | feature | oldest server |
 |---|---|
-| frames that can be told apart | workflows 2.3 |
+| events that end with a blank line | workflows 2.3 |
 | `get_handler`, and so `status`, `result` and `wait_for_handler` | workflows 2.10 |
 | cursors: resuming, `"now"`, several readers, `interact`, checkpoints | 0.2.0 |
 | IDs chosen by the caller: `handler_id`, `key` of `map_workflow` | 0.2.0 |
@@ -33,7 +33,8 @@ Nothing is lost or done twice in silence: what a server cannot do is an error, m
 A start is sent again if it cannot have been sent. If its response is lost, the run is looked up; once the server says that
 it does not have it, the start is sent again only to a server that refuses the ID of a running run, which are those since
 0.7.1. The client knows that from a 409, or from the version on the page of the debugger at the root of the server. With any
-other server it looks for the run for about 30 s more, and then raises an `UnsupportedServerError` that has the ID.
+other server it looks for the run for about 30 s more, and then raises an `UnsupportedServerError` with the ID. Before 0.2.0
+it raises at once, and without the ID if the start itself was left to the server to name.
 
 So no two runs of one start are in progress at a time. With any server, a start that a proxy holds back for longer than the
 whole run of its repetition begins that run once more.

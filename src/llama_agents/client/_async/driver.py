@@ -253,14 +253,17 @@ class Driver:
                     return handler
 
     async def identify(self, within: float | None = None) -> None:
-        """Find out whether the server's streams have cursors, if nothing has told yet.
+        """Find out whether the server's streams have cursors, unless they are known to.
 
         Args:
             within: Seconds for all attempts, if that is less than the operation's own limit.
         """
-        if self.server.has_cursors is None:
-            with suppress(WorkflowClientError, *TRANSPORT_ERRORS):
-                self.server.has_cursors = await self.send(endpoints.identify(), within)
+        if self.server.has_cursors:
+            return
+        with suppress(WorkflowClientError, *TRANSPORT_ERRORS):
+            has_cursors = await self.send(endpoints.identify(), within)
+            if has_cursors is not None:
+                self.server.has_cursors = has_cursors
 
     async def poll(self, wait: Wait) -> Listen | Identify | Sleep | Finished[HandlerData]:
         """Poll the run of a wait."""

@@ -42,7 +42,7 @@ from .payloads import (
     start_encoding,
 )
 from .responses import read_handler, read_handlers, read_successful_run, reads
-from .server import ServerTraits, ensure_route, in_every_form
+from .server import ServerTraits, cursors_by_404, ensure_route, in_every_form
 
 if TYPE_CHECKING:
     from .._events.schema import EventDeclaration
@@ -192,16 +192,14 @@ def identify() -> Operation[bool | None]:
     from ..bindings.api.handlers import get_handler as binding
 
     def read(response: httpx.Response, _: str | None) -> bool | None:
-        traits = ServerTraits()
-        traits.learn_from_404(response)
-        return traits.has_cursors
+        return cursors_by_404(response)
 
     return _operation("identify", binding._get_kwargs(f"{NO_RUN}-{uuid.uuid4().hex}"), read)
 
 
-def get_page() -> Operation[None]:
+def get_debugger_page() -> Operation[None]:
     """The page of the server's debugger; the machine that asks for it reads it."""
-    return Operation("get_page", "GET", "/", lambda response: None)
+    return Operation("get_debugger_page", "GET", "/", lambda response: None)
 
 
 # ---------------------------------------------------------------------------- a workflow

@@ -15,7 +15,7 @@ import attrs
 import httpx
 from pydantic_core import from_json
 
-from ..errors import UnsupportedServerError
+from ..errors import UnsupportedServerError, status_error
 
 CURSORS: Final = "llama-agents-server 0.2.0 or later"
 FRAMES: Final = "llama-index-workflows 2.3 or any llama-agents-server"
@@ -29,7 +29,7 @@ _DEBUGGER_OF_USED_IDS: Final = (0, 2, 42)  # in 0.7.1; 0.7.0 has 0.2.41
 
 @attrs.define
 class ServerTraits:
-    """What is known of a server; None as long as nothing is.
+    """What is known of a server; None until known. The latest evidence counts.
 
     Attributes:
         has_cursors: Whether events have sequence numbers, and starts may name their run.
@@ -44,18 +44,20 @@ class ServerTraits:
         if self.has_cursors is False:
             raise UnsupportedServerError(
                 "events have no sequence numbers",
-                "the position in the stream is not known",
+                "the position in the stream is unknown",
                 CURSORS,
                 handler_id=handler_id,
             )
 
-    def learn_from_404(self, response: httpx.Response) -> None:
-        """Learn from the response about an unknown run: errors are JSON since 0.2.0."""
-        if is_unknown_run(response):
-            self.has_cursors = _detail(response) is not None
+    def learn_from_409(self, response: httpx.Response) -> None:
+        """Learn from the response to a start, unless it is a proxy's."""
+        if _detail(response) is not None:
+            self.refuses_used_ids = True
 
     def learn_from_page(self, response: httpx.Response) -> None:
         """Learn from the page of the debugger; any other is no proof, and is not asked again."""
+        if self.refuses_used_ids is not None:
+            return  # another start has learned it meanwhile
         found = _DEBUGGER.search(response.content[:65536].decode(errors="replace"))
         version = () if found is None else tuple(map(int, found.groups()))
         self.refuses_used_ids = response.is_success and version >= _DEBUGGER_OF_USED_IDS
@@ -83,6 +85,14 @@ def is_unknown_run(response: httpx.Response) -> bool:
     return text == _UNKNOWN_RUN
 
 
+def cursors_by_404(response: httpx.Response) -> bool | None:
+    """Return whether a server has cursors, by its response about an unknown run.
+
+    Errors are JSON since 0.2.0. Returns None for any other response.
+    """
+    return _detail(response) is not None if is_unknown_run(response) else None
+
+
 def named_run(response: httpx.Response) -> str | None:
     """Return the ID of the run that a successful start names, whatever else it has."""
     if not response.is_success:
@@ -105,7 +115,7 @@ def ensure_route(response: httpx.Response, handler_id: str | None) -> None:
         "whether the server has the run is not known",
         ROUTES,
         handler_id=handler_id,
-    )
+    ) from status_error(response, handler_id=handler_id)
 
 
 def _detail(response: httpx.Response) -> str | None:

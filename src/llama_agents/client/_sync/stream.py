@@ -67,6 +67,9 @@ class SyncEventStream:
         StreamDisconnectedError: The connection broke, and every attempt to reconnect failed.
         InvalidResponseError: The response, or an event of it, is not the API's; or an event is
             larger than ``max_event_size`` (``ResponseTooLargeError``).
+        UnsupportedServerError: An event has no sequence number where others may be missing, or
+            the server hands each event out once and somebody else reads them. Also raised by
+            ``last_sequence`` after an event without a number.
         RuntimeError: It is iterated or entered a second time, or after it was closed.
 
     Warns:
@@ -221,7 +224,7 @@ class SyncEventStream:
                         if not isinstance(machine.action, Read):
                             return
                         if not machine.position_is_known and self._response is not None:
-                            wait_out_silence(self._response)
+                            wait_out_silence(self._response, lambda: not machine.position_is_known)
                 except TRANSPORT_ERRORS as error:
                     cause = error
                 if self._closed:
