@@ -11,6 +11,7 @@ import httpx
 import pytest
 from llama_agents.client import (
     ConflictError,
+    EventValidationError,
     InvalidResponseError,
     NotFoundError,
     StatusError,
@@ -19,8 +20,11 @@ from llama_agents.client import (
 )
 from llama_agents.client._core import endpoints
 from llama_agents.client._core.actions import Finished, Identify, Listen, Retry, Sleep
-from llama_agents.client._core.limits import limits_of
-from llama_agents.client._core.server import ServerTraits, in_every_form
+from llama_agents.client._core.server import (
+    ServerTraits,
+    in_every_form,
+    page_proves_used_ids,
+)
 from llama_agents.client._core.start import Phase, Start
 from llama_agents.client._core.stream import StreamMachine
 from llama_agents.client._core.wait import Wait
@@ -67,9 +71,7 @@ def test_form_of_an_error_tells_whether_there_are_cursors(
 def test_page_of_the_debugger_tells_whether_ids_in_use_are_refused(
     answer: httpx.Response, known: bool
 ) -> None:
-    traits = ServerTraits()
-    traits.learn_from_page(answer)
-    assert traits.refuses_used_ids is known
+    assert page_proves_used_ids(answer) is known
 
 
 def test_events_are_sent_in_the_form_of_each_server_until_it_is_known() -> None:
@@ -153,6 +155,33 @@ def test_typed_start_event_is_sent_as_its_fields_to_a_server_that_names_runs() -
         other.receive(response(200, {"start": {"title": "Other", "type": "object"}, "stop": {}}))
 
 
+@pytest.mark.parametrize(
+    ("event", "fields"),
+    [
+        ({"type": "Count", "value": {"ticks": 3}}, {"ticks": 3}),
+        ({"value": 3, "name": "V"}, None),
+        ({"type": "Count", "value": {"type": "x", "value": 1}}, None),
+        ({"type": "Other", "value": {"ticks": 3}}, None),
+    ],
+)
+def test_server_that_names_runs_gets_bare_fields_of_an_envelope(
+    event: dict[str, Any], fields: dict[str, Any] | None
+) -> None:
+    schema = {"title": "Count", "type": "object", "properties": {"value": {}, "name": {}}}
+    described = response(200, {"start": schema, "stop": {}})
+    machine = start(ServerTraits(), event=event)
+    if machine.phase is Phase.REWRITING:
+        machine.receive(described)
+    machine.request()
+    machine.receive(OLD_404)
+    if fields is None:
+        with pytest.raises(EventValidationError, match="starts with the event Count"):
+            machine.receive(described)
+        return
+    machine.receive(described)
+    assert sent(machine)[1] == {"start_event": fields}
+
+
 def test_run_under_another_id_is_an_error_that_has_it() -> None:
     for body in ({**run("running"), "handler_id": "x"}, {"handler_id": "x", "status": "started"}):
         machine = start(ServerTraits())
@@ -177,9 +206,6 @@ def test_lost_start_is_repeated_only_if_the_page_says_that_ids_in_use_are_refuse
     assert sent(machine)[0] == "GET /"
     assert machine.receive(page("0.2.42")) == Retry(0.0)
     assert machine.phase is Phase.RESENDING
-    again = lost_start(server)  # it is asked once
-    again.receive(NEW_404)
-    assert again.phase is Phase.RESENDING
 
 
 @pytest.mark.parametrize("answer", [page("0.2.41"), response(404), response(200, b"ours")])
@@ -252,13 +278,17 @@ def test_page_that_is_temporarily_unavailable_proves_nothing() -> None:
     with pytest.raises(UnsupportedServerError, match="not known whether the run has"):
         for _ in range(9):
             machine.receive(response(503))
-    assert server.refuses_used_ids is None
+    assert not server.refuses_used_ids
 
 
-def test_page_is_no_proof_against_what_was_learned_meanwhile() -> None:
-    server = ServerTraits(refuses_used_ids=True)
-    server.learn_from_page(page("0.2.41"))
-    assert server.refuses_used_ids
+def test_lost_start_reads_the_page_anew() -> None:
+    """An older release may serve the address by then."""
+    server = ServerTraits()
+    for version, phase in (("0.2.42", Phase.RESENDING), ("0.2.41", Phase.CHECKING)):
+        machine = lost_start(server)
+        machine.receive(NEW_404)
+        machine.receive(page(version))
+        assert machine.phase is phase
 
 
 def test_missing_route_is_not_an_unknown_run() -> None:
@@ -270,9 +300,9 @@ def test_missing_route_is_not_an_unknown_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "known"), [({"detail": "Handler is running"}, True), (b"<html>", None)]
+    ("body", "known"), [({"detail": "Handler is running"}, True), (b"<html>", False)]
 )
-def test_conflict_proves_that_ids_in_use_are_refused(body: Any, known: bool | None) -> None:
+def test_conflict_proves_that_ids_in_use_are_refused(body: Any, known: bool) -> None:
     server = ServerTraits()
     machine = start(server)
     machine.request()
@@ -374,6 +404,8 @@ def test_stream_that_others_have_read_is_not_taken_for_an_empty_one() -> None:
     machine.opened(response(204, content_type="application/json"))
     assert isinstance(machine.action, Finished)
     opened(7).opened(response(204))
+    with pytest.raises(UnsupportedServerError, match="have been read before"):
+        opened(7, ServerTraits(has_cursors=False)).opened(response(204))
     opened(server=ServerTraits(has_cursors=True)).opened(response(204))
 
 
@@ -399,10 +431,20 @@ def test_torn_event_of_a_newer_server_is_not_taken_for_one(torn: bytes) -> None:
 
 
 def test_silence_of_a_server_without_cursors_is_waited_out() -> None:
-    limits = limits_of("stream", None)
-    assert opened(server=ServerTraits(has_cursors=False)).limits(limits).timeout.read is None
-    for known in (True, None):
-        assert opened(server=ServerTraits(has_cursors=known)).limits(limits).timeout.read == 45.0
+    for has_cursors in (False, True, None):
+        machine = opened(server=ServerTraits(has_cursors=has_cursors))
+        assert machine.is_patient() is (has_cursors is False)
+    [*machine.receive(frame(None))]
+    assert machine.is_patient()
+    [*machine.receive(frame(4))]
+    assert not machine.is_patient()
+
+
+def test_stream_that_was_left_is_not_begun_again() -> None:
+    server = ServerTraits()
+    [*opened(server=server).receive(frame(None))]
+    with pytest.raises(UnsupportedServerError, match="no sequence number"):
+        [*opened(server=server).receive(frame(None))]
 
 
 def test_position_of_an_event_without_a_number_is_not_given_away() -> None:

@@ -33,11 +33,14 @@ class ServerTraits:
 
     Attributes:
         has_cursors: Whether events have sequence numbers, and starts may name their run.
-        refuses_used_ids: Whether a start whose ID belongs to a running run is a 409.
+        refuses_used_ids: Whether it has responded to a start with a 409, as its ID was in use.
+        streamed: Runs whose events have been asked for from the first one on, while the server was
+            not known to keep them.
     """
 
     has_cursors: bool | None = None
-    refuses_used_ids: bool | None = None
+    refuses_used_ids: bool = False
+    streamed: set[str] = attrs.field(factory=set)
 
     def ensure_cursors(self, handler_id: str) -> None:
         """Raise ``UnsupportedServerError`` if events are known to have no sequence numbers."""
@@ -53,14 +56,6 @@ class ServerTraits:
         """Learn from the response to a start, unless it is a proxy's."""
         if _detail(response) is not None:
             self.refuses_used_ids = True
-
-    def learn_from_page(self, response: httpx.Response) -> None:
-        """Learn from the page of the debugger; any other is no proof, and is not asked again."""
-        if self.refuses_used_ids is not None:
-            return  # another start has learned it meanwhile
-        found = _DEBUGGER.search(response.content[:65536].decode(errors="replace"))
-        version = () if found is None else tuple(map(int, found.groups()))
-        self.refuses_used_ids = response.is_success and version >= _DEBUGGER_OF_USED_IDS
 
 
 def in_every_form(event: dict[str, Any], server: ServerTraits) -> dict[str, Any]:
@@ -91,6 +86,13 @@ def cursors_by_404(response: httpx.Response) -> bool | None:
     Errors are JSON since 0.2.0. Returns None for any other response.
     """
     return _detail(response) is not None if is_unknown_run(response) else None
+
+
+def page_proves_used_ids(response: httpx.Response) -> bool:
+    """Return whether the page of the debugger proves that IDs in use are refused."""
+    found = _DEBUGGER.search(response.content[:65536].decode(errors="replace"))
+    version = () if found is None else tuple(map(int, found.groups()))
+    return response.is_success and version >= _DEBUGGER_OF_USED_IDS
 
 
 def named_run(response: httpx.Response) -> str | None:

@@ -42,9 +42,10 @@ Each lost request and each lost response counts against one budget, which is nev
   409 becomes the outcome.
 
 - IDENTIFYING: the start may only be sent again to a server that refuses an ID in use, which are
-  those since 0.7.1. Others would run it twice if the first one arrives after all. If that is not
-  known, RESENDING and ID_TAKEN come only after the page of the server's debugger, whose version
-  tells. If it does not tell, polls are all that is sent.
+  those since 0.7.1. Others would run it twice if the first one arrives after all. Unless the server
+  has sent such a 409, RESENDING and ID_TAKEN come only after the page of its debugger, whose
+  version tells. If it does not tell, polls are all that is sent. Each lost start asks anew, as
+  another release may serve the address by then.
 - UNNAMED: servers before 0.2.0 choose the ID, so the start is sent without one. Nothing finds its
   run if the response is lost, and it is never sent again.
 
@@ -96,7 +97,15 @@ from .policy import (
     raise_final,
 )
 from .responses import handler_in_500, read_handler
-from .server import CURSORS, USED_IDS, ServerTraits, cursors_by_404, ensure_route, named_run
+from .server import (
+    CURSORS,
+    USED_IDS,
+    ServerTraits,
+    cursors_by_404,
+    ensure_route,
+    named_run,
+    page_proves_used_ids,
+)
 
 DATE_PRECISION: Final = 2.0  # s; a Date header has whole seconds, and may be cached for one
 
@@ -168,6 +177,7 @@ class Start:
         self._rejection: httpx.Response | None = None
         self._server_error: StatusError | None = None  # a 500 without a run
         self._resending_in = Phase.RESENDING  # once IDENTIFYING has told
+        self._page_proves_it: bool | None = None  # that IDs in use are refused; None if not asked
         self._clock = time.clock
         self._first_sent: float | None = None
         self._budget = budget or RetryBudget(
@@ -182,7 +192,7 @@ class Start:
             assert self._rewritten is not None
             return self._rewritten
         if self.phase is Phase.IDENTIFYING:
-            return endpoints.get_debugger_page()
+            return endpoints.get_debugger_page(self._handler_id)
         if self._first_sent is None:
             self._first_sent = self._clock()
         assert self._start is not None
@@ -286,9 +296,9 @@ class Start:
             )
         self._log("the server does not take the ID %r of a start: it chooses one")
         self.phase = Phase.UNNAMED
-        if self._as_fields is not None and self._rewriting_in is None:
+        if self._as_fields is not None:
             # Before 2.9 of llama-index-workflows, it would read the envelope as fields.
-            self._rewritten, self._rewriting_in = self._as_fields, Phase.UNNAMED
+            self._rewritten, self._rewriting_in = self._as_fields(), Phase.UNNAMED
             self.phase = Phase.REWRITING
         return Retry(0.0)
 
@@ -362,15 +372,15 @@ class Start:
     def _resend(self, phase: Phase) -> Retry:
         if self._server_error is not None:
             raise self._server_error
-        if self._server.refuses_used_ids:
+        if self._server.refuses_used_ids or self._page_proves_it:
             self._log("the start of handler %r had not arrived, sending it again")
             self.phase = phase
             return Retry(0.0)
-        if self._server.refuses_used_ids is None:
+        if self._page_proves_it is None:
             self._resending_in, self.phase = phase, Phase.IDENTIFYING
             return Retry(0.0)
         error = self._lost_start(
-            "the server does not have its run, but would run a second start, too", USED_IDS
+            "the server does not have its run, but may run a second start, too", USED_IDS
         )
         delay = self._budget.record_failure(error)
         if delay is None:
@@ -383,7 +393,7 @@ class Start:
             if delay is None:
                 raise self._lost_start("the server does not have its run", USED_IDS)
             return Retry(delay)
-        self._server.learn_from_page(response)
+        self._page_proves_it = page_proves_used_ids(response)
         self.phase = Phase.CHECKING
         return self._resend(self._resending_in)
 

@@ -49,7 +49,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-import attrs
 import httpx
 from pydantic import ValidationError
 
@@ -183,22 +182,20 @@ class StreamMachine:
     def request(self) -> Operation[None]:
         """Prepare for a new connection, and return the operation that opens it."""
         self._takes_unnumbered, self._is_first_request = self._is_first_request, False
+        if self._takes_unnumbered and not self._server.has_cursors:
+            self._takes_unnumbered = self.handler_id not in self._server.streamed
+            self._server.streamed.add(self.handler_id)
         self._decoder = SSEDecoder(self._max_event_size)
         self._replayed_through = -1 if self.cursor == "now" else self.cursor
         return endpoints.stream_events(self.handler_id, self.cursor, self._include_internal)
 
     def limits(self, operation: Limits) -> Limits:
-        """Return the limits of the next request: the operation's.
-
-        Without cursors, another connection after a silence would lose events.
-        """
-        if self._server.has_cursors is False:
-            timeout = operation.timeout
-            patient = httpx.Timeout(
-                None, connect=timeout.connect, write=timeout.write, pool=timeout.pool
-            )
-            return attrs.evolve(operation, timeout=patient)
+        """Return the limits of the next request: the operation's."""
         return operation
+
+    def is_patient(self) -> bool:
+        """Return whether to wait out silence: another connection would lose events."""
+        return self._server.has_cursors is False
 
     def error_body_reader(self, response: httpx.Response) -> ErrorBodyReader | None:
         """Return what reads the body before `opened`; None for the body of a stream."""
@@ -318,8 +315,9 @@ class StreamMachine:
             raise_final(cause, self.handler_id)
         self._check_frames(cause)
         self._check_position(cause)
-        if not_sent:
-            self._is_first_request = self._takes_unnumbered
+        if not_sent and self._takes_unnumbered:
+            self._is_first_request = True
+            self._server.streamed.discard(self.handler_id)
         if was_open and self.cursor == "now":
             self._warn_missed_events()
         if was_open and isinstance(cause, httpx.ReadTimeout):
@@ -370,7 +368,8 @@ class StreamMachine:
         """Raise if a 204 may mean that somebody else has read the events of the run."""
         if "content-type" in response.headers:
             self._server.has_cursors = True  # others send a 204 without a body
-        if self.cursor == -1 and self.position_is_known and not self._server.has_cursors:
+        may_have_been_read = self.cursor == -1 or self._server.has_cursors is False
+        if may_have_been_read and self.position_is_known and not self._server.has_cursors:
             raise self._unsupported(
                 "the stream of a run that has ended has no events",
                 "the server hands each event out once, and they have been read before",
