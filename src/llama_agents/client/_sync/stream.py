@@ -208,6 +208,7 @@ class SyncEventStream:
     def _events(self) -> Generator[EventEnvelopeWithMetadata, None, None]:
         """Yield the events, from where the last generator was interrupted."""
         machine = self._machine
+        is_replaced = False  # by an interruption while the connection is closed
         try:
             if (iterator := self._iterator()) is not None:
                 iterator.started()
@@ -240,15 +241,18 @@ class SyncEventStream:
                     machine.connection_ended(cause)
                 else:
                     machine.interrupted()
-        except Exception as error:
-            self._error = self._error or error
+        except BaseException as error:
+            if self._error is None and isinstance(error, Exception):
+                self._error = error
+            is_replaced = error is not self._error
             raise
         finally:
             self._is_interrupted = True  # first: another interrupt may end the rest
             if (iterator := self._iterator()) is not None:
                 iterator.ending()
             self._disconnect()
-            self._error = None  # it is not replaced by an interruption
+            if not is_replaced:
+                self._error = None
 
     def _connect(self) -> Iterator[bytes] | None:
         """Return what to read from, or None when the stream has ended."""
