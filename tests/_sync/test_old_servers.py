@@ -19,30 +19,32 @@ class OldServer:
 
     Attributes:
         lost: The start whose response is lost, counted from 1.
-        failed: Whether runs fail.
+        status: The status of runs; failed ones have failed at once.
         starts: The bodies of the starts that it has accepted.
         sent: The body of the last event sent to a run.
     """
 
     lost: int = 0
-    failed: bool = False
+    status: str = "completed"
     starts: list[dict[str, Any]] = attrs.field(factory=list)
     sent: dict[str, Any] = attrs.field(factory=dict)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         """Respond."""
-        _, kind, name, *_ = request.url.path.split("/")
+        _, kind, name, *rest = request.url.path.split("/")
         known = name in self.names()
         if kind == "events" and known:
             self.sent = json.loads(request.content)
             return httpx.Response(200, json={"status": "sent"})
+        if kind == "handlers" and known and rest == ["cancel"]:
+            return httpx.Response(200, json={"status": "cancelled"})
         if kind == "handlers" and known:
-            return self.run(name, "failed" if self.failed else "completed")
+            return self.run(name, self.status)
         if kind == "workflows" and "handler_id" not in (body := json.loads(request.content)):
             self.starts.append(body)
             if len(self.starts) == self.lost:
                 raise httpx.ReadError("reset")
-            return self.run(self.names()[-1], "failed" if self.failed else "running")
+            return self.run(self.names()[-1], "failed" if self.status == "failed" else "running")
         return httpx.Response(404, text="Handler not found")
 
     def names(self) -> list[str]:
@@ -84,13 +86,24 @@ def test_events_are_sent_in_both_forms() -> None:
     assert event["value"] == event["data"] == {"_data": {"response": "yes"}}
 
 
+def test_cancelled_run_that_goes_on_is_an_error() -> None:
+    client = OldServer(status="running").client()
+    run = client.start("w")
+    for cancel in (run.cancel, lambda: client.cancel_handler(run.handler_id)):
+        with pytest.raises(UnsupportedServerError, match="still running"):
+            cancel()
+    assert (run.cancel(purge=True)).status == "cancelled"
+    ended = OldServer(status="cancelled").client().start("w")
+    assert (ended.cancel()).status == "cancelled"
+
+
 def test_runs_of_a_batch_get_the_server_s_ids() -> None:
     results = [one for one in OldServer().client().map_workflow("w", [{}, {}], limit=1)]
     assert [one.handler and one.handler.handler_id for one in results] == ["theirs-1", "theirs-2"]
 
 
 def test_failed_run_of_a_batch_has_the_server_s_id() -> None:
-    (one,) = [one for one in OldServer(failed=True).client().map_workflow("w", [{}])]
+    (one,) = [one for one in OldServer(status="failed").client().map_workflow("w", [{}])]
     assert one.handler_id == "theirs-1"
 
 

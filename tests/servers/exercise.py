@@ -302,6 +302,7 @@ def _(site: Site) -> None:
     with site.client() as client:
         run = client.start("ask")
         assert client.cancel_handler(run.handler_id).status == "cancelled"
+        assert client.wait_for_handler(run.handler_id, timeout=10).status == "cancelled"
 
 
 @operation("wait_for_handler")

@@ -26,7 +26,7 @@ Nothing is silently lost or done twice: what a server cannot do is an error, mos
 | cursors: resuming, `"now"`, several readers, `interact`, checkpoints | 0.2.0 |
 | IDs chosen by the caller: `handler_id`, `key` of `map_workflow` | 0.2.0 |
 | heartbeats, so that a dead connection shows in 45 s | 0.3.0 |
-| a lost start is repeated, since an ID in use is refused | 0.7.1 |
+| an ID in use is refused (`ConflictError`), so that a lost start can be repeated | 0.7.1 |
 
 ## Starts
 
@@ -38,6 +38,18 @@ it raises at once, and without the ID if the start itself was left to the server
 
 So no two runs of one start are in progress at a time. With any server, a start that a proxy holds back for longer than the
 whole run of its repetition begins that run once more.
+
+With a server before 0.7.1, two starts of yours with one ID begin two runs.
+
+## Before 0.2.0
+
+- What the client does not know of a server, it learns from its responses: from a start, or from the first event. So the
+  first event of a stream must come within 45 s if the client has not started a run there before.
+- `run_workflow` and `map_workflow` wait on the connection of the start, which may be silent for 45 s. For a longer run, use
+  `start` or `run_workflow_nowait`.
+- A batch that is stopped cannot cancel the runs whose starts have not been answered, as it does not know their IDs.
+- Events that another process has read are gone. Where that shows, it is an error; on 2.8.3, a stream that another process
+  has left early looks like one that begins later.
 
 ## Operations
 

@@ -652,5 +652,6 @@ class WorkflowClient:
 
         Raises:
             NotFoundError: There is no such run, or it has ended and ``purge`` is not set.
+            UnsupportedServerError: The server, known to be older than 0.2.0, let the run go on.
         """
-        return await self._driver.send(endpoints.cancel_handler(handler_id, purge))
+        return await self._driver.cancel(handler_id, purge)

@@ -26,7 +26,7 @@ from .._core.policy import (
     redirect_to_get,
 )
 from .._core.responses import BodyReader
-from .._core.server import ServerTraits
+from .._core.server import ServerTraits, ensure_cancelled
 from .._core.start import Start
 from .._core.wait import Wait
 from .._lazy_types import Context
@@ -41,7 +41,7 @@ from .._transport.connection import (
 )
 from .._transport.failures import was_not_sent
 from ..errors import WorkflowClientError
-from ..protocol import HandlerData
+from ..protocol import CancelHandlerResponse, HandlerData
 
 T = TypeVar("T")
 
@@ -217,6 +217,13 @@ class Driver:
             budget=budget,
         )
         return await self.exchange(machine)
+
+    async def cancel(self, handler_id: str, purge: bool) -> CancelHandlerResponse:
+        """Cancel a run; raise if an old server only says so."""
+        response = await self.send(endpoints.cancel_handler(handler_id, purge))
+        if self.server.has_cursors is False and not purge:
+            ensure_cancelled(await self.send(endpoints.get_handler(handler_id)))
+        return response
 
     def completion_wait(
         self, handler_id: str, timeout: float | None = None, budget: RetryBudget | None = None

@@ -16,6 +16,7 @@ import httpx
 from pydantic_core import from_json
 
 from ..errors import UnsupportedServerError, status_error
+from ..protocol import HandlerData, is_status_completed
 
 CURSORS: Final = "llama-agents-server 0.2.0 or later"
 FRAMES: Final = "llama-index-workflows 2.3 or any llama-agents-server"
@@ -118,6 +119,17 @@ def ensure_route(response: httpx.Response, handler_id: str | None) -> None:
         ROUTES,
         handler_id=handler_id,
     ) from status_error(response, handler_id=handler_id)
+
+
+def ensure_cancelled(handler: HandlerData) -> None:
+    """Raise ``UnsupportedServerError`` if a run goes on although it was cancelled."""
+    if not is_status_completed(handler.status):
+        raise UnsupportedServerError(
+            "the server said that the run is cancelled, but it is still running",
+            "it may go on to its end",
+            CURSORS,
+            handler_id=handler.handler_id,
+        )
 
 
 def _detail(response: httpx.Response) -> str | None:

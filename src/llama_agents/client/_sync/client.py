@@ -651,5 +651,6 @@ class SyncWorkflowClient:
 
         Raises:
             NotFoundError: There is no such run, or it has ended and ``purge`` is not set.
+            UnsupportedServerError: The server, known to be older than 0.2.0, let the run go on.
         """
-        return self._driver.send(endpoints.cancel_handler(handler_id, purge))
+        return self._driver.cancel(handler_id, purge)

@@ -27,7 +27,7 @@ from .._core.policy import (
     redirect_to_get,
 )
 from .._core.responses import BodyReader
-from .._core.server import ServerTraits
+from .._core.server import ServerTraits, ensure_cancelled
 from .._core.start import Start
 from .._core.wait import Wait
 from .._lazy_types import Context
@@ -42,7 +42,7 @@ from .._transport.connection import (
 )
 from .._transport.failures import was_not_sent
 from ..errors import WorkflowClientError
-from ..protocol import HandlerData
+from ..protocol import CancelHandlerResponse, HandlerData
 
 T = TypeVar("T")
 
@@ -218,6 +218,13 @@ class Driver:
             budget=budget,
         )
         return self.exchange(machine)
+
+    def cancel(self, handler_id: str, purge: bool) -> CancelHandlerResponse:
+        """Cancel a run; raise if an old server only says so."""
+        response = self.send(endpoints.cancel_handler(handler_id, purge))
+        if self.server.has_cursors is False and not purge:
+            ensure_cancelled(self.send(endpoints.get_handler(handler_id)))
+        return response
 
     def completion_wait(
         self, handler_id: str, timeout: float | None = None, budget: RetryBudget | None = None

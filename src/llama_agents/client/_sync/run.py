@@ -403,8 +403,9 @@ class SyncWorkflowRun:
 
         Raises:
             NotFoundError: There is no such run, or it has ended and ``purge`` is not set.
+            UnsupportedServerError: The server, known to be older than 0.2.0, let the run go on.
         """
-        return self._driver.send(endpoints.cancel_handler(self.handler_id, purge))
+        return self._driver.cancel(self.handler_id, purge)
 
     def status(self) -> Status:
         """Return the status of the run.
