@@ -354,6 +354,14 @@ def test_event_without_a_number_is_an_error_after_a_cursor(after: Any) -> None:
         [*machine.receive(frame(None))]
 
 
+def test_event_without_a_number_is_an_error_of_a_server_with_cursors() -> None:
+    """It is no longer the server that it was."""
+    server = ServerTraits(has_cursors=True)
+    with pytest.raises(UnsupportedServerError, match="no sequence number"):
+        [*opened(server=server).receive(frame(None))]
+    assert not server.streamed
+
+
 def test_event_without_a_number_is_an_error_where_the_position_is_needed() -> None:
     machine = stream_machine(needs_numbers=True)
     connect(machine)

@@ -19,6 +19,7 @@ from llama_agents.client import (
     UnsupportedServerError,
 )
 from llama_agents.client._core.actions import Finished, Read, Retry
+from llama_agents.client._core.server import ServerTraits
 from llama_agents.client._core.stream import (
     ERROR_BODY_BYTES,
     ERROR_BODY_SECONDS,
@@ -27,7 +28,6 @@ from llama_agents.client._core.stream import (
 )
 
 from ..support.scripted import frame
-from ..support.server import newest_server
 from .machines import LOST, REFUSED, Clock, response
 
 STREAM = {"content-type": "text/event-stream; charset=latin-1"}
@@ -46,7 +46,7 @@ def machine(
         after_sequence=after_sequence,
         include_internal=False,
         max_reconnect_attempts=max_reconnect_attempts,
-        server=newest_server(),
+        server=ServerTraits(),
         time=(clock or Clock()).source(),
     )
 
@@ -117,7 +117,7 @@ def test_stream_rejects_invalid_arguments(options: Any, words: str) -> None:
 def test_204_finishes_the_stream() -> None:
     m = machine()
     m.request()
-    m.opened(response(204))
+    m.opened(response(204, content_type="application/json"))
     assert m.action == Finished(None)
 
 

@@ -23,10 +23,10 @@ from llama_agents.client import (
     UnsupportedServerError,
 )
 from llama_agents.client._core.actions import Finished, Read, Retry
+from llama_agents.client._core.server import ServerTraits
 from llama_agents.client._core.stream import StreamMachine
 
 from ..support.scripted import frame
-from ..support.server import newest_server
 from .model import (
     CALLER_ERRORS,
     EPOCH,
@@ -123,7 +123,7 @@ class StreamIsExact(RuleBasedStateMachine):
             after_sequence=after,
             include_internal=False,
             max_reconnect_attempts=budget,
-            server=newest_server(),
+            server=ServerTraits(),
             time=self.clock.time,
         )
 

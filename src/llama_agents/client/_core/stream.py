@@ -174,17 +174,18 @@ class StreamMachine:
         self._decoder = SSEDecoder(max_event_size)
         self._may_have_missed = False  # "now" has moved since the caller meant it
         self._replayed_through = -1  # events up to here were delivered on an earlier connection
-        self._is_first_request = False
+        self._may_be_unnumbered = False
         self.request()  # rejects a bad handler ID before anything is sent
-        # An old server hands each event out once: only the first request can get them all.
-        self._is_first_request = after_sequence == -1 and not needs_numbers
+        self._may_be_unnumbered = after_sequence == -1 and not needs_numbers
 
     def request(self) -> Operation[None]:
         """Prepare for a new connection, and return the operation that opens it."""
-        self._takes_unnumbered, self._is_first_request = self._is_first_request, False
-        if self._takes_unnumbered and not self._server.has_cursors:
-            self._takes_unnumbered = self.handler_id not in self._server.streamed
-            self._server.streamed.add(self.handler_id)
+        server = self._server
+        # An old server hands each event out once: only the first request can get them all.
+        is_first = not (server.has_cursors or self.handler_id in server.streamed)
+        self._takes_unnumbered = self._may_be_unnumbered and is_first
+        if self._takes_unnumbered:
+            server.streamed.add(self.handler_id)
         self._decoder = SSEDecoder(self._max_event_size)
         self._replayed_through = -1 if self.cursor == "now" else self.cursor
         return endpoints.stream_events(self.handler_id, self.cursor, self._include_internal)
@@ -316,7 +317,6 @@ class StreamMachine:
         self._check_frames(cause)
         self._check_position(cause)
         if not_sent and self._takes_unnumbered:
-            self._is_first_request = True
             self._server.streamed.discard(self.handler_id)
         if was_open and self.cursor == "now":
             self._warn_missed_events()
