@@ -48,8 +48,8 @@ With a server before 0.7.1, two starts of yours with one ID begin two runs.
 - `run_workflow` and `map_workflow` wait on the connection of the start, which may be silent for 45 s. For a longer run, use
   `start` or `run_workflow_nowait`.
 - A batch that is stopped cannot cancel the runs whose starts have not been answered, as it does not know their IDs.
-- Events that another process has read are gone. Where that shows, it is an error; on 2.8.3, a stream that another process
-  has left early looks like one that begins later.
+- Events that another process has read are gone. If it has read them all, or reads them now, that is an error. If it has
+  left its stream early, nothing shows that: your stream begins after the events that it got.
 
 ## Operations
 
