@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from llama_agents.client import (
     EventStream,
+    InvalidResponseError,
     MissedEventsWarning,
-    StreamDisconnectedError,
     StreamNotFoundError,
+    UnsupportedServerError,
     WorkflowClient,
 )
 from llama_agents.client._core import stream as stream_machine
@@ -104,7 +105,7 @@ async def test_interruption_at_an_unknown_position_is_an_error_of_the_next_step(
             it = aiter(client.get_workflow_events("h1"))
             await anext(it)
             await ainterrupt(lambda: anext(it), lambda: True)
-            with pytest.raises(StreamDisconnectedError, match="position is unknown"):
+            with pytest.raises(UnsupportedServerError, match="position in the stream is unknown"):
                 await anext(it)
     assert len(script.requests) == 1
 
@@ -117,6 +118,35 @@ async def test_iterator_is_over_after_an_error_of_the_stream() -> None:
                 await anext(it)
             assert [event async for event in it] == []
     assert len(script.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("turn", "expected"),
+    [
+        (Turn(response("404 Not Found", b"{}")), StreamNotFoundError),
+        (Turn(stream(b"data: {\n\n")), InvalidResponseError),
+    ],
+    ids=["status", "event"],
+)
+async def test_error_that_an_interruption_replaces_is_raised_by_the_next_step(
+    monkeypatch: pytest.MonkeyPatch, turn: Turn, expected: type[Exception]
+) -> None:
+    disconnect, interruptions = EventStream._disconnect, [1]
+
+    async def interrupted_once(stream: EventStream) -> None:
+        if stream._response is not None and interruptions:
+            raise Interrupt(interruptions.pop())
+        await disconnect(stream)
+
+    monkeypatch.setattr(EventStream, "_disconnect", interrupted_once)
+    with scripted([turn]) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            it = aiter(client.get_workflow_events("h1"))
+            with pytest.raises(Interrupt):
+                await anext(it)
+            with pytest.raises(expected):
+                await anext(it)
+            assert [event async for event in it] == []
 
 
 async def test_break_frees_the_connection_of_a_stream_that_is_kept() -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from llama_agents.client import (
+    InvalidResponseError,
     MissedEventsWarning,
-    StreamDisconnectedError,
     StreamNotFoundError,
     SyncEventStream,
     SyncWorkflowClient,
+    UnsupportedServerError,
 )
 from llama_agents.client._core import stream as stream_machine
 from llama_agents.client.testing import record
@@ -103,7 +104,7 @@ def test_interruption_at_an_unknown_position_is_an_error_of_the_next_step() -> N
             it = iter(client.get_workflow_events("h1"))
             next(it)
             interrupt(lambda: next(it), lambda: True)
-            with pytest.raises(StreamDisconnectedError, match="position is unknown"):
+            with pytest.raises(UnsupportedServerError, match="position in the stream is unknown"):
                 next(it)
     assert len(script.requests) == 1
 
@@ -116,6 +117,35 @@ def test_iterator_is_over_after_an_error_of_the_stream() -> None:
                 next(it)
             assert [event for event in it] == []
     assert len(script.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("turn", "expected"),
+    [
+        (Turn(response("404 Not Found", b"{}")), StreamNotFoundError),
+        (Turn(stream(b"data: {\n\n")), InvalidResponseError),
+    ],
+    ids=["status", "event"],
+)
+def test_error_that_an_interruption_replaces_is_raised_by_the_next_step(
+    monkeypatch: pytest.MonkeyPatch, turn: Turn, expected: type[Exception]
+) -> None:
+    disconnect, interruptions = SyncEventStream._disconnect, [1]
+
+    def interrupted_once(stream: SyncEventStream) -> None:
+        if stream._response is not None and interruptions:
+            raise Interrupt(interruptions.pop())
+        disconnect(stream)
+
+    monkeypatch.setattr(SyncEventStream, "_disconnect", interrupted_once)
+    with scripted([turn]) as script:
+        with SyncWorkflowClient(base_url=script.url) as client:
+            it = iter(client.get_workflow_events("h1"))
+            with pytest.raises(Interrupt):
+                next(it)
+            with pytest.raises(expected):
+                next(it)
+            assert [event for event in it] == []
 
 
 def test_break_frees_the_connection_of_a_stream_that_is_kept() -> None:

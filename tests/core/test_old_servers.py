@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from typing import Any
 
 import httpx
 import pytest
 from llama_agents.client import (
+    ConflictError,
+    EventValidationError,
     InvalidResponseError,
+    NotFoundError,
+    StatusError,
     SyncWorkflowClient,
     UnsupportedServerError,
 )
 from llama_agents.client._core import endpoints
 from llama_agents.client._core.actions import Finished, Identify, Listen, Retry, Sleep
-from llama_agents.client._core.limits import limits_of
-from llama_agents.client._core.server import ServerTraits, in_every_form
+from llama_agents.client._core.server import (
+    ServerTraits,
+    in_every_form,
+    page_proves_used_ids,
+)
 from llama_agents.client._core.start import Phase, Start
 from llama_agents.client._core.stream import StreamMachine
 from llama_agents.client._core.wait import Wait
@@ -62,9 +71,7 @@ def test_form_of_an_error_tells_whether_there_are_cursors(
 def test_page_of_the_debugger_tells_whether_ids_in_use_are_refused(
     answer: httpx.Response, known: bool
 ) -> None:
-    traits = ServerTraits()
-    traits.learn_from_page(answer)
-    assert traits.refuses_used_ids is known
+    assert page_proves_used_ids(answer) is known
 
 
 def test_events_are_sent_in_the_form_of_each_server_until_it_is_known() -> None:
@@ -114,7 +121,7 @@ def test_start_without_an_id_is_never_repeated_once_it_may_have_arrived(lose: An
     machine.request()
     machine.receive(OLD_404)
     machine.request()
-    with pytest.raises(UnsupportedServerError, match="not known whether the run began"):
+    with pytest.raises(UnsupportedServerError, match="not known whether the run has"):
         lose(machine)
 
 
@@ -148,6 +155,33 @@ def test_typed_start_event_is_sent_as_its_fields_to_a_server_that_names_runs() -
         other.receive(response(200, {"start": {"title": "Other", "type": "object"}, "stop": {}}))
 
 
+@pytest.mark.parametrize(
+    ("event", "fields"),
+    [
+        ({"type": "Count", "value": {"ticks": 3}}, {"ticks": 3}),
+        ({"value": 3, "name": "V"}, None),
+        ({"type": "Count", "value": {"type": "x", "value": 1}}, None),
+        ({"type": "Other", "value": {"ticks": 3}}, None),
+    ],
+)
+def test_server_that_names_runs_gets_bare_fields_of_an_envelope(
+    event: dict[str, Any], fields: dict[str, Any] | None
+) -> None:
+    schema = {"title": "Count", "type": "object", "properties": {"value": {}, "name": {}}}
+    described = response(200, {"start": schema, "stop": {}})
+    machine = start(ServerTraits(), event=event)
+    if machine.phase is Phase.REWRITING:
+        machine.receive(described)
+    machine.request()
+    machine.receive(OLD_404)
+    if fields is None:
+        with pytest.raises(EventValidationError, match="starts with the event Count"):
+            machine.receive(described)
+        return
+    machine.receive(described)
+    assert sent(machine)[1] == {"start_event": fields}
+
+
 def test_run_under_another_id_is_an_error_that_has_it() -> None:
     for body in ({**run("running"), "handler_id": "x"}, {"handler_id": "x", "status": "started"}):
         machine = start(ServerTraits())
@@ -172,9 +206,6 @@ def test_lost_start_is_repeated_only_if_the_page_says_that_ids_in_use_are_refuse
     assert sent(machine)[0] == "GET /"
     assert machine.receive(page("0.2.42")) == Retry(0.0)
     assert machine.phase is Phase.RESENDING
-    again = lost_start(server)  # it is asked once
-    again.receive(NEW_404)
-    assert again.phase is Phase.RESENDING
 
 
 @pytest.mark.parametrize("answer", [page("0.2.41"), response(404), response(200, b"ours")])
@@ -182,7 +213,7 @@ def test_lost_start_on_another_server_is_polled_and_then_an_error(answer: httpx.
     machine = lost_start(ServerTraits())
     machine.receive(NEW_404)
     machine.receive(answer)
-    with pytest.raises(UnsupportedServerError, match="not known whether the run will") as caught:
+    with pytest.raises(UnsupportedServerError, match="not known whether the run has") as caught:
         for _ in range(9):
             assert sent(machine)[0] == "GET /handlers/h1"
             machine.receive(NEW_404)
@@ -204,47 +235,107 @@ def test_failing_request_for_the_page_does_not_lose_that_the_start_was_lost() ->
     assert machine.phase is Phase.IDENTIFYING
 
 
-def test_lost_start_that_the_server_has_rejected_is_sent_without_its_id() -> None:
-    machine = lost_start(ServerTraits())
-    machine.receive(OLD_404)
-    assert machine.phase is Phase.UNNAMED
+def test_lost_start_is_not_repeated_without_its_id() -> None:
+    """Of two replicas, only the one that was polled may be old."""
+    server = ServerTraits()
+    machine = lost_start(server)
+    with pytest.raises(UnsupportedServerError, match="not known whether the run has") as caught:
+        machine.receive(OLD_404)
+    assert (caught.value.handler_id, caught.value.may_have_started) == ("h1", True)
+    assert server.has_cursors is False
+
+
+def test_repeated_start_that_an_older_replica_rejects_is_not_sent_without_its_id() -> None:
+    machine = lost_start(ServerTraits(refuses_used_ids=True))
+    machine.receive(NEW_404)
+    assert sent(machine)[0] == "POST /workflows/w/run-nowait"
+    with pytest.raises(NotFoundError):
+        machine.receive(OLD_404)
+
+
+def test_unknown_run_in_json_is_not_the_rejection_of_an_id() -> None:
+    server = ServerTraits()
+    machine = start(server)
+    machine.request()
+    with pytest.raises(NotFoundError):
+        machine.receive(NEW_404)
+    assert server.has_cursors is None
+
+
+def test_start_that_keeps_its_id_proves_that_there_are_cursors() -> None:
+    for id_is_needed, known in ((False, True), (True, None)):
+        server = ServerTraits()
+        machine = start(server, id_is_needed=id_is_needed)
+        machine.request()
+        machine.receive(response(200, {**run("running"), "handler_id": "h1"}))
+        assert server.has_cursors is known
+
+
+def test_page_that_is_temporarily_unavailable_proves_nothing() -> None:
+    server = ServerTraits()
+    machine = lost_start(server)
+    machine.receive(NEW_404)
+    with pytest.raises(UnsupportedServerError, match="not known whether the run has"):
+        for _ in range(9):
+            machine.receive(response(503))
+    assert not server.refuses_used_ids
+
+
+def test_lost_start_reads_the_page_anew() -> None:
+    """An older release may serve the address by then."""
+    server = ServerTraits()
+    for version, phase in (("0.2.42", Phase.RESENDING), ("0.2.41", Phase.CHECKING)):
+        machine = lost_start(server)
+        machine.receive(NEW_404)
+        machine.receive(page(version))
+        assert machine.phase is phase
 
 
 def test_missing_route_is_not_an_unknown_run() -> None:
     for status in (404, 405):
         machine = lost_start(ServerTraits(refuses_used_ids=True))
-        with pytest.raises(UnsupportedServerError, match="not for an unknown run"):
+        with pytest.raises(UnsupportedServerError, match="not for an unknown run") as caught:
             machine.receive(response(status, b"Not Found"))
+        assert isinstance(caught.value.__cause__, StatusError)
 
 
-def test_conflict_proves_that_ids_in_use_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("body", "known"), [({"detail": "Handler is running"}, True), (b"<html>", False)]
+)
+def test_conflict_proves_that_ids_in_use_are_refused(body: Any, known: bool) -> None:
     server = ServerTraits()
     machine = start(server)
     machine.request()
-    with pytest.raises(Exception, match="409"):
-        machine.receive(response(409))
-    assert server.refuses_used_ids
+    with pytest.raises(ConflictError):
+        machine.receive(response(409, body))
+    assert server.refuses_used_ids is known
 
 
 # ------------------------------------------------------------------- streams
 
 
-def opened(
-    after_sequence: Any = -1, server: ServerTraits | None = None, connections: int = 1
+def stream_machine(
+    after_sequence: Any = -1, server: ServerTraits | None = None, *, needs_numbers: bool = False
 ) -> StreamMachine:
-    machine = StreamMachine(
+    return StreamMachine(
         "h1",
         after_sequence=after_sequence,
         include_internal=False,
         max_reconnect_attempts=9,
+        needs_numbers=needs_numbers,
         server=server or ServerTraits(),
         time=Clock().source(),
     )
-    for connection in range(connections):
-        if connection:
-            machine.connection_ended(LOST)
-        machine.request()
-        machine.opened(response(200, content_type="text/event-stream"))
+
+
+def connect(machine: StreamMachine) -> None:
+    machine.request()
+    machine.opened(response(200, content_type="text/event-stream"))
+
+
+def opened(after_sequence: Any = -1, server: ServerTraits | None = None) -> StreamMachine:
+    machine = stream_machine(after_sequence, server)
+    connect(machine)
     return machine
 
 
@@ -256,26 +347,73 @@ def test_events_without_numbers_are_delivered_from_the_first_one_on() -> None:
     assert server.has_cursors is False
 
 
-@pytest.mark.parametrize(("after", "connections"), [(0, 1), ("now", 1), (-1, 2)])
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_event_without_a_number_is_an_error_where_others_may_be_missing(
-    after: Any, connections: int
-) -> None:
-    machine = opened(after, connections=connections)
+@pytest.mark.parametrize("after", [0, "now"])
+def test_event_without_a_number_is_an_error_after_a_cursor(after: Any) -> None:
+    machine = opened(after)
+    with pytest.raises(UnsupportedServerError, match="no sequence number"):
+        [*machine.receive(frame(None))]
+
+
+def test_event_without_a_number_is_an_error_of_a_server_with_cursors() -> None:
+    """It is no longer the server that it was."""
+    server = ServerTraits(has_cursors=True)
+    with pytest.raises(UnsupportedServerError, match="no sequence number"):
+        [*opened(server=server).receive(frame(None))]
+    assert not server.streamed
+
+
+def test_event_without_a_number_is_an_error_where_the_position_is_needed() -> None:
+    machine = stream_machine(needs_numbers=True)
+    connect(machine)
+    with pytest.raises(UnsupportedServerError, match="no sequence number"):
+        [*machine.receive(frame(None))]
+
+
+def refused(machine: StreamMachine) -> None:
+    machine.connection_ended(httpx.ConnectError("refused"), not_sent=True)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        lambda machine: machine.connection_ended(LOST),
+        lambda machine: machine.opened(response(503)),
+        lambda machine: machine.interrupted(),
+    ],
+    ids=["no response", "unavailable", "interrupted while connecting"],
+)
+def test_event_without_a_number_is_an_error_where_others_may_be_missing(first: Any) -> None:
+    machine = stream_machine()
+    machine.request()
+    first(machine)
+    machine.request()
+    refused(machine)
+    connect(machine)
     with pytest.raises(UnsupportedServerError, match=r"no sequence number.*0\.2\.0") as caught:
         [*machine.receive(frame(None))]
     assert caught.value.handler_id == "h1"
     assert isinstance(machine.action, Finished)
 
 
+def test_event_without_a_number_is_delivered_after_requests_that_were_not_sent() -> None:
+    machine = stream_machine()
+    machine.interrupted()
+    for _ in range(2):
+        machine.request()
+        refused(machine)
+    connect(machine)
+    assert len([*machine.receive(frame(None))]) == 1
+
+
 def test_stream_that_others_have_read_is_not_taken_for_an_empty_one() -> None:
     with pytest.raises(UnsupportedServerError, match="have been read before"):
         opened().opened(response(204))
-    for quiet in (response(204, content_type="application/json"),):
-        machine = opened()
-        machine.opened(quiet)
-        assert isinstance(machine.action, Finished)
+    machine = opened()
+    machine.opened(response(204, content_type="application/json"))
+    assert isinstance(machine.action, Finished)
     opened(7).opened(response(204))
+    with pytest.raises(UnsupportedServerError, match="have been read before"):
+        opened(7, ServerTraits(has_cursors=False)).opened(response(204))
     opened(server=ServerTraits(has_cursors=True)).opened(response(204))
 
 
@@ -301,10 +439,20 @@ def test_torn_event_of_a_newer_server_is_not_taken_for_one(torn: bytes) -> None:
 
 
 def test_silence_of_a_server_without_cursors_is_waited_out() -> None:
-    limits = limits_of("stream", None)
-    assert opened(server=ServerTraits(has_cursors=False)).limits(limits).timeout.read is None
-    for known in (True, None):
-        assert opened(server=ServerTraits(has_cursors=known)).limits(limits).timeout.read == 45.0
+    for has_cursors in (False, True, None):
+        machine = opened(server=ServerTraits(has_cursors=has_cursors))
+        assert machine.is_patient() is (has_cursors is False)
+    [*machine.receive(frame(None))]
+    assert machine.is_patient()
+    [*machine.receive(frame(4))]
+    assert not machine.is_patient()
+
+
+def test_stream_that_was_left_is_not_begun_again() -> None:
+    server = ServerTraits()
+    [*opened(server=server).receive(frame(None))]
+    with pytest.raises(UnsupportedServerError, match="no sequence number"):
+        [*opened(server=server).receive(frame(None))]
 
 
 def test_position_of_an_event_without_a_number_is_not_given_away() -> None:
@@ -313,9 +461,13 @@ def test_position_of_an_event_without_a_number_is_not_given_away() -> None:
         run = client.get_run("h1")
         with run.events() as events:
             next(iter(events))
-            for use in (lambda: events.last_sequence, run.checkpoint):
-                with pytest.raises(UnsupportedServerError, match="no sequence numbers"):
+            client._driver.server.has_cursors = True  # what other responses say does not matter
+            for use in (lambda: events.last_sequence, run.checkpoint, run.events):
+                with pytest.raises(UnsupportedServerError, match="no sequence number"):
                     use()
+            for copied in (copy.copy, pickle.dumps):
+                with pytest.raises(UnsupportedServerError, match="no sequence number"):
+                    copied(run)
 
 
 def test_number_after_an_event_without_one_is_a_position_again() -> None:
@@ -342,7 +494,7 @@ def test_wait_listens_only_to_streams_with_cursors() -> None:
     wait = waiting(server)
     assert wait.poll_response(running) == Identify()
     assert wait.identified() == Sleep(0.5)
-    assert wait.identified() == Sleep(1.5)
+    assert wait.poll_response(running) == Sleep(1.5)  # it is asked once
     server.has_cursors = True
     assert wait.identified() == Listen()
 

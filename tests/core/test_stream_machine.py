@@ -16,8 +16,10 @@ from llama_agents.client import (
     StreamNotFoundError,
     StreamTimeoutError,
     UnreadableResultError,
+    UnsupportedServerError,
 )
 from llama_agents.client._core.actions import Finished, Read, Retry
+from llama_agents.client._core.server import ServerTraits
 from llama_agents.client._core.stream import (
     ERROR_BODY_BYTES,
     ERROR_BODY_SECONDS,
@@ -26,7 +28,6 @@ from llama_agents.client._core.stream import (
 )
 
 from ..support.scripted import frame
-from ..support.server import newest_server
 from .machines import LOST, REFUSED, Clock, response
 
 STREAM = {"content-type": "text/event-stream; charset=latin-1"}
@@ -45,7 +46,7 @@ def machine(
         after_sequence=after_sequence,
         include_internal=False,
         max_reconnect_attempts=max_reconnect_attempts,
-        server=newest_server(),
+        server=ServerTraits(),
         time=(clock or Clock()).source(),
     )
 
@@ -116,7 +117,7 @@ def test_stream_rejects_invalid_arguments(options: Any, words: str) -> None:
 def test_204_finishes_the_stream() -> None:
     m = machine()
     m.request()
-    m.opened(response(204))
+    m.opened(response(204, content_type="application/json"))
     assert m.action == Finished(None)
 
 
@@ -313,8 +314,9 @@ def test_event_without_a_sequence_number_cannot_be_resumed_after(
 ) -> None:
     m = opened()
     deliver(m, *map(frame, sequences))
-    with pytest.raises(StreamDisconnectedError, match="no sequence number"):
+    with pytest.raises(UnsupportedServerError, match="without a sequence number") as caught:
         drop(m)
+    assert caught.value.__cause__ is LOST
 
 
 def test_sequence_number_after_an_event_without_one_makes_the_position_known() -> None:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -143,7 +144,9 @@ def test_tests_of_the_testing_page_pass(tmp_path: Path) -> None:
     assert len(programs) == page.count("```python")
     for name, program in programs:
         (tmp_path / name).write_text(program, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error"]
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    filters = "\n".join(["filterwarnings=", *options["filterwarnings"]])
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-o", filters]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "6 passed" in done.stdout

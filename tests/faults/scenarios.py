@@ -21,6 +21,7 @@ from llama_agents.client import (
     StreamDisconnectedError,
     StreamNotFoundError,
     StreamTimeoutError,
+    UnsupportedServerError,
 )
 
 from examples.chaos_proxy import Fault
@@ -204,8 +205,8 @@ READING: Final = (
     Stream(
         "malformed id 1_000",
         script(stream(b"id: 1_000\n" + frame(None, n=1)), expect=[(-1, {"n": 1})]),
-        raises=StreamDisconnectedError,
-        detail="no sequence number",
+        raises=UnsupportedServerError,
+        detail="without a sequence number",
     ),
     Stream(
         "retry: 700 before a drop",
@@ -325,8 +326,8 @@ RESUMING: Final = (
     Stream(
         "disconnect after an event without a sequence number",
         script(stream(frame(None, n=1)), expect=[(-1, {"n": 1})]),
-        raises=StreamDisconnectedError,
-        detail="position is unknown",
+        raises=UnsupportedServerError,
+        detail="position in the stream is unknown",
     ),
     Stream(
         "every connection accepted and dropped",

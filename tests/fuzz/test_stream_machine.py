@@ -23,10 +23,10 @@ from llama_agents.client import (
     UnsupportedServerError,
 )
 from llama_agents.client._core.actions import Finished, Read, Retry
+from llama_agents.client._core.server import ServerTraits
 from llama_agents.client._core.stream import StreamMachine
 
 from ..support.scripted import frame
-from ..support.server import newest_server
 from .model import (
     CALLER_ERRORS,
     EPOCH,
@@ -104,7 +104,7 @@ class StreamIsExact(RuleBasedStateMachine):
         self.cursor: Cursor = after
         self.next = None if after == "now" else self.first_after(after)
         self.position_is_known = True
-        self.takes_unnumbered = after == -1  # until a connection has ended
+        self.takes_unnumbered = after == -1  # until a request may have arrived and ended
         self.missed = False  # a warning said that events may be missing here
         self.failures = 0
         self.min_delay = 0.0
@@ -123,7 +123,7 @@ class StreamIsExact(RuleBasedStateMachine):
             after_sequence=after,
             include_internal=False,
             max_reconnect_attempts=budget,
-            server=newest_server(),
+            server=ServerTraits(),
             time=self.clock.time,
         )
 
@@ -161,8 +161,12 @@ class StreamIsExact(RuleBasedStateMachine):
         exhausted = self.failures > self.budget or at_least > MAX_RETRY_AFTER
         try:
             report()
+        except UnsupportedServerError:
+            assert not self.position_is_known
+            self.over = True
+            return
         except StreamDisconnectedError as error:
-            assert exhausted or not self.position_is_known
+            assert exhausted
             assert error.last_sequence == self.cursor
             self.over = True
             return
@@ -235,6 +239,7 @@ class StreamIsExact(RuleBasedStateMachine):
         head = response(status, **headers)
         assert self.machine.error_body_reader(head) is not None
         self.fail(lambda: self.machine.opened(head), at_least)
+        self.takes_unnumbered = False
 
     @disconnected
     @rule(kind=st.sampled_from(FAILURES))

@@ -126,7 +126,7 @@ def _(site: Site) -> None:
         assert handler.result["text"] == "Hello, Ada!"
 
 
-@operation("start with an ID of one's own")
+@operation("start with a caller-chosen ID")
 def _(site: Site) -> None:
     with site.client() as client:
         name = f"own-{time.monotonic_ns()}"
@@ -187,7 +187,7 @@ def _(site: Site) -> None:
         assert numbers(client.get_workflow_events(site.start_count(client, 0.02))) == NUMBERS
 
 
-@operation("stream from -1, by a client that knows nothing")
+@operation("stream from -1 by a new client")
 def _(site: Site) -> None:
     with site.client() as client, site.client() as other:
         assert numbers(other.get_workflow_events(site.start_count(client, 0.02))) == NUMBERS
@@ -243,7 +243,7 @@ def _(site: Site) -> None:
 CUTS: Final = {
     "stream reset within an event": Fault(events=2, tail=20),
     "stream reset between events": Fault(events=2),
-    "stream cut politely": Fault(events=2, end="clean"),
+    "stream closed cleanly": Fault(events=2, end="clean"),
     "stream cut before the first event": Fault(events=0),
     "stream cut within the first event": Fault(events=0, tail=20),
 }
@@ -302,6 +302,7 @@ def _(site: Site) -> None:
     with site.client() as client:
         run = client.start("ask")
         assert client.cancel_handler(run.handler_id).status == "cancelled"
+        assert client.wait_for_handler(run.handler_id, timeout=10).status == "cancelled"
 
 
 @operation("wait_for_handler")
@@ -311,7 +312,7 @@ def _(site: Site) -> None:
         assert (handler.status, handler.result and handler.result["ticks"]) == ("completed", 5)
 
 
-@operation("result by a client that knows nothing")
+@operation("result by a new client")
 def _(site: Site) -> None:
     with site.client() as client, site.client() as other:
         run = site.start_count(client, 0.05)

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -59,5 +60,5 @@ def interrupt(call: Callable[[], Any], condition: Callable[[], object]) -> None:
 def waits_for_network(thread: threading.Thread, *, or_its_turn: bool = False) -> bool:
     """Return whether a thread is where httpcore uses a socket, or takes a lock to use it."""
     frame = sys._current_frames().get(thread.ident or 0)
-    files = ("httpcore/_backends/sync.py", "httpcore/_synchronization.py")
-    return frame is not None and frame.f_code.co_filename.endswith(files[: 1 + or_its_turn])
+    files = ("httpcore/_backends/sync.py", "httpcore/_synchronization.py")[: 1 + or_its_turn]
+    return frame is not None and Path(frame.f_code.co_filename).as_posix().endswith(files)

@@ -54,7 +54,8 @@ def _report(function: Callable[[], object], pipe: int) -> NoReturn:
 
 def run_program(program: str, *arguments: str) -> tuple[str, str]:
     """Run a program with all warnings; return what it prints to stdout and to stderr."""
-    command = [sys.executable, "-X", "dev", "-c", textwrap.dedent(program)]
+    forks = "ignore:This process:DeprecationWarning"  # since 3.12, of a fork beside other threads
+    command = [sys.executable, "-X", "dev", "-W", forks, "-c", textwrap.dedent(program)]
     run = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60)
     slow = "Executing <"  # a message of asyncio's debug mode, on a loaded machine
     errors = [line for line in run.stderr.splitlines() if not line.startswith(slow)]

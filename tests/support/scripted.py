@@ -120,8 +120,9 @@ def scripted(turns: Sequence[Turn], tls: ssl.SSLContext | None = None) -> Iterat
                     raw.sendall(GARBLED_RECORD)
             elif turn.then == "hold":
                 held.append(connection)
-                while connection.recv(4096):
-                    pass
+                with suppress(ConnectionResetError):  # if something had not been read
+                    while connection.recv(4096):
+                        pass
                 script.closed += 1
 
     def accept() -> None:

@@ -282,25 +282,34 @@ class UnansweredRequestError(WorkflowClientError):
 
 
 class UnsupportedServerError(WorkflowClientError):
-    """The server cannot do what is needed: it is too old, or it is no workflow server.
+    """The server cannot do what is needed: it is too old, or not a workflow server.
 
-    Raised instead of losing events, or of starting a run twice, in silence.
+    Raised instead of silently losing events or starting a run twice.
 
     Attributes:
         noticed: What the client noticed.
         meaning: What that means for the caller.
         needed: The server that is needed.
-        handler_id: ID of the run, or None. A run that may have been started has it.
+        handler_id: ID of the run, or None.
+        may_have_started: Whether the response to a start was lost, so that its run may have begun;
+            ``handler_id`` is then None if the server chooses the IDs.
     """
 
     def __init__(
-        self, noticed: str, meaning: str, needed: str, *, handler_id: str | None = None
+        self,
+        noticed: str,
+        meaning: str,
+        needed: str,
+        *,
+        handler_id: str | None = None,
+        may_have_started: bool = False,
     ) -> None:
         self.noticed = noticed
         self.meaning = meaning
         self.needed = needed
         self.handler_id = handler_id
-        message = f"{noticed}: {meaning}. This takes {needed}"
+        self.may_have_started = may_have_started
+        message = f"{noticed}: {meaning}. This requires {needed}"
         super().__init__(f"{message}{_named(handler_id, message)}")
 
 

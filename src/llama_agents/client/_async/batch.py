@@ -334,6 +334,7 @@ class BatchRunner:
                 budget=item.budget,
             )
         except WorkflowFailedError as error:
+            item.handler_id = error.handler.handler_id
             return error
         item.handler_id = known.handler_id  # which a server may have chosen
         self._state.found(item)

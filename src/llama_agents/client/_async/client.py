@@ -251,7 +251,7 @@ class WorkflowClient:
 
         If the connection breaks or falls silent, the client keeps waiting for the run by its
         handler ID. A start whose response is lost is sent again only if the server does not know
-        the run.
+        the run and refuses an ID that is in use, as servers since 0.7.1 do.
 
         Args:
             workflow_name: Name of the workflow.
@@ -273,6 +273,8 @@ class WorkflowClient:
             StatusError: 400, the server rejects the start event or the context.
             InvalidResponseError: The response was lost, and the run found under that ID may be
                 this one or an earlier one.
+            UnsupportedServerError: The response was lost, and the server may not be sent the start
+                again; or the server does not take the ID.
             EventValidationError: The workflow would not read every field of the start event or,
                 with ``validate``, it does not match the schema; it was not sent.
             ValueError: An argument is invalid; nothing was sent.
@@ -304,7 +306,8 @@ class WorkflowClient:
     ) -> HandlerData:
         """Start a workflow and return without waiting for it.
 
-        A start whose response is lost is sent again only if the server does not know the run.
+        A start whose response is lost is sent again only if the server does not know the run and
+        refuses an ID that is in use, as servers since 0.7.1 do.
 
         Args:
             workflow_name: Name of the workflow.
@@ -325,6 +328,8 @@ class WorkflowClient:
             StatusError: 400, the server rejects the start event or the context.
             InvalidResponseError: The response was lost, and the run found under that ID may be
                 this one or an earlier one.
+            UnsupportedServerError: The response was lost, and the server may not be sent the start
+                again; or the server does not take the ID.
             EventValidationError: The workflow would not read every field of the start event or,
                 with ``validate``, it does not match the schema; it was not sent.
             ValueError: An argument is invalid; nothing was sent.
@@ -595,6 +600,7 @@ class WorkflowClient:
             NotFoundError: There is no such run.
             WorkflowFailedError: The engine of the run stopped without an outcome.
             UnreadableResultError: The server cannot decode the run's result.
+            UnsupportedServerError: The server has no endpoint for a run, or none at that address.
         """
         return await self._driver.send(endpoints.get_handler(handler_id))
 
@@ -610,7 +616,8 @@ class WorkflowClient:
         """Wait until a run has ended, and return it.
 
         The run's event stream signals the end within milliseconds. Polls confirm it, and replace
-        the stream while there is none.
+        the stream while there is none, and with servers before 0.2.0, which hand each event out
+        only once.
 
         Args:
             handler_id: ID of the run.
@@ -629,6 +636,7 @@ class WorkflowClient:
             NotFoundError: There is no such run.
             WorkflowFailedError: The engine of the run stopped without an outcome.
             UnreadableResultError: The server cannot decode the run's result.
+            UnsupportedServerError: The server has no endpoint for a run, or none at that address.
             ValueError: An argument is out of range.
         """
         wait = Wait(
@@ -656,5 +664,6 @@ class WorkflowClient:
 
         Raises:
             NotFoundError: There is no such run, or it has ended and ``purge`` is not set.
+            UnsupportedServerError: The server, known to be older than 0.2.0, let the run go on.
         """
-        return await self._driver.send(endpoints.cancel_handler(handler_id, purge))
+        return await self._driver.cancel(handler_id, purge)

@@ -26,7 +26,7 @@ from .._core.policy import (
     redirect_to_get,
 )
 from .._core.responses import BodyReader
-from .._core.server import ServerTraits
+from .._core.server import ServerTraits, ensure_cancelled
 from .._core.start import Start
 from .._core.wait import Wait
 from .._lazy_types import Context
@@ -41,7 +41,7 @@ from .._transport.connection import (
 )
 from .._transport.failures import was_not_sent
 from ..errors import WorkflowClientError
-from ..protocol import HandlerData
+from ..protocol import CancelHandlerResponse, HandlerData
 
 T = TypeVar("T")
 
@@ -218,6 +218,13 @@ class Driver:
         )
         return await self.exchange(machine)
 
+    async def cancel(self, handler_id: str, purge: bool) -> CancelHandlerResponse:
+        """Cancel a run; raise if an old server only says so."""
+        response = await self.send(endpoints.cancel_handler(handler_id, purge))
+        if self.server.has_cursors is False and not purge:
+            ensure_cancelled(await self.send(endpoints.get_handler(handler_id)))
+        return response
+
     def completion_wait(
         self, handler_id: str, timeout: float | None = None, budget: RetryBudget | None = None
     ) -> Wait:
@@ -253,14 +260,17 @@ class Driver:
                     return handler
 
     async def identify(self, within: float | None = None) -> None:
-        """Find out whether the server's streams have cursors, if nothing has told yet.
+        """Find out whether the server's streams have cursors, unless they are known to.
 
         Args:
             within: Seconds for all attempts, if that is less than the operation's own limit.
         """
-        if self.server.has_cursors is None:
-            with suppress(WorkflowClientError, *TRANSPORT_ERRORS):
-                self.server.has_cursors = await self.send(endpoints.identify(), within)
+        if self.server.has_cursors:
+            return
+        with suppress(WorkflowClientError, *TRANSPORT_ERRORS):
+            has_cursors = await self.send(endpoints.identify(), within)
+            if has_cursors is not None:
+                self.server.has_cursors = has_cursors
 
     async def poll(self, wait: Wait) -> Listen | Identify | Sleep | Finished[HandlerData]:
         """Poll the run of a wait."""

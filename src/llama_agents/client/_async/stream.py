@@ -66,6 +66,9 @@ class EventStream:
         StreamDisconnectedError: The connection broke, and every attempt to reconnect failed.
         InvalidResponseError: The response, or an event of it, is not the API's; or an event is
             larger than ``max_event_size`` (``ResponseTooLargeError``).
+        UnsupportedServerError: An event has no sequence number where others may be missing, or
+            the server hands each event out once and somebody else reads them. Also raised by
+            ``last_sequence`` after an event without a number.
         RuntimeError: It is iterated or entered a second time, or after it was closed.
 
     Warns:
@@ -81,6 +84,7 @@ class EventStream:
         self._started = False
         self._closed = False
         self._is_interrupted = False  # what was under way must be taken up again
+        self._error: Exception | None = None  # what ended it, as long as nobody has received it
         # Weak references: when the loop drops the iterator, the connection is closed.
         self._iterator: Callable[[], Any] = lambda: None
         self._generator: Callable[[], Any] | None = None
@@ -194,7 +198,7 @@ class EventStream:
     def _next_generator(self) -> AsyncGenerator[EventEnvelopeWithMetadata, None] | None:
         """Return what continues where the last generator was interrupted; None at the end."""
         is_over = self._closed or isinstance(self._machine.action, Finished)
-        if is_over and self._generator is not None:
+        if is_over and self._generator is not None and (self._closed or self._error is None):
             return None
         generator = self._events()
         self._generator = weakref.ref(generator)
@@ -203,10 +207,17 @@ class EventStream:
     async def _events(self) -> AsyncGenerator[EventEnvelopeWithMetadata, None]:
         """Yield the events, from where the last generator was interrupted."""
         machine = self._machine
+        is_replaced = False  # by an interruption while the connection is closed
         try:
             if (iterator := self._iterator()) is not None:
                 iterator.started()
             del iterator
+            error, self._error = self._error, None
+            if error is not None and isinstance(machine.action, Finished):
+                try:
+                    raise error
+                finally:
+                    del error
             while (chunks := await self._connect()) is not None:
                 cause = None
                 try:
@@ -219,8 +230,8 @@ class EventStream:
                             break
                         if not isinstance(machine.action, Read):
                             return
-                        if not machine.position_is_known and self._response is not None:
-                            wait_out_silence(self._response)
+                        if machine.is_patient() and self._response is not None:
+                            wait_out_silence(self._response, machine.is_patient)
                 except TRANSPORT_ERRORS as error:
                     cause = error
                 if self._closed:
@@ -229,11 +240,18 @@ class EventStream:
                     machine.connection_ended(cause)
                 else:
                     machine.interrupted()
+        except BaseException as error:
+            if self._error is None and isinstance(error, Exception):
+                self._error = error
+            is_replaced = error is not self._error
+            raise
         finally:
             self._is_interrupted = True  # first: another interrupt may end the rest
             if (iterator := self._iterator()) is not None:
                 iterator.ending()
             await self._disconnect()
+            if not is_replaced:
+                self._error = None
 
     async def _connect(self) -> AsyncIterator[bytes] | None:
         """Return what to read from, or None when the stream has ended."""
@@ -269,9 +287,12 @@ class EventStream:
                         await self._sleep(retry)
                         await self._open(ahead)
             await self._disconnect()
-        except BaseException:
+        except BaseException as error:
             self._is_interrupted = True
+            if isinstance(error, Exception):
+                self._error = self._error or error
             await self._disconnect()
+            self._error = None
             raise
         finally:
             self._is_connecting = False
@@ -310,6 +331,8 @@ class EventStream:
                         break
             response = reader.response()
         machine.opened(response)
+        if machine.is_patient():
+            wait_out_silence(response, machine.is_patient)
 
     def _let_go(self) -> None:
         """Keep the connection, which is the parent's or cannot be closed any more, untouched."""

@@ -44,6 +44,7 @@ from ..errors import (
     NotFoundError,
     ResponseTooLargeError,
     StatusError,
+    UnsupportedServerError,
     WorkflowFailedError,
 )
 from ..protocol import HandlerData, Status
@@ -349,6 +350,8 @@ def _concerns_one_item(error: Exception, *, starting: bool) -> bool:
         )
     if isinstance(error, ResponseTooLargeError):
         return True
+    if isinstance(error, UnsupportedServerError):
+        return error.may_have_started
     # An event that cannot be written, a key that is not an ID or names a run of another workflow.
     # Exactly these classes: InvalidResponseError is a ValueError, too, and concerns all.
     return type(error) in (ValueError, TypeError, EventValidationError)

@@ -42,7 +42,7 @@ from .payloads import (
     start_encoding,
 )
 from .responses import read_handler, read_handlers, read_successful_run, reads
-from .server import ServerTraits, ensure_route, in_every_form
+from .server import ServerTraits, cursors_by_404, ensure_route, in_every_form
 
 if TYPE_CHECKING:
     from .._events.schema import EventDeclaration
@@ -192,16 +192,14 @@ def identify() -> Operation[bool | None]:
     from ..bindings.api.handlers import get_handler as binding
 
     def read(response: httpx.Response, _: str | None) -> bool | None:
-        traits = ServerTraits()
-        traits.learn_from_404(response)
-        return traits.has_cursors
+        return cursors_by_404(response)
 
     return _operation("identify", binding._get_kwargs(f"{NO_RUN}-{uuid.uuid4().hex}"), read)
 
 
-def get_page() -> Operation[None]:
-    """The page of the server's debugger; the machine that asks for it reads it."""
-    return Operation("get_page", "GET", "/", lambda response: None)
+def get_debugger_page(handler_id: str) -> Operation[None]:
+    """The page of the server's debugger; the machine that asks for it for a run reads it."""
+    return Operation("get_debugger_page", "GET", "/", lambda response: None, handler_id)
 
 
 # ---------------------------------------------------------------------------- a workflow
@@ -309,15 +307,15 @@ class StartOperations:
         given: The start with its event as it was given, or None if the server would misread that.
         rewritten: Gets the schema, and returns the start with its event written for the start class
             of the workflow; None if there is no other way to write it.
-        as_fields: The same for a server that only takes the bare fields of an event; None if it is
-            written so already.
+        as_fields: Returns the same for a server that only takes the bare fields of an event; None
+            if it is written so already.
     """
 
     name: str
     kind: Kind
     given: Operation[HandlerData] | None
     rewritten: Operation[Operation[HandlerData]] | None
-    as_fields: Operation[Operation[HandlerData]] | None
+    as_fields: Callable[[], Operation[Operation[HandlerData]]] | None
 
 
 def start_run(
@@ -369,19 +367,21 @@ def start_run(
     if given is None and schema is not None:
         given = encoding.rewritten(schema)
 
-    def rewriting(**options: bool) -> Operation[Operation[HandlerData]]:
+    def rewriting(
+        written: Callable[[Mapping[str, Any]], dict[str, Any]],
+    ) -> Operation[Operation[HandlerData]]:
         return _reading_further(
             workflow_name,
             get_workflow_schema(workflow_name, handler_id),
-            lambda response: starting_with(encoding.rewritten(response.start, **options)),
+            lambda response: starting_with(written(response.start)),
         )
 
     return StartOperations(
         call,
         kind,
         None if given is None else starting_with(given),
-        None if encoding.fields is None else rewriting(),
-        rewriting(needs_fields=True) if encoding.is_event_with_fields else None,
+        None if encoding.fields is None else rewriting(encoding.rewritten),
+        None if encoding.is_bare else lambda: rewriting(encoding.as_fields),
     )
 
 

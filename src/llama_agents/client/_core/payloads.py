@@ -63,17 +63,31 @@ class StartEncoding:
     origin: Origin = Origin.FIELDS
 
     @property
-    def is_event_with_fields(self) -> bool:
-        """Whether it was given as an event of a class of its own, which may be a start class."""
-        return self.origin is Origin.EVENT and self.fields is not None
+    def is_bare(self) -> bool:
+        """Whether it is written as bare fields, whatever the schema says."""
+        return self.given is not None and not is_envelope(self.given)
 
-    def rewritten(self, schema: Mapping[str, Any], *, needs_fields: bool = False) -> dict[str, Any]:
+    def as_fields(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields of an event of the start class, for a server that takes only these.
+
+        Raises:
+            EventValidationError: It is of another class, or may be taken for an envelope.
+            SchemaError: The schema is invalid.
+        """
+        from .._events.schema import declared_fields
+
+        title, _ = declared_fields(schema)
+        given = self.given or {}
+        fields = given.get(_value_key(given))
+        if not self._names(title) or not isinstance(fields, dict) or is_envelope(fields):
+            raise EventValidationError(
+                f"the workflow starts with the event {title}, of which this server takes only "
+                "fields that are not named as those of an envelope"
+            )
+        return fields
+
+    def rewritten(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """Return the bare fields, written for the start class that a schema describes.
-
-        Args:
-            schema: The schema.
-            needs_fields: Whether the server takes nothing else. An event of the very class then
-                loses its name; else there is nothing to rewrite.
 
         Raises:
             EventValidationError: That class would not read them all.
@@ -83,8 +97,6 @@ class StartEncoding:
 
         title, declared = declared_fields(schema)
         fields = self.fields or {}
-        if needs_fields and self._names(title) and not is_envelope(fields):
-            return fields
         needed = {*fields} if self.origin is Origin.EVENT else _ENVELOPE_KEYS & fields.keys()
         match self.origin:
             case Origin.FIELDS:

@@ -15,7 +15,8 @@ import attrs
 import httpx
 from pydantic_core import from_json
 
-from ..errors import UnsupportedServerError
+from ..errors import UnsupportedServerError, status_error
+from ..protocol import HandlerData, is_status_completed
 
 CURSORS: Final = "llama-agents-server 0.2.0 or later"
 FRAMES: Final = "llama-index-workflows 2.3 or any llama-agents-server"
@@ -29,36 +30,33 @@ _DEBUGGER_OF_USED_IDS: Final = (0, 2, 42)  # in 0.7.1; 0.7.0 has 0.2.41
 
 @attrs.define
 class ServerTraits:
-    """What is known of a server; None as long as nothing is.
+    """What is known of a server; None until known. The latest evidence counts.
 
     Attributes:
         has_cursors: Whether events have sequence numbers, and starts may name their run.
-        refuses_used_ids: Whether a start whose ID belongs to a running run is a 409.
+        refuses_used_ids: Whether it has responded to a start with a 409, as its ID was in use.
+        streamed: Runs whose events have been asked for from the first one on, while the server was
+            not known to keep them.
     """
 
     has_cursors: bool | None = None
-    refuses_used_ids: bool | None = None
+    refuses_used_ids: bool = False
+    streamed: set[str] = attrs.field(factory=set)
 
     def ensure_cursors(self, handler_id: str) -> None:
         """Raise ``UnsupportedServerError`` if events are known to have no sequence numbers."""
         if self.has_cursors is False:
             raise UnsupportedServerError(
                 "events have no sequence numbers",
-                "the position in the stream is not known",
+                "the position in the stream is unknown",
                 CURSORS,
                 handler_id=handler_id,
             )
 
-    def learn_from_404(self, response: httpx.Response) -> None:
-        """Learn from the response about an unknown run: errors are JSON since 0.2.0."""
-        if is_unknown_run(response):
-            self.has_cursors = _detail(response) is not None
-
-    def learn_from_page(self, response: httpx.Response) -> None:
-        """Learn from the page of the debugger; any other is no proof, and is not asked again."""
-        found = _DEBUGGER.search(response.content[:65536].decode(errors="replace"))
-        version = () if found is None else tuple(map(int, found.groups()))
-        self.refuses_used_ids = response.is_success and version >= _DEBUGGER_OF_USED_IDS
+    def learn_from_409(self, response: httpx.Response) -> None:
+        """Learn from the response to a start, unless it is a proxy's."""
+        if _detail(response) is not None:
+            self.refuses_used_ids = True
 
 
 def in_every_form(event: dict[str, Any], server: ServerTraits) -> dict[str, Any]:
@@ -83,6 +81,21 @@ def is_unknown_run(response: httpx.Response) -> bool:
     return text == _UNKNOWN_RUN
 
 
+def cursors_by_404(response: httpx.Response) -> bool | None:
+    """Return whether a server has cursors, by its response about an unknown run.
+
+    Errors are JSON since 0.2.0. Returns None for any other response.
+    """
+    return _detail(response) is not None if is_unknown_run(response) else None
+
+
+def page_proves_used_ids(response: httpx.Response) -> bool:
+    """Return whether the page of the debugger proves that IDs in use are refused."""
+    found = _DEBUGGER.search(response.content[:65536].decode(errors="replace"))
+    version = () if found is None else tuple(map(int, found.groups()))
+    return response.is_success and version >= _DEBUGGER_OF_USED_IDS
+
+
 def named_run(response: httpx.Response) -> str | None:
     """Return the ID of the run that a successful start names, whatever else it has."""
     if not response.is_success:
@@ -105,7 +118,18 @@ def ensure_route(response: httpx.Response, handler_id: str | None) -> None:
         "whether the server has the run is not known",
         ROUTES,
         handler_id=handler_id,
-    )
+    ) from status_error(response, handler_id=handler_id)
+
+
+def ensure_cancelled(handler: HandlerData) -> None:
+    """Raise ``UnsupportedServerError`` if a run goes on although it was cancelled."""
+    if not is_status_completed(handler.status):
+        raise UnsupportedServerError(
+            "the server said that the run is cancelled, but it is still running",
+            "it may go on to its end",
+            CURSORS,
+            handler_id=handler.handler_id,
+        )
 
 
 def _detail(response: httpx.Response) -> str | None:

@@ -8,7 +8,7 @@ response to its start. "Sending" stands for SENDING, RESENDING and ID_TAKEN::
 
     from        event                                            to
     sending     the request was provably not sent                the same phase
-    sending     404, the server does not take the ID             UNNAMED, or raises
+    SENDING     404, the server does not take the ID             UNNAMED, or raises
     sending     400, and the event may be written otherwise      REWRITING
     sending     the response is lost                             CHECKING
     sending     500 without a run                                CHECKING
@@ -18,7 +18,7 @@ response to its start. "Sending" stands for SENDING, RESENDING and ID_TAKEN::
     REWRITING   the schema of a class that reads the event       the phase before
     REWRITING   any other response                               raises, the 400 if there was one
     CHECKING    the poll is lost, or its status is retryable     CHECKING
-    CHECKING    404 of a server that does not take the ID        UNNAMED, or raises
+    CHECKING    404 of a server that does not take IDs           raises
     CHECKING    404, or an earlier run that has ended            RESENDING; after a 500 raises it
     CHECKING    an earlier run that is still running             ID_TAKEN; after a 500 raises it
     CHECKING    the run of this start                            Finished, or raises if it failed
@@ -42,9 +42,10 @@ Each lost request and each lost response counts against one budget, which is nev
   409 becomes the outcome.
 
 - IDENTIFYING: the start may only be sent again to a server that refuses an ID in use, which are
-  those since 0.7.1. Others would run it twice if the first one arrives after all. If that is not
-  known, RESENDING and ID_TAKEN come only after the page of the server's debugger, whose version
-  tells. If it does not tell, polls are all that is sent.
+  those since 0.7.1. Others would run it twice if the first one arrives after all. Unless the server
+  has sent such a 409, RESENDING and ID_TAKEN come only after the page of its debugger, whose
+  version tells. If it does not tell, polls are all that is sent. Each lost start asks anew, as
+  another release may serve the address by then.
 - UNNAMED: servers before 0.2.0 choose the ID, so the start is sent without one. Nothing finds its
   run if the response is lost, and it is never sent again.
 
@@ -96,7 +97,15 @@ from .policy import (
     raise_final,
 )
 from .responses import handler_in_500, read_handler
-from .server import CURSORS, USED_IDS, ServerTraits, ensure_route, is_unknown_run, named_run
+from .server import (
+    CURSORS,
+    USED_IDS,
+    ServerTraits,
+    cursors_by_404,
+    ensure_route,
+    named_run,
+    page_proves_used_ids,
+)
 
 DATE_PRECISION: Final = 2.0  # s; a Date header has whole seconds, and may be cached for one
 
@@ -168,6 +177,7 @@ class Start:
         self._rejection: httpx.Response | None = None
         self._server_error: StatusError | None = None  # a 500 without a run
         self._resending_in = Phase.RESENDING  # once IDENTIFYING has told
+        self._page_proves_it: bool | None = None  # that IDs in use are refused; None if not asked
         self._clock = time.clock
         self._first_sent: float | None = None
         self._budget = budget or RetryBudget(
@@ -182,7 +192,7 @@ class Start:
             assert self._rewritten is not None
             return self._rewritten
         if self.phase is Phase.IDENTIFYING:
-            return endpoints.get_page()
+            return endpoints.get_debugger_page(self._handler_id)
         if self._first_sent is None:
             self._first_sent = self._clock()
         assert self._start is not None
@@ -231,10 +241,10 @@ class Start:
         if status == 400:
             return self._rejected(response)
         if status == 409:
-            self._server.refuses_used_ids = True
+            self._server.learn_from_409(response)
         if self.phase is Phase.UNNAMED:
             return self._unnamed_response(response)
-        if is_unknown_run(response):
+        if self.phase is Phase.SENDING and cursors_by_404(response) is False:
             return self._start_without_id()
         is_crash = status == 500 and handler_in_500(response) is None
         is_repeated = status == 409 and self.phase is Phase.RESENDING
@@ -286,9 +296,9 @@ class Start:
             )
         self._log("the server does not take the ID %r of a start: it chooses one")
         self.phase = Phase.UNNAMED
-        if self._as_fields is not None and self._rewriting_in is None:
+        if self._as_fields is not None:
             # Before 2.9 of llama-index-workflows, it would read the envelope as fields.
-            self._rewritten, self._rewriting_in = self._as_fields, Phase.UNNAMED
+            self._rewritten, self._rewriting_in = self._as_fields(), Phase.UNNAMED
             self.phase = Phase.REWRITING
         return Retry(0.0)
 
@@ -326,10 +336,12 @@ class Start:
         return Retry(0.0)
 
     def _poll_response(self, response: httpx.Response) -> Retry | Finished[HandlerData]:
-        if is_unknown_run(response):
-            self._server.learn_from_404(response)
-            if self._server.has_cursors is False:  # so the start was rejected
-                return self._start_without_id()
+        has_cursors = cursors_by_404(response)
+        if has_cursors is not None:
+            self._server.has_cursors = has_cursors
+            if not has_cursors:
+                # It has probably rejected the start, but another replica may have taken it.
+                raise self._lost_start("the server does not take the IDs of runs", CURSORS)
             return self._resend(Phase.RESENDING)
         ensure_route(response, self._handler_id)
         if response.status_code in RETRYABLE_STATUSES:
@@ -360,19 +372,15 @@ class Start:
     def _resend(self, phase: Phase) -> Retry:
         if self._server_error is not None:
             raise self._server_error
-        if self._server.refuses_used_ids:
+        if self._server.refuses_used_ids or self._page_proves_it:
             self._log("the start of handler %r had not arrived, sending it again")
             self.phase = phase
             return Retry(0.0)
-        if self._server.refuses_used_ids is None:
+        if self._page_proves_it is None:
             self._resending_in, self.phase = phase, Phase.IDENTIFYING
             return Retry(0.0)
-        error = UnsupportedServerError(
-            "the response to the start was lost, and the server does not have its run",
-            "it is not known whether the run will begin, as the start may still be on its way; "
-            "the server would run a second one, too",
-            USED_IDS,
-            handler_id=self._handler_id,
+        error = self._lost_start(
+            "the server does not have its run, but may run a second start, too", USED_IDS
         )
         delay = self._budget.record_failure(error)
         if delay is None:
@@ -382,21 +390,27 @@ class Start:
     def _page_response(self, response: httpx.Response) -> Retry:
         if response.status_code in RETRYABLE_STATUSES:
             delay = self._budget.record_failure(status_error(response))
-            if delay is not None:
-                return Retry(delay)
-        self._server.learn_from_page(response)
+            if delay is None:
+                raise self._lost_start("the server does not have its run", USED_IDS)
+            return Retry(delay)
+        self._page_proves_it = page_proves_used_ids(response)
         self.phase = Phase.CHECKING
         return self._resend(self._resending_in)
+
+    def _lost_start(self, noticed: str, needed: str) -> UnsupportedServerError:
+        return UnsupportedServerError(
+            f"the response to the start was lost, and {noticed}",
+            "it is not known whether the run has begun, or will when the start arrives late",
+            needed,
+            handler_id=None if self.phase is Phase.UNNAMED else self._handler_id,
+            may_have_started=True,
+        )
 
     def _response_lost(self, cause: Exception) -> None:
         if self.phase in (Phase.REWRITING, Phase.IDENTIFYING):
             return  # that was not the start
         if self.phase is Phase.UNNAMED:
-            raise UnsupportedServerError(
-                "the response to a start was lost, and the server chooses the IDs of its runs",
-                "it is not known whether the run began",
-                CURSORS,
-            ) from cause
+            raise self._lost_start("the server chooses the IDs of its runs", CURSORS) from cause
         if self.phase is not Phase.CHECKING:
             self._budget.restart_patience()
             self._log("the response to the start of handler %r was lost, polling")

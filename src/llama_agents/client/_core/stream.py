@@ -49,7 +49,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-import attrs
 import httpx
 from pydantic import ValidationError
 
@@ -121,6 +120,8 @@ class StreamMachine:
         include_internal: Whether to ask for the framework's own events.
         max_reconnect_attempts: How many times in a row to try to reconnect before giving up.
         max_event_size: How many bytes of data an event may have; None for no limit.
+        needs_numbers: Whether an event without a sequence number is an error also where no other
+            can be missing.
         server: What is known of the server.
         time: The source of time and randomness.
 
@@ -143,6 +144,7 @@ class StreamMachine:
         include_internal: bool,
         max_reconnect_attempts: int,
         max_event_size: int | None = None,
+        needs_numbers: bool = False,
         server: ServerTraits,
         time: TimeSource,
     ) -> None:
@@ -157,8 +159,6 @@ class StreamMachine:
         self.cursor: Cursor = after_sequence
         self.position_is_known = True
         self._server = server
-        # Whether an event without a sequence number may be delivered.
-        self._takes_unnumbered = after_sequence == -1
         self._include_internal = include_internal
         self._clock = time.clock
         self._budget = RetryBudget(
@@ -174,26 +174,29 @@ class StreamMachine:
         self._decoder = SSEDecoder(max_event_size)
         self._may_have_missed = False  # "now" has moved since the caller meant it
         self._replayed_through = -1  # events up to here were delivered on an earlier connection
+        self._may_be_unnumbered = False
         self.request()  # rejects a bad handler ID before anything is sent
+        self._may_be_unnumbered = after_sequence == -1 and not needs_numbers
 
     def request(self) -> Operation[None]:
         """Prepare for a new connection, and return the operation that opens it."""
+        server = self._server
+        # An old server hands each event out once: only the first request can get them all.
+        is_first = not (server.has_cursors or self.handler_id in server.streamed)
+        self._takes_unnumbered = self._may_be_unnumbered and is_first
+        if self._takes_unnumbered:
+            server.streamed.add(self.handler_id)
         self._decoder = SSEDecoder(self._max_event_size)
         self._replayed_through = -1 if self.cursor == "now" else self.cursor
         return endpoints.stream_events(self.handler_id, self.cursor, self._include_internal)
 
     def limits(self, operation: Limits) -> Limits:
-        """Return the limits of the next request: the operation's.
-
-        Without cursors, another connection after a silence would lose events.
-        """
-        if self._server.has_cursors is False:
-            timeout = operation.timeout
-            patient = httpx.Timeout(
-                None, connect=timeout.connect, write=timeout.write, pool=timeout.pool
-            )
-            return attrs.evolve(operation, timeout=patient)
+        """Return the limits of the next request: the operation's."""
         return operation
+
+    def is_patient(self) -> bool:
+        """Return whether to wait out silence: another connection would lose events."""
+        return self._server.has_cursors is False
 
     def error_body_reader(self, response: httpx.Response) -> ErrorBodyReader | None:
         """Return what reads the body before `opened`; None for the body of a stream."""
@@ -239,6 +242,7 @@ class StreamMachine:
         Raises:
             InvalidResponseError: An event is malformed, or too large.
         """
+        server = self._server
         for sse in self._decoder.feed(chunk):
             if sse.retry is not None:
                 self._min_delay = min(sse.retry / 1000, MAX_RETRY_AFTER)
@@ -271,12 +275,13 @@ class StreamMachine:
             if is_terminal:
                 self.action = _FINISHED
             if sequence is None:
-                self.position_is_known = self._server.has_cursors = False
+                self.position_is_known = server.has_cursors = False
             elif self.cursor == "now" or sequence > self.cursor:
                 # A number repeated after an event without one says nothing about that event.
-                if not self.position_is_known:
-                    self.position_is_known = self._server.has_cursors = True
+                self.position_is_known = True
                 self.cursor = sequence
+                if not server.has_cursors:
+                    server.has_cursors = True
             yield event
             if is_terminal:
                 return
@@ -299,7 +304,8 @@ class StreamMachine:
             not_sent: Whether it proves that the server has not seen the request.
 
         Raises:
-            StreamDisconnectedError: No attempt is left, or the position is unknown.
+            StreamDisconnectedError: No attempt is left.
+            UnsupportedServerError: The position is unknown.
             httpx.TransportError: ``cause``, if it is a mistake of the caller.
         """
         was_open = isinstance(self.action, Read)
@@ -310,8 +316,8 @@ class StreamMachine:
             raise_final(cause, self.handler_id)
         self._check_frames(cause)
         self._check_position(cause)
-        if not not_sent:
-            self._takes_unnumbered = False
+        if not_sent and self._takes_unnumbered:
+            self._server.streamed.discard(self.handler_id)
         if was_open and self.cursor == "now":
             self._warn_missed_events()
         if was_open and isinstance(cause, httpx.ReadTimeout):
@@ -328,21 +334,25 @@ class StreamMachine:
         """Handle an exception from outside, at any moment; the connection has been closed.
 
         Raises:
-            StreamDisconnectedError: The position is unknown.
+            UnsupportedServerError: The position is unknown.
         """
         if isinstance(self.action, Finished):
             return
         self._check_position(None)
         if isinstance(self.action, Read):
             self.action = Retry(0.0)
-            self._takes_unnumbered = False
             if self.cursor == "now":
                 self._warn_missed_events()
 
     def ensure_position(self) -> None:
         """Raise ``UnsupportedServerError`` if the position of the last event is not known."""
         if not self.position_is_known:
-            self._server.ensure_cursors(self.handler_id)
+            raise UnsupportedServerError(
+                "the last event has no sequence number",
+                "the position in the stream is unknown",
+                CURSORS,
+                handler_id=self.handler_id,
+            )
 
     def restart(self) -> None:
         """Start again at "now", after a failure to connect ahead of the iteration."""
@@ -358,7 +368,8 @@ class StreamMachine:
         """Raise if a 204 may mean that somebody else has read the events of the run."""
         if "content-type" in response.headers:
             self._server.has_cursors = True  # others send a 204 without a body
-        if self.cursor == -1 and self.position_is_known and not self._server.has_cursors:
+        may_have_been_read = self.cursor == -1 or self._server.has_cursors is False
+        if may_have_been_read and self.position_is_known and not self._server.has_cursors:
             raise self._unsupported(
                 "the stream of a run that has ended has no events",
                 "the server hands each event out once, and they have been read before",
@@ -377,7 +388,7 @@ class StreamMachine:
         self._server.has_cursors = False
         return self._unsupported(
             "an event has no sequence number",
-            "where the stream goes on is not known, and events may be missing or repeated",
+            "the position in the stream is unknown; events may be missing or repeated",
         )
 
     def _unsupported(
@@ -389,8 +400,10 @@ class StreamMachine:
 
     def _check_position(self, cause: Exception | None) -> None:
         if not self.position_is_known:
-            problem = "the last event had no sequence number, so the position is unknown"
-            raise self._disconnected(problem, cause) from cause
+            raise self._unsupported(
+                "the connection ended after an event without a sequence number",
+                "the position in the stream is unknown, and the rest of the events may be lost",
+            ) from cause
 
     def _retry(self, cause: Exception | None) -> None:
         delay = self._budget.record_failure(cause, self.cursor)

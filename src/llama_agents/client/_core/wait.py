@@ -141,6 +141,7 @@ class Wait:
         self._decoder = SSEDecoder(max_event_size)
         self._is_streaming = False
         self._opened_at = 0.0
+        self._is_identified = False
 
     def poll_response(
         self, response: httpx.Response
@@ -166,13 +167,16 @@ class Wait:
         if self.phase is Phase.RUNNING:
             if self.remaining() <= LAST_POLL:
                 return self._sleep(LAST_POLL)
-            return Identify() if self._server.has_cursors is None else self.identified()
+            if self._server.has_cursors is None and not self._is_identified:
+                return Identify()
+            return self.identified()
         lag = self._status_lag
         self._status_lag = max(lag, min(2 * lag, self._max_interval))
         return self._sleep(lag)
 
     def identified(self) -> Listen | Sleep:
-        """Return what to do with a run that is running, now that the server is known."""
+        """Return what to do with a run that is running, now that the server was asked."""
+        self._is_identified = True
         return Listen() if self._server.has_cursors else self._sleep(self._grow_interval())
 
     def poll_failed(self, cause: Exception) -> Sleep:

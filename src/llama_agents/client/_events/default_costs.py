@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from .limits import SchemaBudget, SchemaError
+from .limits import MAX_VALIDATIONS, SchemaBudget, SchemaError
 from .normalized import ref_name
 
 Models = Mapping[str, dict[str, Any]]
 
 # How many times a default that has itself as its default is followed. Pydantic ends after 255, and
 # such a default is found to be invalid then; what branches at each turn is too costly after these.
-MAX_TURNS: Final = 16
+MAX_TURNS: Final = MAX_VALIDATIONS.bit_length()
 
 
 def leave_costly_defaults(models: Models, budget: SchemaBudget) -> None:

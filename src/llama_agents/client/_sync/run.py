@@ -237,7 +237,7 @@ class SyncWorkflowRun:
         self._driver.server.ensure_cursors(self.handler_id)
         is_new = self._is_new
         self._reading, self._sequence, self._is_new = None, books.begin, False
-        machine = self._machine(books.begin, True, POLL_RETRIES)
+        machine = self._machine(books.begin, True, POLL_RETRIES, needs_numbers=True)
         stream = SyncEventStream(self._driver, machine)
         try:
             with read_ahead(stream, lambda event: (stream.last_sequence, event)) as new:
@@ -325,7 +325,6 @@ class SyncWorkflowRun:
         interaction: Interaction,
         events: list[tuple[Cursor, EventEnvelopeWithMetadata]],
     ) -> None:
-        self._driver.server.ensure_cursors(self.handler_id)
         for sequence, envelope in events:
             assert sequence != "now"
             interaction.receive(sequence, envelope)
@@ -404,8 +403,9 @@ class SyncWorkflowRun:
 
         Raises:
             NotFoundError: There is no such run, or it has ended and ``purge`` is not set.
+            UnsupportedServerError: The server, known to be older than 0.2.0, let the run go on.
         """
-        return self._driver.send(endpoints.cancel_handler(self.handler_id, purge))
+        return self._driver.cancel(self.handler_id, purge)
 
     def status(self) -> Status:
         """Return the status of the run.
@@ -437,7 +437,12 @@ class SyncWorkflowRun:
         return take_checkpoint(self.handler_id, self._run_id, self._position, self._books)
 
     def _machine(
-        self, after_sequence: Cursor, include_internal: bool, max_reconnect_attempts: int = 3
+        self,
+        after_sequence: Cursor,
+        include_internal: bool,
+        max_reconnect_attempts: int = 3,
+        *,
+        needs_numbers: bool = False,
     ) -> StreamMachine:
         return StreamMachine(
             self.handler_id,
@@ -445,10 +450,14 @@ class SyncWorkflowRun:
             include_internal=include_internal,
             max_reconnect_attempts=max_reconnect_attempts,
             max_event_size=self._driver.sizes.event,
+            needs_numbers=needs_numbers,
             server=self._driver.server,
             time=self._driver.time,
         )
 
     @property
     def _position(self) -> Cursor:
-        return self._sequence if self._reading is None else self._reading.cursor
+        if self._reading is None:
+            return self._sequence
+        self._reading.ensure_position()
+        return self._reading.cursor

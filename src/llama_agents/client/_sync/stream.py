@@ -67,6 +67,9 @@ class SyncEventStream:
         StreamDisconnectedError: The connection broke, and every attempt to reconnect failed.
         InvalidResponseError: The response, or an event of it, is not the API's; or an event is
             larger than ``max_event_size`` (``ResponseTooLargeError``).
+        UnsupportedServerError: An event has no sequence number where others may be missing, or
+            the server hands each event out once and somebody else reads them. Also raised by
+            ``last_sequence`` after an event without a number.
         RuntimeError: It is iterated or entered a second time, or after it was closed.
 
     Warns:
@@ -82,6 +85,7 @@ class SyncEventStream:
         self._started = False
         self._closed = False
         self._is_interrupted = False  # what was under way must be taken up again
+        self._error: Exception | None = None  # what ended it, as long as nobody has received it
         # Weak references: when the loop drops the iterator, the connection is closed.
         self._iterator: Callable[[], Any] = lambda: None
         self._generator: Callable[[], Any] | None = None
@@ -195,7 +199,7 @@ class SyncEventStream:
     def _next_generator(self) -> Generator[EventEnvelopeWithMetadata, None, None] | None:
         """Return what continues where the last generator was interrupted; None at the end."""
         is_over = self._closed or isinstance(self._machine.action, Finished)
-        if is_over and self._generator is not None:
+        if is_over and self._generator is not None and (self._closed or self._error is None):
             return None
         generator = self._events()
         self._generator = weakref.ref(generator)
@@ -204,10 +208,17 @@ class SyncEventStream:
     def _events(self) -> Generator[EventEnvelopeWithMetadata, None, None]:
         """Yield the events, from where the last generator was interrupted."""
         machine = self._machine
+        is_replaced = False  # by an interruption while the connection is closed
         try:
             if (iterator := self._iterator()) is not None:
                 iterator.started()
             del iterator
+            error, self._error = self._error, None
+            if error is not None and isinstance(machine.action, Finished):
+                try:
+                    raise error
+                finally:
+                    del error
             while (chunks := self._connect()) is not None:
                 cause = None
                 try:
@@ -220,8 +231,8 @@ class SyncEventStream:
                             break
                         if not isinstance(machine.action, Read):
                             return
-                        if not machine.position_is_known and self._response is not None:
-                            wait_out_silence(self._response)
+                        if machine.is_patient() and self._response is not None:
+                            wait_out_silence(self._response, machine.is_patient)
                 except TRANSPORT_ERRORS as error:
                     cause = error
                 if self._closed:
@@ -230,11 +241,18 @@ class SyncEventStream:
                     machine.connection_ended(cause)
                 else:
                     machine.interrupted()
+        except BaseException as error:
+            if self._error is None and isinstance(error, Exception):
+                self._error = error
+            is_replaced = error is not self._error
+            raise
         finally:
             self._is_interrupted = True  # first: another interrupt may end the rest
             if (iterator := self._iterator()) is not None:
                 iterator.ending()
             self._disconnect()
+            if not is_replaced:
+                self._error = None
 
     def _connect(self) -> Iterator[bytes] | None:
         """Return what to read from, or None when the stream has ended."""
@@ -270,9 +288,12 @@ class SyncEventStream:
                         self._sleep(retry)
                         self._open(ahead)
             self._disconnect()
-        except BaseException:
+        except BaseException as error:
             self._is_interrupted = True
+            if isinstance(error, Exception):
+                self._error = self._error or error
             self._disconnect()
+            self._error = None
             raise
         finally:
             self._is_connecting = False
@@ -311,6 +332,8 @@ class SyncEventStream:
                         break
             response = reader.response()
         machine.opened(response)
+        if machine.is_patient():
+            wait_out_silence(response, machine.is_patient)
 
     def _let_go(self) -> None:
         """Keep the connection, which is the parent's or cannot be closed any more, untouched."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -347,8 +347,13 @@ def shutdown_socket(response: httpx.Response) -> None:
         shut_down(stream)
 
 
-def wait_out_silence(response: httpx.Response) -> None:
-    """Let the rest of a body that has a connection of its own arrive after any silence."""
+def wait_out_silence(response: httpx.Response, is_patient: Callable[[], bool]) -> None:
+    """Let the rest of a body that has a connection of its own arrive after any silence.
+
+    Args:
+        response: The response.
+        is_patient: Whether this still holds; asked before each read.
+    """
     stream = _own_stream(response)
     if hasattr(stream, "wait_out_silence"):  # aiohttp's
         stream.wait_out_silence()
@@ -357,7 +362,9 @@ def wait_out_silence(response: httpx.Response) -> None:
         stream = stream._stream
     if stream is not None and "read" not in vars(stream):
         read = stream.read
-        stream.read = lambda max_bytes, timeout=None: read(max_bytes)
+        stream.read = lambda max_bytes, timeout=None: read(
+            max_bytes, None if is_patient() else timeout
+        )
 
 
 def _own_stream(response: httpx.Response) -> Any:
