@@ -21,12 +21,14 @@ class OldServer:
     Attributes:
         lost: The start whose response is lost, counted from 1.
         status: The status of runs; failed ones have failed at once.
+        has_runs: Whether it has an endpoint for a run.
         starts: The bodies of the starts that it has accepted.
         sent: The body of the last event sent to a run.
     """
 
     lost: int = 0
     status: str = "completed"
+    has_runs: bool = True
     starts: list[dict[str, Any]] = attrs.field(factory=list)
     sent: dict[str, Any] = attrs.field(factory=dict)
 
@@ -39,6 +41,8 @@ class OldServer:
             return httpx.Response(200, json={"status": "sent"})
         if kind == "handlers" and known and rest == ["cancel"]:
             return httpx.Response(200, json={"status": "cancelled"})
+        if kind == "handlers" and not self.has_runs:
+            return httpx.Response(404, text="Not Found")
         if kind == "handlers" and known:
             return self.run(name, self.status)
         if kind == "workflows" and "handler_id" not in (body := json.loads(request.content)):
@@ -94,8 +98,9 @@ async def test_cancelled_run_that_goes_on_is_an_error() -> None:
         with pytest.raises(UnsupportedServerError, match="still running"):
             await cancel()
     assert (await run.cancel(purge=True)).status == "cancelled"
-    ended = await OldServer(status="cancelled").client().start("w")
-    assert (await ended.cancel()).status == "cancelled"
+    for server in (OldServer(status="cancelled"), OldServer(has_runs=False)):
+        ended = await server.client().start("w")
+        assert (await ended.cancel()).status == "cancelled"
 
 
 async def test_runs_of_a_batch_get_the_server_s_ids() -> None:

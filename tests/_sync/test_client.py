@@ -25,6 +25,7 @@ from workflows import Context
 from workflows.events import Event, StartEvent
 
 from ..support.scripted import Turn, response, scripted
+from ..support.versions import needs_new_contexts
 from ..support.workflows import (
     Boxed,
     Greet,
@@ -237,6 +238,7 @@ def test_start_event_of_wrong_type_raises_with_server_explanation(
     assert caught.value.status_code == 400
 
 
+@needs_new_contexts
 def test_context_is_sent_in_both_forms() -> None:
     with serve(sample_workflows(), accept_context_api=True) as url:
         with SyncWorkflowClient(base_url=url) as client:

@@ -58,15 +58,10 @@ def test_server_that_is_gone_is_given_up_about_half_a_minute_after_the_first_fai
     assert 20 <= until <= batch.PATIENCE
 
 
-def test_time_that_a_run_took_does_not_count_as_time_without_the_server() -> None:
-    """A first attempt fails to connect; the next one is silent for longer than the patience."""
-    clock = Clock()
-    time = TimeSource(clock, lambda: 0.0, lambda: 0.5)
-    state = BatchState("w", limit=1, ordered=True, total=None, rerun=(), time=time)
-    item = state.admit({}, "h1")
+def start_of_an_item(time: TimeSource, budget: RetryBudget) -> Start:
     start = endpoints.start_run("w", "h1", {}, None, server=newest_server(), blocking=True)
     poll = endpoints.get_handler("h1", must_succeed=True)
-    machine = Start(
+    return Start(
         start,
         poll,
         "h1",
@@ -74,8 +69,17 @@ def test_time_that_a_run_took_does_not_count_as_time_without_the_server() -> Non
         id_is_generated=True,
         id_is_needed=False,
         time=time,
-        budget=item.budget,
+        budget=budget,
     )
+
+
+def test_time_that_a_run_took_does_not_count_as_time_without_the_server() -> None:
+    """A first attempt fails to connect; the next one is silent for longer than the patience."""
+    clock = Clock()
+    time = TimeSource(clock, lambda: 0.0, lambda: 0.5)
+    state = BatchState("w", limit=1, ordered=True, total=None, rerun=(), time=time)
+    item = state.admit({}, "h1")
+    machine = start_of_an_item(time, item.budget)
     machine.request()
     assert machine.failed(httpx.ConnectError("refused"), not_sent=True) == Retry(0.0)
     limits = machine.limits(limits_of("blocking start", None))
@@ -90,22 +94,12 @@ def test_connecting_again_ends_with_the_patience() -> None:
     time = TimeSource(clock, lambda: 0.0, lambda: 0.5)
     state = BatchState("w", limit=1, ordered=True, total=None, rerun=(), time=time)
     budget = state.admit({}, "h1").budget
-    start = endpoints.start_run("w", "h1", {}, None, server=newest_server(), blocking=True)
-    poll = endpoints.get_handler("h1", must_succeed=True)
-    machine = Start(
-        start,
-        poll,
-        "h1",
-        server=newest_server(),
-        id_is_generated=True,
-        id_is_needed=False,
-        time=time,
-        budget=budget,
-    )
+    machine = start_of_an_item(time, budget)
     machine.request()
     machine.failed(httpx.ConnectError("refused"), not_sent=True)
     clock.now += batch.PATIENCE - 3
     assert machine.limits(limits_of("blocking start", None)).timeout.connect == 3.0
+    poll = endpoints.get_handler("h1", must_succeed=True)
     wait = Wait(poll, "h1", server=newest_server(), time=time, budget=budget)
     assert wait.limits(limits_of("plain call", None)).whole == 3.0
 

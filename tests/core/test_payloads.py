@@ -32,6 +32,7 @@ from workflows import Context
 from workflows.context.serializers import JsonSerializer
 from workflows.events import Event, HumanResponseEvent, StartEvent
 
+from ..support.versions import needs_new_contexts
 from ..support.workflows import Greet
 
 HIDDEN = "hunter2"
@@ -139,7 +140,11 @@ LOST = [
     ({SecretStr(HIDDEN)}, r"a\.\* is a SecretStr"),
     ({SecretStr(HIDDEN): 1}, "a has a key that is a SecretStr"),
     ({5: SecretStr(HIDDEN)}, r"a\.5 is a SecretStr"),
-    (deque([SecretStr(HIDDEN)]), r"a\.0 is a SecretStr"),
+    # Before 2.14, pydantic itself does not write a deque.
+    (
+        deque([SecretStr(HIDDEN)]),
+        r"(a\.0 is a SecretStr|unknown type: .*deque)",
+    ),
 ]
 
 
@@ -200,6 +205,7 @@ def test_secret_that_a_serializer_writes_is_sent() -> None:
     }
 
 
+@needs_new_contexts
 @pytest.mark.parametrize("state", [Login(), {"x": [Login()]}])
 def test_lost_value_in_the_state_of_a_context_is_named(state: Any) -> None:
     context: Any = Context(Greet())

@@ -40,7 +40,7 @@ from .._transport.connection import (
     shutdown_socket,
 )
 from .._transport.failures import was_not_sent
-from ..errors import WorkflowClientError
+from ..errors import UnsupportedServerError, WorkflowClientError
 from ..protocol import CancelHandlerResponse, HandlerData
 
 T = TypeVar("T")
@@ -222,7 +222,11 @@ class Driver:
         """Cancel a run; raise if an old server only says so."""
         response = await self.send(endpoints.cancel_handler(handler_id, purge))
         if self.server.has_cursors is False and not purge:
-            ensure_cancelled(await self.send(endpoints.get_handler(handler_id)))
+            try:
+                handler = await self.send(endpoints.get_handler(handler_id))
+            except UnsupportedServerError:
+                return response  # it has no such endpoint, so nothing tells
+            ensure_cancelled(handler)
         return response
 
     def completion_wait(
