@@ -278,11 +278,16 @@ class AsyncClients:
 
 
 def _create(settings: Settings) -> httpx.AsyncClient:
-    if settings.transport == "httpx":
-        return httpx.AsyncClient(**settings.keywords())
-    from .aiohttp_transport import create_client
+    if settings.transport == "aiohttp":
+        from .aiohttp_transport import create_client
 
-    return create_client(**settings.keywords())
+        return create_client(**settings.keywords())
+    client = httpx.AsyncClient(**settings.keywords())
+    if hasattr(current_loop(), "run_in_executor"):  # asyncio's
+        from .asyncio_backend import use_asyncio
+
+        use_asyncio(client)
+    return client
 
 
 @attrs.frozen

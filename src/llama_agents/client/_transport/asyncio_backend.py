@@ -1,0 +1,306 @@
+"""The network under httpcore, on asyncio's own protocols: an event costs half as much.
+
+httpcore's own is anyio's, whose streams start and stop reading for each read, within a cancel scope
+of its own. Here, the event loop reads ahead as far as a limit allows, and a connection has one
+timer. httpcore lets its network be replaced: `httpcore.AsyncNetworkBackend` is documented for that.
+trio keeps anyio's.
+
+Every failure is httpcore's, and nothing stays open when a task is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import select
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, TypeAlias, TypeVar
+
+import anyio
+import httpcore
+import httpx
+
+T = TypeVar("T")
+Connect: TypeAlias = Callable[["_Stream"], Awaitable[object]]
+
+_READ_AHEAD: Final = 65536  # bytes; with more than that to be taken, nothing is received
+_HEAD_START: Final = 0.25  # s that an address has before the next is tried too, as in RFC 8305
+
+
+def use_asyncio(client: httpx.AsyncClient) -> None:
+    """Let the connections that a client will open be this module's."""
+    backend = _Backend()
+    for transport in (client._transport, *client._mounts.values()):
+        if isinstance(transport, httpx.AsyncHTTPTransport):
+            transport._pool._network_backend = backend
+
+
+class _Backend(httpcore.AsyncNetworkBackend):
+    """Opens connections in the running event loop."""
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> _Stream:
+        loop = asyncio.get_running_loop()
+        local = None if local_address is None else (local_address, 0)
+
+        def connect(address: str, stream: _Stream) -> Awaitable[object]:
+            return loop.create_connection(lambda: stream, address, port, local_addr=local)
+
+        async def connect_any() -> _Stream:
+            return await _first([partial(connect, each) for each in await _addresses(host, port)])
+
+        return await _connected(connect_any(), timeout, socket_options)
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> _Stream:
+        loop = asyncio.get_running_loop()
+
+        def connect(stream: _Stream) -> Awaitable[object]:
+            return loop.create_unix_connection(lambda: stream, path)
+
+        return await _connected(_first([connect]), timeout, socket_options)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+async def _connected(
+    connecting: Awaitable[_Stream], timeout: float | None, options: Iterable[Any] | None
+) -> _Stream:
+    stream = await _within(timeout, connecting, httpcore.ConnectTimeout, httpcore.ConnectError)
+    for option in options or ():
+        stream.get_extra_info("socket").setsockopt(*option)
+    return stream
+
+
+async def _within(
+    timeout: float | None,
+    awaitable: Awaitable[T],
+    late: type[Exception],
+    failed: type[Exception],
+) -> T:
+    try:
+        with anyio.fail_after(timeout):
+            return await awaitable
+    except TimeoutError as error:
+        raise late(str(error)) from error
+    except (OSError, UnicodeError) as error:  # a UnicodeError if no name can be written like that
+        raise failed(str(error)) from error
+
+
+async def _addresses(host: str, port: int) -> list[str]:
+    """Return what to connect to, in this order; the first two differ in family if they can."""
+    with suppress(ValueError):
+        return [str(ipaddress.ip_address(host))]
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [*dict.fromkeys(str(address[0]) for *_, address in found)]
+    other = [each for each in addresses if (":" in each) != (":" in addresses[0])]
+    return [*dict.fromkeys([addresses[0], *other[:1], *addresses])]
+
+
+async def _first(attempts: list[Connect]) -> _Stream:
+    """Return the first of several connections that is open, and leave no other."""
+    if len(attempts) == 1:
+        stream = _Stream()
+        await attempts[0](stream)
+        return stream
+    opened: list[_Stream] = []
+    errors: list[OSError] = []
+
+    async def attempt(connect: Connect, ended: anyio.Event) -> None:
+        stream = _Stream()
+        try:
+            await connect(stream)
+            opened.append(stream)
+            group.cancel_scope.cancel()
+        except OSError as error:
+            errors.append(error)
+        finally:
+            ended.set()
+
+    try:
+        async with anyio.create_task_group() as group:
+            for connect in attempts:
+                ended = anyio.Event()
+                group.start_soon(attempt, connect, ended)
+                with anyio.move_on_after(_HEAD_START):
+                    await ended.wait()
+    except BaseException:
+        for stream in opened:
+            stream.abort()
+        raise
+    for stream in opened[1:]:
+        stream.abort()
+    if not opened:
+        raise OSError("; ".join(map(str, errors))) from errors[0]
+    return opened[0]
+
+
+class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
+    """A connection: what the event loop tells of it, and what httpcore does with it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport: Any = None
+        self._received = bytearray()
+        self._is_paused = False
+        self._has_ended = False  # nothing more will be received
+        self._failure: Exception | None = None
+        self._arrival: asyncio.Future[None] | None = None  # while somebody reads
+        self._read_until: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._drained: asyncio.Future[None] | None = None  # while too much is to be sent
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if len(self._received) > _READ_AHEAD:
+            self._is_paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> bool:
+        self._has_ended = True
+        self._wake()
+        # The server may still read; not so with TLS.
+        return self._transport.get_extra_info("ssl_object") is None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._has_ended:
+            self._failure = exc
+        self._has_ended = True
+        self._wake()
+        self.resume_writing()
+        self._stop_timer()
+
+    def pause_writing(self) -> None:
+        self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        self._drained = None
+
+    def _wake(self) -> None:
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if not (self._received or self._has_ended):
+            await self._wait(timeout)
+        received = self._received
+        if not received:
+            if self._failure is not None:
+                raise httpcore.ReadError(str(self._failure)) from self._failure
+            return b""
+        if len(received) <= max_bytes:
+            data = bytes(received)
+            received.clear()
+        else:
+            data = bytes(received[:max_bytes])
+            del received[:max_bytes]
+        if self._is_paused and len(received) <= _READ_AHEAD:
+            self._is_paused = False
+            self._transport.resume_reading()
+        return data
+
+    async def _wait(self, timeout: float | None) -> None:
+        self._arrival = self._loop.create_future()
+        self._read_until = None
+        if timeout is not None:
+            self._read_until = until = self._loop.time() + timeout
+            if self._timer is None or self._timer.when() > until:
+                self._stop_timer()
+                self._timer = self._loop.call_at(until, self._check_timeout)
+        try:
+            await self._arrival
+        finally:
+            self._arrival = None
+        if not (self._received or self._has_ended):
+            raise httpcore.ReadTimeout
+
+    def _check_timeout(self) -> None:
+        # A timer for each read would cost more than all else.
+        self._timer = None
+        if self._arrival is None or self._read_until is None:
+            return
+        if self._loop.time() < self._read_until:
+            self._timer = self._loop.call_at(self._read_until, self._check_timeout)
+        else:
+            self._wake()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if self._transport.is_closing():
+            raise httpcore.WriteError(str(self._failure or "the connection is closed"))
+        self._transport.write(buffer)
+        if self._drained is not None:
+            drained = self._drained
+            await _within(timeout, drained, httpcore.WriteTimeout, httpcore.WriteError)
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> _Stream:
+        secure = _Stream()
+        handshake = self._loop.start_tls(
+            self._transport, secure, ssl_context, server_hostname=server_hostname
+        )
+        try:
+            secure._transport = await _within(
+                timeout, handshake, httpcore.ConnectTimeout, httpcore.ConnectError
+            )
+        except BaseException:
+            self.abort()
+            raise
+        return secure
+
+    async def aclose(self) -> None:
+        self.abort()
+        await asyncio.sleep(0)  # for the event loop to close the socket
+
+    def abort(self) -> None:
+        """Close the connection at once; whoever reads from it fails."""
+        if not self._has_ended:
+            self._failure = ConnectionAbortedError("the connection has been closed")
+        self._has_ended = True
+        self._transport.abort()
+
+    def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable":
+            return bool(self._received) or self._has_ended or _is_readable(self._transport)
+        names = {"client_addr": "sockname", "server_addr": "peername"}
+        return self._transport.get_extra_info(names.get(info, info))
+
+
+def _is_readable(transport: asyncio.BaseTransport) -> bool:
+    """Return whether something has arrived that the event loop has not seen yet."""
+    number = transport.get_extra_info("socket").fileno()
+    if number < 0 or not hasattr(select, "poll"):
+        return number < 0 or bool(select.select([number], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return bool(poll.poll(0))
