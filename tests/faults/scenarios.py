@@ -111,7 +111,7 @@ DONE: Final = frame(99, "StopEvent")
 STOP: Final = (99, {})
 SHORT_IDLE: Final = {"timeout": httpx.Timeout(10, read=0.3)}
 # Without reconnects, the heads of responses must arrive within it on a loaded machine, too.
-QUIET_IDLE: Final = {"timeout": httpx.Timeout(10, read=1.0)}
+QUIET_IDLE: Final = {"timeout": httpx.Timeout(10, read=2.0)}
 NO_RECONNECTS: Final = {"max_reconnect_attempts": 0}
 ONE_RECONNECT: Final = {"max_reconnect_attempts": 1}
 

@@ -101,8 +101,10 @@ def test_unassigned_status_is_sent() -> None:
 def test_malformed_request_closes_its_connection_only(request_: bytes) -> None:
     with replay(EVENTS) as server:
         with connected(server, request_) as connection:
-            connection.shutdown(socket.SHUT_WR)
-            with suppress(ConnectionResetError):  # if it had not read everything
+            # It resets the connection, at any moment, if it has not read everything.
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_WR)
+            with suppress(ConnectionResetError):
                 assert connection.recv(1) == b""
         assert httpx.get(f"{server.url}/health").status_code == 200
 
