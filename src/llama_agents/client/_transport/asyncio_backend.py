@@ -176,11 +176,9 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             self._transport.pause_reading()
         self._wake()
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> None:  # None: the event loop then closes the connection
         self._has_ended = True
         self._wake()
-        # The server may still read; not so with TLS.
-        return self._transport.get_extra_info("ssl_object") is None
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._has_ended:

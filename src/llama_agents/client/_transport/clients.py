@@ -21,7 +21,7 @@ from .._process import keep_forever, no_fork, watch
 from .address import problem_of
 from .concurrency import STARTED, arun_in_loop, asleep, current_loop
 from .environment import check_environment
-from .pool import renew_pools
+from .pool import renew_pools, shard_pools
 
 END_OF_LOOP_TIMEOUT: Final = 10.0  # s, for what still sends requests while its event loop ends
 
@@ -287,6 +287,7 @@ def _create(settings: Settings) -> httpx.AsyncClient:
         from .asyncio_backend import use_asyncio
 
         use_asyncio(client)
+    shard_pools(client)
     return client
 
 

@@ -1,4 +1,4 @@
-"""The connection pools under an httpx client: rid of leftovers, and renewed in a forked process.
+"""The connection pools under an httpx client: small, rid of leftovers, renewed in a forked process.
 
 A task can be cancelled, and a signal handler can raise, at any point of httpcore (1.0.9). At some
 of them its pool keeps an entry that nobody uses and nobody removes: a request that has ended, a
@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -42,6 +43,9 @@ _ATTRIBUTES: Final = (
     "_optional_thread_lock",
     "_requests",
 )
+_SHARD_SIZE: Final = 4  # requests under way at once
+_SWEEP_INTERVAL: Final = 1.0  # s
+
 _WITHOUT_CONNECTIONS: Final = (httpx.ASGITransport, httpx.MockTransport, httpx.WSGITransport)
 _HTTPX_TRANSPORTS: Final = (httpx.HTTPTransport, httpx.AsyncHTTPTransport)
 _EXACT_SENDS: Final = (httpx.Client.send, httpx.AsyncClient.send)
@@ -179,8 +183,9 @@ def _pools(client: object) -> Iterator[Any]:
             attributes = getattr(item, "__dict__", {})
             objects += attributes.values()
             pool = attributes.get("_pool")
-            if all(hasattr(pool, name) for name in _ATTRIBUTES):
-                yield pool
+            for each in pool.shards if isinstance(pool, _ShardedPool) else [pool]:
+                if all(hasattr(each, name) for name in _ATTRIBUTES):
+                    yield each
 
 
 def free_connections(client: httpx.Client | httpx.AsyncClient) -> int:
@@ -220,11 +225,65 @@ def renew_pools(client: httpx.Client | httpx.AsyncClient) -> bool:
 
 
 def _renewed(pool: Any) -> Any:
-    new_lock = type(pool._optional_thread_lock)
     keep_forever(pool)
-    renewed = copy.copy(pool)
-    renewed._connections, renewed._requests = [], []
-    renewed._optional_thread_lock = new_lock()
+    renewed = _empty_copy(pool)
     # Responses that were open belong to the old pool: closing one must not wait for a dead thread.
-    pool._optional_thread_lock = new_lock()
+    pool._optional_thread_lock = type(pool._optional_thread_lock)()
     return renewed
+
+
+def _empty_copy(pool: Any) -> Any:
+    empty = copy.copy(pool)
+    empty._connections, empty._requests = [], []
+    empty._optional_thread_lock = type(pool._optional_thread_lock)()
+    return empty
+
+
+def shard_pools(client: httpx.AsyncClient) -> None:
+    """Let requests that are under way at once cost a client, which has sent none yet, no more."""
+    for transport in (client._transport, *client._mounts.values()):
+        if isinstance(transport, httpx.AsyncHTTPTransport):
+            transport._pool = _ShardedPool(transport._pool)  # type: ignore[assignment]
+
+
+class _ShardedPool:
+    """A connection pool that consists of small ones.
+
+    Whenever a request begins or ends, httpcore goes through all requests and connections of its
+    pool, so that each costs more, the more there are. A request goes to the first shard that has
+    few enough.
+
+    Args:
+        pool: The first shard, which the others are like.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        self.shards = [pool]
+        self._sweep_at = 0.0
+
+    async def handle_async_request(self, request: Any) -> Any:
+        await self._sweep()
+        for shard in self.shards:
+            if len(shard._requests) < _SHARD_SIZE:
+                break
+        else:
+            shard = _empty_copy(self.shards[0])
+            self.shards.append(shard)
+        return await shard.handle_async_request(request)
+
+    async def _sweep(self) -> None:
+        """Drop the shards that are not needed any more; httpcore only tidies those in use."""
+        if len(self.shards) == 1 or (now := time.monotonic()) < self._sweep_at:
+            return
+        self._sweep_at = now + _SWEEP_INTERVAL
+        first, *others = self.shards
+        expired = []
+        for shard in others:
+            if not shard._requests:
+                expired += shard._assign_requests_to_connections()
+        self.shards = [first, *(s for s in others if s._requests or s._connections)]
+        await first._close_connections(expired)
+
+    async def aclose(self) -> None:
+        for shard in self.shards:
+            await shard.aclose()
