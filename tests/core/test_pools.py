@@ -20,6 +20,8 @@ import pytest
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSListener
 from llama_agents.client import SyncWorkflowClient, WorkflowClient
+from llama_agents.client._transport.asyncio_backend import use_asyncio
+from llama_agents.client._transport.pool import shard_pools
 
 from ..faults.measure import open_sockets
 from ..support.scripted import HEAD, Turn, chunk, frame, response, scripted
@@ -28,6 +30,7 @@ from ..support.tls import certificates
 
 Network = Literal["tcp", "unix", "tls"]
 Cancel = Literal["task", "twice", "scope"]
+Backend = Literal["httpcore's", "ours"]
 
 WORKFLOWS = b'{"workflows": []}'
 STREAM = HEAD + chunk(frame(1))
@@ -118,11 +121,14 @@ def is_empty(pool: Any) -> bool:
 
 async def storm(
     call: Callable[[WorkflowClient], Awaitable[None]],
+    backend: Backend,
     network: Network,
     cancel: Cancel,
     folder: Path,
 ) -> None:
     async with serving(network, folder) as settings, httpx.AsyncClient(**settings) as inner:
+        if backend == "ours":
+            use_asyncio(inner)
         idle = open_sockets()
         pool = settings["transport"]._pool
         client = WorkflowClient(httpx_client=inner)
@@ -144,24 +150,25 @@ LOOPS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("call", [list_workflows, read_stream, close_stream])
 @pytest.mark.parametrize(
-    ("loop", "cancel", "network"),
+    ("loop", "cancel", "backend", "network"),
     [
-        *itertools.product(["asyncio", "uvloop"], ["task"], ["tcp", "unix", "tls"]),
-        *itertools.product(["trio"], ["scope"], ["tcp", "unix", "tls"]),
-        ("asyncio", "twice", "tcp"),
-        ("asyncio", "scope", "tcp"),
+        *itertools.product(["asyncio", "uvloop"], ["task"], ["httpcore's"], ["tcp", "unix", "tls"]),
+        *itertools.product(["asyncio", "uvloop"], ["task"], ["ours"], ["tcp", "tls"]),
+        *itertools.product(["trio"], ["scope"], ["httpcore's"], ["tcp", "unix", "tls"]),
+        *itertools.product(["asyncio"], ["twice", "scope"], ["httpcore's", "ours"], ["tcp"]),
     ],
 )
 def test_calls_cancelled_at_any_step_leave_the_pool_empty(
     loop: str,
     cancel: Cancel,
+    backend: Backend,
     network: Network,
     call: Callable[[WorkflowClient], Awaitable[None]],
     tmp_path: Path,
 ) -> None:
     if sys.platform == "win32" and (loop == "uvloop" or network == "unix"):
         pytest.skip("not on Windows")
-    anyio.run(storm, call, network, cancel, tmp_path, **LOOPS[loop])
+    anyio.run(storm, call, backend, network, cancel, tmp_path, **LOOPS[loop])
 
 
 @pytest.mark.anyio
@@ -253,3 +260,39 @@ def test_call_interrupted_at_any_line_leaves_the_pool_empty(first: int) -> None:
                 assert is_empty(transport._pool), line
         gc.collect()
         wait_until(lambda: open_sockets() <= idle)
+
+
+async def at_once(client: httpx.AsyncClient, calls: int) -> None:
+    async with anyio.create_task_group() as group:
+        for _ in range(calls):
+            group.start_soon(client.get, "/workflows")
+
+
+def test_requests_at_once_are_shared_out_to_small_pools(tmp_path: Path) -> None:
+    async def share_out() -> None:
+        async with serving("tcp", tmp_path) as settings:
+            limits = httpx.Limits(keepalive_expiry=60)
+            settings["transport"] = httpx.AsyncHTTPTransport(limits=limits)
+            async with httpx.AsyncClient(**settings) as inner:
+                idle = open_sockets()
+                shard_pools(inner)
+                sharded = settings["transport"]._pool
+                await at_once(inner, 1)
+                assert len(sharded.shards) == 1
+                await at_once(inner, 20)
+                shards = sharded.shards
+                assert [len(shard.connections) <= 4 for shard in shards] == [True] * 5
+                assert all(is_empty(shard) for shard in shards)
+                sharded._sweep_at = 0.0
+                for shard in shards[1:]:
+                    for connection in shard.connections:
+                        connection._connection._expire_at = 0.0
+                await inner.get("/workflows")
+                assert sharded.shards == shards[:1]
+                await at_once(inner, 8)
+                sharded._sweep_at = 0.0
+                await cancelled_calls(list_workflows, WorkflowClient(httpx_client=inner), 9, "task")
+                await wait_until_async(lambda: all(is_empty(each) for each in sharded.shards))
+            await wait_until_async(lambda: open_sockets() <= idle)
+
+    anyio.run(share_out)

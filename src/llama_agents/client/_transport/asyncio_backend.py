@@ -15,17 +15,15 @@ import ipaddress
 import select
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable
 from contextlib import suppress
-from functools import partial
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 import anyio
 import httpcore
 import httpx
 
 T = TypeVar("T")
-Connect: TypeAlias = Callable[["_Stream"], Awaitable[object]]
 
 _READ_AHEAD: Final = 65536  # bytes; with more than that to be taken, nothing is received
 _HEAD_START: Final = 0.25  # s that an address has before the next is tried too, as in RFC 8305
@@ -40,58 +38,20 @@ def use_asyncio(client: httpx.AsyncClient) -> None:
 
 
 class _Backend(httpcore.AsyncNetworkBackend):
-    """Opens connections in the running event loop."""
+    """Opens connections in the running event loop.
+
+    A client that this package creates uses TCP only, and sets no options of sockets.
+    """
 
     async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+        self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
     ) -> _Stream:
-        loop = asyncio.get_running_loop()
-        local = None if local_address is None else (local_address, 0)
-
-        def connect(address: str, stream: _Stream) -> Awaitable[object]:
-            return loop.create_connection(lambda: stream, address, port, local_addr=local)
-
-        async def connect_any() -> _Stream:
-            return await _first([partial(connect, each) for each in await _addresses(host, port)])
-
-        return await _connected(connect_any(), timeout, socket_options)
-
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> _Stream:
-        loop = asyncio.get_running_loop()
-
-        def connect(stream: _Stream) -> Awaitable[object]:
-            return loop.create_unix_connection(lambda: stream, path)
-
-        return await _connected(_first([connect]), timeout, socket_options)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-
-async def _connected(
-    connecting: Awaitable[_Stream], timeout: float | None, options: Iterable[Any] | None
-) -> _Stream:
-    stream = await _within(timeout, connecting, httpcore.ConnectTimeout, httpcore.ConnectError)
-    for option in options or ():
-        stream.get_extra_info("socket").setsockopt(*option)
-    return stream
+        connecting = _connect(host, port)
+        return await _within(timeout, connecting, httpcore.ConnectTimeout, httpcore.ConnectError)
 
 
 async def _within(
-    timeout: float | None,
-    awaitable: Awaitable[T],
-    late: type[Exception],
-    failed: type[Exception],
+    timeout: float | None, awaitable: Awaitable[T], late: type[Exception], failed: type[Exception]
 ) -> T:
     try:
         with anyio.fail_after(timeout):
@@ -102,31 +62,17 @@ async def _within(
         raise failed(str(error)) from error
 
 
-async def _addresses(host: str, port: int) -> list[str]:
-    """Return what to connect to, in this order; the first two differ in family if they can."""
-    with suppress(ValueError):
-        return [str(ipaddress.ip_address(host))]
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = [*dict.fromkeys(str(address[0]) for *_, address in found)]
-    other = [each for each in addresses if (":" in each) != (":" in addresses[0])]
-    return [*dict.fromkeys([addresses[0], *other[:1], *addresses])]
-
-
-async def _first(attempts: list[Connect]) -> _Stream:
-    """Return the first of several connections that is open, and leave no other."""
-    if len(attempts) == 1:
-        stream = _Stream()
-        await attempts[0](stream)
-        return stream
+async def _connect(host: str, port: int) -> _Stream:
+    """Return the first connection to an address of a host that is open, and leave no other."""
+    addresses = await _addresses(host, port)
+    if len(addresses) == 1:
+        return await _connect_to(addresses[0], port)
     opened: list[_Stream] = []
     errors: list[OSError] = []
 
-    async def attempt(connect: Connect, ended: anyio.Event) -> None:
-        stream = _Stream()
+    async def attempt(address: str, ended: anyio.Event) -> None:
         try:
-            await connect(stream)
-            opened.append(stream)
+            opened.append(await _connect_to(address, port))
             group.cancel_scope.cancel()
         except OSError as error:
             errors.append(error)
@@ -135,20 +81,40 @@ async def _first(attempts: list[Connect]) -> _Stream:
 
     try:
         async with anyio.create_task_group() as group:
-            for connect in attempts:
+            for address in addresses:
                 ended = anyio.Event()
-                group.start_soon(attempt, connect, ended)
+                group.start_soon(attempt, address, ended)
                 with anyio.move_on_after(_HEAD_START):
                     await ended.wait()
     except BaseException:
-        for stream in opened:
-            stream.abort()
+        _abort_all(opened)
         raise
-    for stream in opened[1:]:
-        stream.abort()
+    _abort_all(opened[1:])
     if not opened:
         raise OSError("; ".join(map(str, errors))) from errors[0]
     return opened[0]
+
+
+def _abort_all(streams: list[_Stream]) -> None:
+    for stream in streams:
+        stream.abort()
+
+
+async def _connect_to(address: str, port: int) -> _Stream:
+    stream = _Stream()
+    await asyncio.get_running_loop().create_connection(lambda: stream, address, port)
+    return stream
+
+
+async def _addresses(host: str, port: int) -> list[str]:
+    """Return what to connect to, in this order; the first two differ in family if they can."""
+    with suppress(ValueError):
+        return [str(ipaddress.ip_address(host))]
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(address[0]) for *_, address in found]
+    other = [each for each in addresses if (":" in each) != (":" in addresses[0])]
+    return [*dict.fromkeys([*addresses[:1], *other[:1], *addresses])]
 
 
 class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
