@@ -271,28 +271,28 @@ async def at_once(client: httpx.AsyncClient, calls: int) -> None:
 def test_requests_at_once_are_shared_out_to_small_pools(tmp_path: Path) -> None:
     async def share_out() -> None:
         async with serving("tcp", tmp_path) as settings:
+            idle = open_sockets()
             limits = httpx.Limits(keepalive_expiry=60)
             settings["transport"] = httpx.AsyncHTTPTransport(limits=limits)
-            async with httpx.AsyncClient(**settings) as inner:
-                idle = open_sockets()
-                shard_pools(inner)
-                sharded = settings["transport"]._pool
-                await at_once(inner, 1)
-                assert len(sharded.shards) == 1
-                await at_once(inner, 20)
-                shards = sharded.shards
-                assert [len(shard.connections) <= 4 for shard in shards] == [True] * 5
-                assert all(is_empty(shard) for shard in shards)
-                sharded._sweep_at = 0.0
-                for shard in shards[1:]:
-                    for connection in shard.connections:
-                        connection._connection._expire_at = 0.0
-                await inner.get("/workflows")
-                assert sharded.shards == shards[:1]
-                await at_once(inner, 8)
-                sharded._sweep_at = 0.0
-                await cancelled_calls(list_workflows, WorkflowClient(httpx_client=inner), 9, "task")
-                await wait_until_async(lambda: all(is_empty(each) for each in sharded.shards))
+            inner = httpx.AsyncClient(**settings)
+            shard_pools(inner)
+            sharded: Any = settings["transport"]._pool
+            await at_once(inner, 1)
+            assert len(sharded.shards) == 1
+            await at_once(inner, 20)
+            shards = sharded.shards
+            assert [len(shard.connections) <= 4 for shard in shards] == [True] * 5
+            assert all(is_empty(shard) for shard in shards)
+            sharded._sweep_at = 0.0
+            for shard in shards[1:]:
+                for connection in shard.connections:
+                    connection._connection._expire_at = 0.0
+            await inner.get("/workflows")
+            assert sharded.shards == shards[:1]
+            await at_once(inner, 8)
+            await cancelled_calls(list_workflows, WorkflowClient(httpx_client=inner), 9, "task")
+            await wait_until_async(lambda: all(is_empty(shard) for shard in sharded.shards))
+            await inner.aclose()
             await wait_until_async(lambda: open_sockets() <= idle)
 
     anyio.run(share_out)
