@@ -9,7 +9,7 @@ import linecache
 import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -115,6 +115,11 @@ async def cancelled_calls(
     assert errors == []
 
 
+def pools_of(settings: dict[str, Any]) -> list[Any]:
+    pool = settings["transport"]._pool
+    return getattr(pool, "shards", [pool])
+
+
 def is_empty(pool: Any) -> bool:
     return not pool._requests and all(c.is_idle() or c.is_closed() for c in pool.connections)
 
@@ -126,17 +131,20 @@ async def storm(
     cancel: Cancel,
     folder: Path,
 ) -> None:
-    async with serving(network, folder) as settings, httpx.AsyncClient(**settings) as inner:
+    async with (
+        serving(network, folder) as settings,
+        aclosing(httpx.AsyncClient(**settings)) as inner,
+    ):
+        idle = open_sockets()
         if backend == "ours":
             use_asyncio(inner)
-        idle = open_sockets()
-        pool = settings["transport"]._pool
+            shard_pools(inner)
         client = WorkflowClient(httpx_client=inner)
         for steps in range(80 if network == "tls" else 50):
             await cancelled_calls(call, client, steps, cancel)
-            await wait_until_async(lambda: is_empty(pool))
+            await wait_until_async(lambda: all(is_empty(pool) for pool in pools_of(settings)))
         assert (await client.list_workflows()).workflows == []
-        for connection in pool.connections:
+        for connection in [each for pool in pools_of(settings) for each in pool.connections]:
             await connection.aclose()
         await wait_until_async(lambda: open_sockets() <= idle)
 
@@ -274,25 +282,21 @@ def test_requests_at_once_are_shared_out_to_small_pools(tmp_path: Path) -> None:
             idle = open_sockets()
             limits = httpx.Limits(keepalive_expiry=60)
             settings["transport"] = httpx.AsyncHTTPTransport(limits=limits)
-            inner = httpx.AsyncClient(**settings)
-            shard_pools(inner)
-            sharded: Any = settings["transport"]._pool
-            await at_once(inner, 1)
-            assert len(sharded.shards) == 1
-            await at_once(inner, 20)
-            shards = sharded.shards
-            assert [len(shard.connections) <= 4 for shard in shards] == [True] * 5
-            assert all(is_empty(shard) for shard in shards)
-            sharded._sweep_at = 0.0
-            for shard in shards[1:]:
-                for connection in shard.connections:
-                    connection._connection._expire_at = 0.0
-            await inner.get("/workflows")
-            assert sharded.shards == shards[:1]
-            await at_once(inner, 8)
-            await cancelled_calls(list_workflows, WorkflowClient(httpx_client=inner), 9, "task")
-            await wait_until_async(lambda: all(is_empty(shard) for shard in sharded.shards))
-            await inner.aclose()
+            async with aclosing(httpx.AsyncClient(**settings)) as inner:
+                shard_pools(inner)
+                await at_once(inner, 1)
+                assert len(pools_of(settings)) == 1
+                await at_once(inner, 20)
+                shards = pools_of(settings)
+                assert [len(shard.connections) <= 4 for shard in shards] == [True] * 5
+                assert all(is_empty(shard) for shard in shards)
+                settings["transport"]._pool._sweep_at = 0.0
+                for shard in shards[1:]:
+                    for connection in shard.connections:
+                        connection._connection._expire_at = 0.0
+                await inner.get("/workflows")
+                assert pools_of(settings) == shards[:1]
+                await at_once(inner, 8)
             await wait_until_async(lambda: open_sockets() <= idle)
 
     anyio.run(share_out)

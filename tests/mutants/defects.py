@@ -46,6 +46,10 @@ def at_exit(test: str) -> str:
     return f"tests/core/test_exit.py::{test}"
 
 
+def network(test: str) -> str:
+    return f"tests/core/test_asyncio_backend.py::test_{test}"
+
+
 def interacts(test: str) -> str:
     return f"tests/_{{variant}}/test_interact.py::{test}"
 
@@ -56,6 +60,7 @@ def interaction(test: str) -> str:
 
 LIMITS: Final = "tests/core/test_typed.py::test_schema_beyond_a_limit_is_rejected_by_that_limit"
 ANYTHING_ELSE: Final = "tests/core/test_codegen.py::test_source_with_anything_else_is_rejected"
+SHARED_OUT: Final = "tests/core/test_pools.py::test_requests_at_once_are_shared_out_to_small_pools"
 CANCELLED: Final = "tests/core/test_pools.py::test_calls_cancelled_at_any_step_leave_the_pool_empty"
 
 AIOHTTP: Final = "tests/core/test_aiohttp_transport.py"
@@ -681,7 +686,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/core/test_interrupts.py::test_exception_of_signal_handler_passes_through_call",
     ),
     "the exception of a signal handler is not lost while sending": Defect(
-        drop("_Stream.write", "raise_own_cause"),
+        drop("asyncio_backend._Stream.write", "raise_own_cause"),
         "tests/core/test_interrupts.py::test_exception_of_signal_handler_passes_through_write",
     ),
     "an exception of an event hook is the caller's": Defect(
@@ -1953,5 +1958,65 @@ DEFECTS: Final[Mapping[str, Defect]] = {
             "_Check._annotation", r"value is None or", "isinstance(value, str) or value is None or"
         ),
         ANYTHING_ELSE,
+    ),
+    "a connection receives no more than it is asked for": Defect(
+        never("asyncio_backend._Stream.data_received", "_READ_AHEAD"),
+        network("no_more_is_received_than_a_limit_until_it_is_read"),
+    ),
+    "a connection that was full is read again": Defect(
+        never("asyncio_backend._Stream.read", "self._is_paused"),
+        network("no_more_is_received_than_a_limit_until_it_is_read"),
+    ),
+    "a shorter timeout of a read counts at once": Defect(
+        replace("asyncio_backend._Stream._wait", r" or self\._timer\.when\(\) > until", ""),
+        network("a_read_ends_in_time_whatever_the_timeout_of_the_one_before"),
+    ),
+    "a timer waits for the timeout of the last read": Defect(
+        always("asyncio_backend._Stream._check_timeout", "is None"),
+        network("a_read_ends_in_time_whatever_the_timeout_of_the_one_before"),
+    ),
+    "the failure of a connection is not its end": Defect(
+        never("asyncio_backend._Stream.read", "self._failure"),
+        network("what_arrived_before_a_failure_is_read_first"),
+    ),
+    "a closed connection wakes its reader": Defect(
+        drop("asyncio_backend._Stream.connection_lost", "self._wake()"),
+        network("closing_wakes_a_reader"),
+    ),
+    "a write waits for room, in time": Defect(
+        never("asyncio_backend._Stream.write", "self._is_full"),
+        network("a_write_that_nobody_reads_times_out"),
+    ),
+    "a writer learns of a lost connection": Defect(
+        drop("asyncio_backend._Stream.connection_lost", r"_resolve\("),
+        network("a_write_that_nobody_reads_times_out"),
+    ),
+    "an address has a head start only": Defect(
+        replace("asyncio_backend._connect", "_HEAD_START", "60"),
+        network("an_address_that_does_not_answer_holds_up_no_other"),
+    ),
+    "the second address is of another family": Defect(
+        replace("asyncio_backend._addresses", r"\*other\[:1\], ", ""),
+        network("an_address_that_does_not_answer_holds_up_no_other"),
+    ),
+    "of two connections, one is closed": Defect(
+        drop("asyncio_backend._connect", r"_abort_all\(opened\[1:\]\)"),
+        network("of_two_connections_one_is_kept"),
+    ),
+    "the socket is asked what has arrived": Defect(
+        replace(
+            "asyncio_backend._Stream.get_extra_info", r" or _is_readable\(self\._transport\)", ""
+        ),
+        network("what_the_event_loop_has_not_seen_yet_counts"),
+    ),
+    "a pool takes few requests": Defect(
+        replace("_ShardedPool.handle_async_request", "_SHARD_SIZE", "100"), SHARED_OUT
+    ),
+    "pools that are not needed are dropped": Defect(
+        replace("_ShardedPool._sweep", r"s\._requests or s\._connections", "True"), SHARED_OUT
+    ),
+    "cancelled calls leave nothing in any pool": Defect(
+        replace("pool._pools", r"pool\.shards if .* else ", ""),
+        f"{CANCELLED}[asyncio-task-ours-tcp-list_workflows]",
     ),
 }

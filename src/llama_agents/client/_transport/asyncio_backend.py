@@ -130,7 +130,8 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._arrival: asyncio.Future[None] | None = None  # while somebody reads
         self._read_until: float | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._drained: asyncio.Future[None] | None = None  # while too much is to be sent
+        self._is_full = False  # there is too much to be sent
+        self._drained: asyncio.Future[None] | None = None  # while somebody waits to write
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -151,20 +152,18 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             self._failure = exc
         self._has_ended = True
         self._wake()
-        self.resume_writing()
+        _resolve(self._drained)
         self._stop_timer()
 
     def pause_writing(self) -> None:
-        self._drained = self._loop.create_future()
+        self._is_full = True
 
     def resume_writing(self) -> None:
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
-        self._drained = None
+        self._is_full = False
+        _resolve(self._drained)
 
     def _wake(self) -> None:
-        if self._arrival is not None and not self._arrival.done():
-            self._arrival.set_result(None)
+        _resolve(self._arrival)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if not (self._received or self._has_ended):
@@ -219,8 +218,8 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         if self._transport.is_closing():
             raise httpcore.WriteError(str(self._failure or "the connection is closed"))
         self._transport.write(buffer)
-        if self._drained is not None:
-            drained = self._drained
+        if self._is_full:
+            self._drained = drained = self._loop.create_future()
             await _within(timeout, drained, httpcore.WriteTimeout, httpcore.WriteError)
 
     async def start_tls(
@@ -233,13 +232,10 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         handshake = self._loop.start_tls(
             self._transport, secure, ssl_context, server_hostname=server_hostname
         )
-        try:
-            secure._transport = await _within(
-                timeout, handshake, httpcore.ConnectTimeout, httpcore.ConnectError
-            )
-        except BaseException:
-            self.abort()
-            raise
+        # If it fails, asyncio closes the connection.
+        secure._transport = await _within(
+            timeout, handshake, httpcore.ConnectTimeout, httpcore.ConnectError
+        )
         return secure
 
     async def aclose(self) -> None:
@@ -258,6 +254,11 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             return bool(self._received) or self._has_ended or _is_readable(self._transport)
         names = {"client_addr": "sockname", "server_addr": "peername"}
         return self._transport.get_extra_info(names.get(info, info))
+
+
+def _resolve(future: asyncio.Future[None] | None) -> None:
+    if future is not None and not future.done():
+        future.set_result(None)
 
 
 def _is_readable(transport: asyncio.BaseTransport) -> bool:
