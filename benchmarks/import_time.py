@@ -1,6 +1,7 @@
 """Time of ``import llama_agents.client`` in a new process.
 
-For comparison, the unavoidable part: importing its dependencies.
+For comparison: the unavoidable part, importing its dependencies but pydantic; and what a program
+waits for until it has a client.
 """
 
 from __future__ import annotations
@@ -15,11 +16,10 @@ BEGIN = "import time; begin = time.perf_counter()\n"
 END = "\nprint(time.perf_counter() - begin)"
 
 CLIENT = "import llama_agents.client"
-# pydantic imports most of its modules when the first model is defined.
-LIBRARIES = """
-import httpx, attrs, pydantic
-class Model(pydantic.BaseModel):
-    field: int
+LIBRARIES = "import httpx, attrs"
+CREATED = """
+from llama_agents.client import WorkflowClient
+client = WorkflowClient(base_url="http://127.0.0.1:1")
 """
 
 
@@ -30,9 +30,10 @@ def seconds(program: str) -> float:
 
 
 options = arguments(__doc__, repeat=5)
-client, libraries = [], []
+client, created, libraries = [], [], []
 for _ in range(options.repeat):
     client.append(seconds(CLIENT))
+    created.append(seconds(CREATED))
     if find_spec("attrs"):  # not a dependency of the published client
         libraries.append(seconds(LIBRARIES))
-report(client=client, libraries=libraries)
+report(client=client, created=created, libraries=libraries)

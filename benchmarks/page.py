@@ -36,8 +36,9 @@ COLORS: Final = {
 LIMITS: Final = (
     "## What sets the limits",
     "",
-    "- **Importing**: most of the time goes to httpx and to pydantic with a single model; the row "
-    '"its dependencies only" shows the time without this client.',
+    "- **Importing**: most of the time goes to httpx, from whose errors those of this client are "
+    'derived; the row "httpx and attrs only" shows the time without this client. pydantic, which '
+    "calls need, is imported with the first client.",
     "- **A stream**: reading and parsing are native code, but server-sent events are decoded in "
     'Python. The row "also splitting the bytes into fields" adds only the splitting into lines '
     "and fields.",

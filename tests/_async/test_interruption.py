@@ -15,7 +15,6 @@ from llama_agents.client import (
     UnsupportedServerError,
     WorkflowClient,
 )
-from llama_agents.client._core import stream as stream_machine
 from llama_agents.client.testing import record
 
 from ..support.interruption import Interrupt, ainterrupt
@@ -62,7 +61,7 @@ async def test_interrupted_step_continues_from_the_cursor(held: Turn) -> None:
 async def test_interruption_while_decoding_loses_no_event(
     monkeypatch: pytest.MonkeyPatch, twice: bool
 ) -> None:
-    parse, parsed = stream_machine._parse, []
+    parsed = []
     disconnect, interruptions = EventStream._disconnect, [1] * twice
 
     async def disconnect_interrupted_once(stream: EventStream) -> None:
@@ -76,12 +75,13 @@ async def test_interruption_while_decoding_loses_no_event(
             raise Interrupt
         return parse(data)
 
-    monkeypatch.setattr(stream_machine, "_parse", interrupted_once)
     monkeypatch.setattr(EventStream, "_disconnect", disconnect_interrupted_once)
     first = Turn(stream(frame(1) + frame(2) + frame(3), end=b""), then="hold")
     with scripted([first, Turn(stream(frame(2), frame(3), DONE))]) as script:
         async with WorkflowClient(base_url=script.url) as client:
             events = client.get_workflow_events("h1", max_reconnect_attempts=0)
+            parse = events._machine._parse
+            monkeypatch.setattr(events._machine, "_parse", interrupted_once)
             it = aiter(events)
             await anext(it)
             with pytest.raises(Interrupt):

@@ -16,7 +16,7 @@ from benchmarks.script import running
 ROOT: Final = Path(__file__).parents[2]
 
 SCRIPTS: Final = {
-    "import_time --repeat 1": "client libraries",
+    "import_time --repeat 1": "client created libraries",
     "call --batches 1 --calls 2": "client_async httpx_async client_sync httpx_sync",
     "decode --events 300 --repeat 1": "client_async client_sync read split parse",
     "decode --events 300 --repeat 1 --chunked 1": "client_async client_sync read split parse",

@@ -13,10 +13,10 @@ from llama_agents.client._core.answer_classes import (
     AnswerClasses,
     read_answer_classes,
 )
+from llama_agents.client._core.books import Books
 from llama_agents.client._core.interaction import (
     LOST_ANSWER_LIMIT,
     NO_REACTION_AFTER,
-    Books,
     Interaction,
 )
 from workflows.representation import get_workflow_representation

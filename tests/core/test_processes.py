@@ -154,7 +154,7 @@ def test_forked_child_waits_for_no_lock_of_a_thread(server_url: str, which: str)
 
 
 @needs_fork
-@pytest.mark.parametrize("module", ["llama_agents.client.bindings", "httpcore"])
+@pytest.mark.parametrize("module", ["llama_agents.client.bindings", "pydantic", "httpcore"])
 def test_fork_waits_for_imports_of_the_first_client(module: str) -> None:
     """The child would wait for ever for the lock of a module that no thread imports any more."""
     program = """

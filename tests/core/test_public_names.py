@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pickle
 import subprocess
 import sys
 import typing
@@ -12,6 +13,9 @@ from typing import Any, Final
 
 import llama_agents.client
 import pytest
+from llama_agents.client import SyncWorkflowClient
+
+from ..support.processes import run_program
 
 PUBLISHED: Final = {
     "llama_agents.client": [
@@ -110,22 +114,62 @@ def test_old_import_paths_of_the_framework_work(module: str, name: str) -> None:
 SLOW: Final = (
     "workflows",
     "llama_agents.client.bindings",
+    "llama_agents.client.protocol",
     "llama_agents.client.testing",
     "llama_agents.client.typed",
     "anyio",
     "matplotlib",
+    "pydantic",
+    "pydantic_core",
     "pytest",
     "uvicorn",
 )
 
 
 def test_importing_the_client_imports_nothing_slow() -> None:
-    """The framework takes as long to import as everything else, and many programs need none."""
+    """The framework and pydantic each take as long to import as everything else."""
     program = "import llama_agents.client, sys; print(*sys.modules)"
     command = [sys.executable, "-c", program]
     loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert "llama_agents.client" in loaded
     assert not set(SLOW) & set(loaded)
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_calls_import_nothing_that_their_client_has_not_imported(
+    server_url: str, restored: bool
+) -> None:
+    """The first call takes no longer than others, and a fork beside it waits for no import."""
+    made = f"SyncWorkflowClient(base_url={server_url!r})"
+    if restored:
+        made = f"pickle.loads({pickle.dumps(SyncWorkflowClient(base_url=server_url))!r})"
+    program = """
+        import pickle, sys
+        from llama_agents.client import SyncWorkflowClient
+        client = eval(sys.argv[1])
+        assert "pydantic" in sys.modules
+        known = set(sys.modules)
+        client.is_healthy()
+        client.get_handlers()
+        run = client.start("greet", start_event={"name": "Ada"})
+        list(run.events())
+        run.result()
+        client.close()
+        late = {name for name in sys.modules if name.startswith(("llama_agents", "pydantic"))}
+        assert late <= known, late - known
+    """
+    assert run_program(program, made) == ("", "")
+
+
+def test_names_that_are_imported_late_are_found_like_the_others() -> None:
+    program = """
+        import llama_agents.client as client
+        assert {*client.__all__} <= {*dir(client)}
+        assert client.protocol.HandlerData is client.HandlerData
+        from llama_agents.client import *
+        assert HandlerData is client.HandlerData
+    """
+    assert run_program(program) == ("", "")
 
 
 def test_importing_the_test_kit_needs_neither_server_nor_pytest() -> None:

@@ -66,6 +66,7 @@ CANCELLED: Final = "tests/core/test_pools.py::test_calls_cancelled_at_any_step_l
 AIOHTTP: Final = "tests/core/test_aiohttp_transport.py"
 OLD: Final = "tests/core/test_old_servers.py"
 PAYLOADS: Final = "tests/core/test_payloads.py"
+PUBLIC_NAMES: Final = "tests/core/test_public_names.py"
 HELD_UP: Final = (
     "tests/_{variant}/test_now.py::test_call_is_not_held_up_by_a_stream_that_cannot_be_connected"
 )
@@ -957,8 +958,16 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         processes("test_forked_child_waits_for_no_lock_of_a_thread[cookies]"),
     ),
     "a fork waits for imports": Defect(
-        replace("import_bindings", "with no_fork", "if True"),
+        replace("import_for_calls", "with no_fork", "if True"),
         processes("test_fork_waits_for_imports_of_the_first_client[llama_agents.client.bindings]"),
+    ),
+    "a client imports what its calls need": Defect(
+        drop("import_for_calls", "import books, payloads"),
+        f"{PUBLIC_NAMES}::test_calls_import_nothing_that_their_client_has_not_imported[False]",
+    ),
+    "a client that was pickled imports what its calls need": Defect(
+        drop("Driver.__setstate__", "import_for_calls"),
+        f"{PUBLIC_NAMES}::test_calls_import_nothing_that_their_client_has_not_imported[True]",
     ),
     "a used transport that is not httpx's own is rejected in a forked child": Defect(
         returns("_ensure_usable", "None"),

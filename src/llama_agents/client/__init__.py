@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._core.batch_results import MapProgress, MapResult
@@ -21,6 +22,7 @@ from .errors import (
     CheckpointError,
     ConflictError,
     Cursor,
+    EventValidationError,
     InvalidResponseError,
     MissedEventsWarning,
     NotFoundError,
@@ -37,36 +39,37 @@ from .errors import (
     WorkflowClientError,
     WorkflowFailedError,
 )
-from .protocol import (
-    CancelHandlerResponse,
-    HandlerData,
-    HandlersListResponse,
-    HealthResponse,
-    SendEventResponse,
-    WorkflowEventsListResponse,
-    WorkflowSchemaResponse,
-    WorkflowsListResponse,
-)
-from .protocol.serializable_events import EventEnvelopeWithMetadata, EventValidationError
 
 # A library is silent until its program configures logging; warnings would go to stderr otherwise.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
+# The models need pydantic, which takes as long to import as the rest; a client imports it.
 if TYPE_CHECKING:
-    from .protocol import WorkflowGraphResponse
+    from .protocol import (
+        CancelHandlerResponse,
+        EventEnvelopeWithMetadata,
+        HandlerData,
+        HandlersListResponse,
+        HealthResponse,
+        SendEventResponse,
+        WorkflowEventsListResponse,
+        WorkflowGraphResponse,
+        WorkflowSchemaResponse,
+        WorkflowsListResponse,
+    )
     from .typed import EventTypes
 else:  # not for type checkers: it would hide misspelled names
 
     def __getattr__(name: str) -> Any:
-        if name == "WorkflowGraphResponse":
-            from .protocol import WorkflowGraphResponse
+        if name == "protocol":
+            return import_module(".protocol", __name__)
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = ".typed" if name == "EventTypes" else ".protocol"
+        return getattr(import_module(module, __name__), name)
 
-            return WorkflowGraphResponse
-        if name == "EventTypes":
-            from .typed import EventTypes
-
-            return EventTypes
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
 
 
 __all__ = [

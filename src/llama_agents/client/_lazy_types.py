@@ -1,10 +1,10 @@
 """Types to name in annotations without importing their modules.
 
 Importing ``workflows`` takes longer than importing the whole client, and most programs need it only
-once they send or load an event; ``errors`` cannot import the models that its exceptions carry,
-because these import it. A type checker sees the real classes. At run time each name is a forward
-reference that imports its class when it is evaluated: ``typing.get_type_hints`` resolves every
-public signature, and nothing is imported before it is asked.
+once they send or load an event. The models need pydantic, which takes half as long as the client,
+and are imported with the first client. A type checker sees the real classes. At run time each name
+is a forward reference that imports its class when it is evaluated: ``typing.get_type_hints``
+resolves every public signature, and nothing is imported before it is asked.
 
 These names serve annotations and bounds of type variables only. Code that needs the class itself,
 as for ``isinstance``, imports it where it is used.
@@ -21,9 +21,20 @@ if TYPE_CHECKING:
     from workflows.events import Event, StartEvent, StopEvent
     from workflows.representation import WorkflowGraph
 
-    from .protocol import HandlerData
-    from .protocol.graph import WorkflowGraphResponse
-    from .protocol.serializable_events import EventEnvelopeWithMetadata
+    from ._core.books import Books
+    from .protocol import (
+        CancelHandlerResponse,
+        EventEnvelopeWithMetadata,
+        HandlerData,
+        HandlersListResponse,
+        HealthResponse,
+        ResultEnvelope,
+        SendEventResponse,
+        WorkflowEventsListResponse,
+        WorkflowGraphResponse,
+        WorkflowSchemaResponse,
+        WorkflowsListResponse,
+    )
     from .typed import EventTypes
 else:
 
@@ -31,32 +42,48 @@ else:
         # Evaluated with the globals of any module: only builtins are certain to be there.
         return ForwardRef(f"__import__({module!r}, fromlist=[{name!r}]).{name}")
 
+    Books = _lazy("llama_agents.client._core.books", "Books")
+    CancelHandlerResponse = _lazy("llama_agents.client.protocol", "CancelHandlerResponse")
     Context = _lazy("workflows", "Context")
     Event = _lazy("workflows.events", "Event")
-    EventEnvelopeWithMetadata = _lazy(
-        "llama_agents.client.protocol.serializable_events", "EventEnvelopeWithMetadata"
-    )
+    EventEnvelopeWithMetadata = _lazy("llama_agents.client.protocol", "EventEnvelopeWithMetadata")
     EventTypes = _lazy("llama_agents.client.typed", "EventTypes")
     HandlerData = _lazy("llama_agents.client.protocol", "HandlerData")
+    HandlersListResponse = _lazy("llama_agents.client.protocol", "HandlersListResponse")
+    HealthResponse = _lazy("llama_agents.client.protocol", "HealthResponse")
     JsonSerializer = _lazy("workflows.context.serializers", "JsonSerializer")
+    ResultEnvelope = _lazy("llama_agents.client.protocol", "ResultEnvelope")
+    SendEventResponse = _lazy("llama_agents.client.protocol", "SendEventResponse")
     StartEvent = _lazy("workflows.events", "StartEvent")
     StopEvent = _lazy("workflows.events", "StopEvent")
     Workflow = _lazy("workflows", "Workflow")
+    WorkflowEventsListResponse = _lazy("llama_agents.client.protocol", "WorkflowEventsListResponse")
     WorkflowGraph = _lazy("workflows.representation", "WorkflowGraph")
-    WorkflowGraphResponse = _lazy("llama_agents.client.protocol.graph", "WorkflowGraphResponse")
+    WorkflowGraphResponse = _lazy("llama_agents.client.protocol", "WorkflowGraphResponse")
+    WorkflowSchemaResponse = _lazy("llama_agents.client.protocol", "WorkflowSchemaResponse")
     WorkflowServer = _lazy("llama_agents.server", "WorkflowServer")
+    WorkflowsListResponse = _lazy("llama_agents.client.protocol", "WorkflowsListResponse")
 
 __all__ = [
+    "Books",
+    "CancelHandlerResponse",
     "Context",
     "Event",
     "EventEnvelopeWithMetadata",
     "EventTypes",
     "HandlerData",
+    "HandlersListResponse",
+    "HealthResponse",
     "JsonSerializer",
+    "ResultEnvelope",
+    "SendEventResponse",
     "StartEvent",
     "StopEvent",
     "Workflow",
+    "WorkflowEventsListResponse",
     "WorkflowGraph",
     "WorkflowGraphResponse",
+    "WorkflowSchemaResponse",
     "WorkflowServer",
+    "WorkflowsListResponse",
 ]

@@ -33,7 +33,6 @@ from http import HTTPStatus
 from typing import Any, Final, Literal, TypeAlias
 
 import httpx
-from pydantic_core import from_json
 
 from ._lazy_types import EventEnvelopeWithMetadata, HandlerData
 
@@ -348,7 +347,7 @@ def status_error(
     if is_stream and cls is NotFoundError:
         cls = StreamNotFoundError
     message = None if hint is None else f"{_status_message(response, handler_id)}: {hint}"
-    return cls(response, _detail(response), handler_id=handler_id, message=message)
+    return cls(response, detail_of(response), handler_id=handler_id, message=message)
 
 
 def _status_message(response: httpx.Response, handler_id: str | None) -> str:
@@ -391,7 +390,10 @@ def _named(handler_id: str | None, message: str) -> str:
     return "" if handler_id is None or handler_id in message else f" (handler {handler_id!r})"
 
 
-def _detail(response: httpx.Response) -> str | None:
+def detail_of(response: httpx.Response) -> str | None:
+    """Return the server's own explanation of an error; None if there is none."""
+    from pydantic_core import from_json
+
     try:
         body = from_json(response.content)
     except (ValueError, httpx.ResponseNotRead):

@@ -23,7 +23,9 @@ from .._core.call import Call, Exchange
 from .._core.logs import BATCHES
 from .._core.policy import TRANSPORT_ERRORS
 from .._core.start import new_handler_id
+from .._lazy_types import HandlerData
 from .._process import generation, keep_forever, watch
+from .._statuses import is_status_completed
 from .._transport.concurrency import (
     AsyncFinalizer,
     acall,
@@ -34,7 +36,6 @@ from .._transport.concurrency import (
 from .._transport.pool import free_connections
 from .._transport.workers import AsyncWorkers
 from ..errors import ConflictError, NotFoundError, WorkflowClientError, WorkflowFailedError
-from ..protocol import HandlerData, is_status_completed
 from .driver import Driver
 
 END: Final[Any] = object()

@@ -12,29 +12,31 @@ import httpx
 from .._core import endpoints
 from .._core.batch import BatchState, length
 from .._core.batch_results import MapProgress
-from .._core.checkpoint import books_of, ensure_same_run, read_checkpoint
-from .._core.interaction import Books
+from .._core.checkpoint import books_of, empty_books, ensure_same_run, read_checkpoint
 from .._core.logs import RUNS
 from .._core.policy import DEFAULT_MAX_SIZE, SizeLimits
 from .._core.start import new_handler_id
 from .._core.stream import StreamMachine
 from .._core.wait import Backoff, Wait
-from .._lazy_types import Context, Event, EventTypes, StartEvent, WorkflowGraphResponse
-from .._transport.clients import AsyncClients, Transport, resolve_settings
-from .._transport.concurrency import aiterate
-from ..errors import Cursor
-from ..protocol import (
+from .._lazy_types import (
     CancelHandlerResponse,
+    Context,
+    Event,
+    EventTypes,
     HandlerData,
     HandlersListResponse,
     HealthResponse,
     SendEventResponse,
-    Status,
+    StartEvent,
     WorkflowEventsListResponse,
+    WorkflowGraphResponse,
     WorkflowSchemaResponse,
     WorkflowsListResponse,
-    is_status_completed,
 )
+from .._statuses import Status, is_status_completed
+from .._transport.clients import AsyncClients, Transport, resolve_settings
+from .._transport.concurrency import aiterate
+from ..errors import Cursor
 from .batch import Batch, BatchRunner
 from .driver import Driver
 from .run import WorkflowRun
@@ -377,7 +379,7 @@ class WorkflowClient:
             handler.handler_id,
             run_id=handler.run_id,
             workflow_name=workflow_name,
-            books=Books(),
+            books=empty_books(),
             is_new=True,
         )
 

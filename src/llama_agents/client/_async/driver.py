@@ -6,7 +6,7 @@ import random
 import time
 import weakref
 from contextlib import suppress
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import httpx
 
@@ -16,7 +16,6 @@ from .._core.call import Call, Exchange
 from .._core.endpoints import Operation
 from .._core.limits import Ahead, Limiting, limits_of
 from .._core.logs import log_response
-from .._core.payloads import StartPayload, start_encoding
 from .._core.policy import (
     TRANSPORT_ERRORS,
     RetryBudget,
@@ -29,7 +28,6 @@ from .._core.responses import BodyReader
 from .._core.server import ServerTraits, ensure_cancelled
 from .._core.start import Start
 from .._core.wait import Wait
-from .._lazy_types import Context
 from .._transport.clients import AsyncClients
 from .._transport.concurrency import aevent_loop, asleep
 from .._transport.connection import (
@@ -41,7 +39,11 @@ from .._transport.connection import (
 )
 from .._transport.failures import was_not_sent
 from ..errors import UnsupportedServerError, WorkflowClientError
-from ..protocol import CancelHandlerResponse, HandlerData
+
+if TYPE_CHECKING:
+    from .._core.payloads import StartPayload
+    from .._lazy_types import Context
+    from ..protocol import CancelHandlerResponse, HandlerData
 
 T = TypeVar("T")
 
@@ -96,7 +98,7 @@ class Driver:
     """
 
     def __init__(self, clients: AsyncClients, sizes: SizeLimits) -> None:
-        endpoints.import_bindings()
+        endpoints.import_for_calls()
         self.clients = clients
         self.sizes = sizes
         self.time = SYSTEM_TIME
@@ -113,6 +115,10 @@ class Driver:
     def __getstate__(self) -> dict[str, Any]:
         # The streams and batches are those of the original.
         return {**vars(self), "_early": {}, "batches": set()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        endpoints.import_for_calls()
+        vars(self).update(state)
 
     def expect(self, stream: EarlyStream) -> None:
         """Connect a stream before anything is asked of its run."""
@@ -191,6 +197,8 @@ class Driver:
             validate: Whether to check the start event against the workflow's schema first.
             budget: The retry budget, if it is not that of a single start.
         """
+        from .._core.payloads import start_encoding
+
         schema = None
         encoding = start_encoding(start_event)  # once: its values may be iterators
         if validate:

@@ -10,14 +10,23 @@ from typing import Any, Final, TypeAlias, TypeVar, overload
 from .._core import endpoints
 from .._core.actions import Retry
 from .._core.answer_classes import UNKNOWN, AnswerClasses, read_answer_classes
-from .._core.checkpoint import Checkpoint, take_checkpoint
-from .._core.interaction import Books, InputRequest, Interaction, OnUncertain, Unanswered
+from .._core.checkpoint import Checkpoint, empty_books, take_checkpoint
+from .._core.interaction import InputRequest, Interaction, OnUncertain, Unanswered
 from .._core.limits import Deadline
 from .._core.logs import RUNS
 from .._core.policy import POLL_RETRIES, TRANSPORT_ERRORS
 from .._core.stream import StreamMachine
 from .._events.results import result_of
-from .._lazy_types import Event, StopEvent
+from .._lazy_types import (
+    Books,
+    CancelHandlerResponse,
+    Event,
+    EventEnvelopeWithMetadata,
+    ResultEnvelope,
+    SendEventResponse,
+    StopEvent,
+)
+from .._statuses import Status
 from .._transport.concurrency import acall_within
 from .._transport.failures import was_not_sent
 from .._transport.read_ahead import AsyncReadAhead, aread_ahead
@@ -29,8 +38,6 @@ from ..errors import (
     WorkflowClientError,
     WorkflowFailedError,
 )
-from ..protocol import CancelHandlerResponse, ResultEnvelope, SendEventResponse, Status
-from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from .driver import Driver
 from .stream import EventStream
 
@@ -223,7 +230,7 @@ class WorkflowRun:
             TypeError, ValueError: ``answers`` or another argument is invalid; nothing was sent.
         """
         limit = Deadline(self.handler_id, timeout, self._driver.time.clock)
-        books = self._books or Books()
+        books = self._books or empty_books()
         interaction = Interaction(
             self.handler_id,
             answers,

@@ -14,6 +14,7 @@ from .._core.actions import Finished, Read, Retry
 from .._core.limits import Ahead, HeadWithin
 from .._core.policy import TRANSPORT_ERRORS
 from .._core.stream import ERROR_BODY_SECONDS, StreamMachine
+from .._lazy_types import EventEnvelopeWithMetadata
 from .._process import keep_forever, watch
 from .._transport.concurrency import aacquire, aevent_loop, alock, arun_in_loop, asleep
 from .._transport.connection import (
@@ -26,7 +27,6 @@ from .._transport.failures import was_not_sent
 from .._transport.http2 import acancel_stream, is_shared
 from .._transport.iteration import AsyncEventIterator, is_running
 from ..errors import Cursor, WorkflowClientError
-from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from .driver import Driver
 
 CLOSE_POLL_INTERVAL: Final = 0.5  # s, until a sleeping stream notices that it was closed

@@ -32,12 +32,12 @@ server that is gone ends the batch after PATIENCE.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import httpx
-from pydantic import BaseModel
 
+from .._statuses import ENDED_STATUSES, Status
 from ..errors import (
     ConflictError,
     EventValidationError,
@@ -47,17 +47,18 @@ from ..errors import (
     UnsupportedServerError,
     WorkflowFailedError,
 )
-from ..protocol import HandlerData, Status
 from .actions import Finished, Retry, TimeSource
 from .batch_results import MapProgress, MapResult
 from .logs import BATCHES
 from .policy import (
-    ENDED_STATUSES,
     POLL_RETRIES,
     RetryBudget,
     is_retryable,
     may_have_arrived,
 )
+
+if TYPE_CHECKING:
+    from ..protocol import HandlerData
 
 WINDOW: Final = 4  # times the limit
 PATIENCE: Final = 40.0  # s, with a server that cannot be reached; the back-off takes about 31
@@ -270,7 +271,7 @@ class BatchState:
     def end(self, item: BatchItem, outcome: HandlerData | Exception) -> None:
         """Note the outcome of an item: its run, or why there is none."""
         followers, item.followers = item.followers, []
-        if isinstance(outcome, (HandlerData, WorkflowFailedError)):
+        if not isinstance(outcome, Exception) or isinstance(outcome, WorkflowFailedError):
             for follower in followers:
                 self._end(follower, outcome)
         else:
@@ -279,8 +280,7 @@ class BatchState:
         self.running.pop(item.index, None)
 
     def _end(self, item: BatchItem, outcome: HandlerData | Exception) -> None:
-        error = outcome if isinstance(outcome, Exception) else None
-        handler = outcome if isinstance(outcome, HandlerData) else None
+        handler, error = (None, outcome) if isinstance(outcome, Exception) else (outcome, None)
         if isinstance(error, WorkflowFailedError):
             handler = error.handler
         self._failed += error is not None
@@ -373,6 +373,8 @@ def length(source: object) -> int | None:
     Raises:
         TypeError: It is a single item, not a collection.
     """
+    from pydantic import BaseModel
+
     if isinstance(source, (str, bytes, Mapping, BaseModel)) or not isinstance(
         source, (Iterable, AsyncIterable)
     ):

@@ -8,8 +8,7 @@ from typing import Any, TypeVar, overload
 import attrs
 
 from .._events.results import result_of
-from .._lazy_types import StartEvent, StopEvent
-from ..protocol import HandlerData, ResultEnvelope
+from .._lazy_types import HandlerData, ResultEnvelope, StartEvent, StopEvent
 
 StopT = TypeVar("StopT", bound=StopEvent)
 

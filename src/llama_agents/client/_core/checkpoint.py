@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 from ..errors import CheckpointError, Cursor
-from ..protocol import HandlerData
-from .interaction import Books
+
+if TYPE_CHECKING:
+    from ..protocol import HandlerData
+    from .books import Books
 
 
 class Checkpoint(TypedDict):
@@ -72,10 +74,19 @@ def books_of(checkpoint: Mapping[str, Any]) -> Books | None:
     requests = checkpoint.get("requests")
     if requests is None:
         return None
+    from .books import Books
+
     try:
         return Books.model_validate_json(json.dumps(requests), strict=True)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"not a checkpoint: {checkpoint!r}") from error
+
+
+def empty_books() -> Books:
+    """Return the books of a run of which no request is known."""
+    from .books import Books
+
+    return Books()
 
 
 def ensure_same_run(checkpoint: Checkpoint, handler: HandlerData) -> None:

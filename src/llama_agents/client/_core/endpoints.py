@@ -1,12 +1,14 @@
 """One function for each endpoint: the operation that asks for it.
 
 The only module that imports the generated bindings. Bad input raises here, before anything is sent.
-The bindings are imported with the first client: their models take as long to import as httpx does.
+What only calls need is imported with the first client: the bindings and pydantic take longer to
+import than everything else.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,37 +17,29 @@ from urllib.parse import quote
 
 import attrs
 import httpx
-from pydantic_core import from_json
 
-from .._lazy_types import Context, Event, EventTypes, WorkflowGraphResponse
 from .._process import no_fork
+from .._statuses import Status
 from ..errors import Cursor, EventValidationError, InvalidResponseError
-from ..protocol import (
-    CancelHandlerResponse,
-    HandlerData,
-    HandlersListResponse,
-    HealthResponse,
-    SendEventResponse,
-    Status,
-    WorkflowEventsListResponse,
-    WorkflowSchemaResponse,
-    WorkflowsListResponse,
-)
-from ..protocol.serializable_events import is_envelope
 from .limits import Kind
-from .payloads import (
-    StartEncoding,
-    StartPayload,
-    context_payload,
-    encode,
-    event_payload,
-    start_encoding,
-)
 from .responses import read_handler, read_handlers, read_successful_run, reads
 from .server import ServerTraits, cursors_by_404, ensure_route, in_every_form
 
 if TYPE_CHECKING:
     from .._events.schema import EventDeclaration
+    from .._lazy_types import Context, Event, EventTypes
+    from ..protocol import (
+        CancelHandlerResponse,
+        HandlerData,
+        HandlersListResponse,
+        HealthResponse,
+        SendEventResponse,
+        WorkflowEventsListResponse,
+        WorkflowGraphResponse,
+        WorkflowSchemaResponse,
+        WorkflowsListResponse,
+    )
+    from .payloads import StartEncoding, StartPayload
 
 T = TypeVar("T")
 ReadT = TypeVar("ReadT")
@@ -131,6 +125,8 @@ def _operation(
     kind: Kind = "plain call",
 ) -> Operation[T]:
     """Return an operation built from what the ``_get_kwargs`` of its binding returned."""
+    from .payloads import encode
+
     body = request.get("json")
     return Operation(
         name=name,
@@ -146,11 +142,12 @@ def _operation(
 
 
 @functools.cache
-def import_bindings() -> None:
-    """Import all bindings, and what connecting imports, while no other thread can fork."""
+def import_for_calls() -> None:
+    """Import what calls need besides this module, while no other thread can fork."""
     with no_fork:
-        import encodings.idna  # noqa: F401
+        import encodings.idna  # for connecting  # noqa: F401
 
+        from .. import protocol  # noqa: F401
         from ..bindings.api.events import send_event, stream_events  # noqa: F401
         from ..bindings.api.handlers import (  # noqa: F401
             cancel_handler,
@@ -166,6 +163,7 @@ def import_bindings() -> None:
             run_workflow,
             run_workflow_nowait,
         )
+        from . import books, payloads  # noqa: F401
 
 
 # ---------------------------------------------------------------------------- the server
@@ -173,6 +171,7 @@ def import_bindings() -> None:
 
 def get_health() -> Operation[HealthResponse]:
     from ..bindings.api.health import get_health as binding
+    from ..protocol import HealthResponse
 
     request = binding._get_kwargs()
     return _operation("get_health", request, reads(HealthResponse), kind="health check")
@@ -180,6 +179,7 @@ def get_health() -> Operation[HealthResponse]:
 
 def list_workflows() -> Operation[WorkflowsListResponse]:
     from ..bindings.api.workflows import list_workflows as binding
+    from ..protocol import WorkflowsListResponse
 
     return _operation("list_workflows", binding._get_kwargs(), reads(WorkflowsListResponse))
 
@@ -210,6 +210,7 @@ def get_workflow_schema(
 ) -> Operation[WorkflowSchemaResponse]:
     """The schemas of a workflow; ``handler_id`` names the run that they are needed for."""
     from ..bindings.api.workflows import get_workflow_schema as binding
+    from ..protocol import WorkflowSchemaResponse
 
     request = binding._get_kwargs(_segment("workflow_name", name))
     return _operation("get_workflow_schema", request, reads(WorkflowSchemaResponse), handler_id)
@@ -217,6 +218,7 @@ def get_workflow_schema(
 
 def get_workflow_events_schema(name: str) -> Operation[WorkflowEventsListResponse]:
     from ..bindings.api.workflows import get_workflow_events_schema as binding
+    from ..protocol import WorkflowEventsListResponse
 
     request = binding._get_kwargs(_segment("workflow_name", name))
     return _operation("get_workflow_events_schema", request, reads(WorkflowEventsListResponse))
@@ -255,6 +257,7 @@ def check_start(
 ) -> Operation[Mapping[str, Any]]:
     """Compare a start event with the workflow's schema of it; return the schema."""
     from .._events import builder
+    from .payloads import start_encoding
 
     encoding = start_encoding(start_event)
 
@@ -340,6 +343,8 @@ def start_run(
         schema: The schema of the workflow's start event, if it is known.
     """
     from ..bindings.models import RunWorkflowRequest
+    from ..protocol.serializable_events import is_envelope
+    from .payloads import context_payload, start_encoding
 
     name = _segment("workflow_name", workflow_name)
     body: dict[str, Any] = {"handler_id": _segment("handler_id", handler_id)}
@@ -391,8 +396,10 @@ def _start_reader(kind: Kind) -> Callable[[httpx.Response, str | None], HandlerD
 
 def unnamed(start: Operation[HandlerData]) -> Operation[HandlerData]:
     """Return a start that leaves the ID of the run to the server."""
+    from .payloads import encode
+
     assert start.content is not None
-    body = from_json(start.content)
+    body = json.loads(start.content)
     del body["handler_id"]
     read = _start_reader(start.kind)
     return attrs.evolve(
@@ -435,6 +442,8 @@ def send_event(
 ) -> Operation[SendEventResponse]:
     from ..bindings.api.events import send_event as binding
     from ..bindings.models import SendEventRequest
+    from ..protocol import SendEventResponse
+    from .payloads import event_payload
 
     body: dict[str, Any] = {"event": in_every_form(event_payload("event", event), server)}
     if step:
@@ -477,6 +486,7 @@ def get_handler(handler_id: str, *, must_succeed: bool = False) -> Operation[Han
 
 def cancel_handler(handler_id: str, purge: bool) -> Operation[CancelHandlerResponse]:
     from ..bindings.api.handlers import cancel_handler as binding
+    from ..protocol import CancelHandlerResponse
 
     request = binding._get_kwargs(_segment("handler_id", handler_id), purge=bool(purge))
     return _operation("cancel_handler", request, reads(CancelHandlerResponse), handler_id)

@@ -39,17 +39,19 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import attrs
-from pydantic import BaseModel
 
 from .._events.results import as_class
 from .._lazy_types import Event
 from ..errors import EventValidationError, UnansweredRequestError
-from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from .answer_classes import UNKNOWN
 from .logs import RUNS
+
+if TYPE_CHECKING:
+    from ..protocol import EventEnvelopeWithMetadata
+    from .books import Books, StepsUnderWay
 
 LOST_ANSWER_LIMIT: Final = 15.0  # s, in which a run must have taken an answer that may be lost
 NO_REACTION_AFTER: Final = 30.0  # s after an answer; a run reacts in milliseconds
@@ -123,42 +125,6 @@ class InputRequest:
         return self.function(event)
 
 
-class StepsUnderWay(BaseModel, frozen=True):
-    """What of a step has begun, or is to begin again.
-
-    Attributes:
-        workers: The numbers of the workers that have begun and not ended.
-        retries: How many executions are to begin again.
-    """
-
-    workers: tuple[int, ...] = ()
-    retries: int = 0
-
-
-class Books(BaseModel, frozen=True):
-    """Which requests of a run are settled; each is named by its sequence number.
-
-    Attributes:
-        seen: The sequence number up to which every request is listed here, or settled.
-        open: The requests that have no answer.
-        answered: Those that were answered, with the class of the answer, while the run is not
-            known to have taken it.
-        uncertain: Those of the open ones that somebody else may have answered.
-        steps: The steps that are under way at `begin`.
-    """
-
-    seen: int = -1
-    open: tuple[int, ...] = ()
-    answered: Mapping[int, str] = {}
-    uncertain: tuple[int, ...] = ()
-    steps: Mapping[str, StepsUnderWay] = {}
-
-    @property
-    def begin(self) -> int:
-        """The sequence number after which a stream must begin to contain every open request."""
-        return min([self.seen + 1, *self.open, *self.answered]) - 1
-
-
 class Interaction:
     """The requests of one run, from the first that may still be open.
 
@@ -209,6 +175,8 @@ class Interaction:
     @property
     def books(self) -> Books:
         """What is known of the run's requests by now."""
+        from .books import Books
+
         known = self._known
         sent = {e.sequence: e.answer_class for e in self._open if e.state is RequestState.SENT}
         waiting = [each for each in self._open if each.sequence not in sent]
@@ -433,6 +401,8 @@ class Takings:
     @property
     def under_way(self) -> dict[str, StepsUnderWay]:
         """The steps that are under way by now."""
+        from .books import StepsUnderWay
+
         found = {
             step: StepsUnderWay(
                 workers=tuple(sorted(workers)), retries=self._retries[step] + self._restarts[step]

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
-from typing import Final, NoReturn, get_args
+from typing import Final, NoReturn
 
 import attrs
 import httpx
@@ -24,7 +24,6 @@ from ..errors import (
     WorkflowClientError,
     safe_request,
 )
-from ..protocol import Status, is_status_completed
 from .actions import TimeSource
 from .logs import log_failure
 
@@ -38,9 +37,6 @@ LOST_START_RETRIES: Final = 5  # in total, once a response to a start is lost
 POLL_RETRIES: Final = 6  # in a row, of a wait's polls
 
 DEFAULT_MAX_SIZE: Final = 64 * 1024 * 1024  # bytes, of one event and of one response body
-
-ENDED_STATUSES: Final = frozenset(filter(is_status_completed, get_args(Status)))
-"""The statuses that a run does not leave; derived, so that `protocol` alone lists them."""
 
 RETRYABLE_STATUSES: Final = frozenset({429, 502, 503, 504})
 """HTTP statuses that ask the client to retry later."""

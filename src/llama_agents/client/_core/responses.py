@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
-from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
 
+from .._statuses import is_status_completed
 from ..errors import (
     InvalidResponseError,
     ResponseTooLargeError,
     WorkflowFailedError,
     status_error,
 )
-from ..protocol import HandlerData, HandlersListResponse, is_status_completed
 
-ModelT = TypeVar("ModelT", bound=BaseModel)
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from ..protocol import HandlerData, HandlersListResponse
+
+ModelT = TypeVar("ModelT", bound="BaseModel")
 
 Reader = Callable[[httpx.Response, str | None], ModelT]
 """Reads a response; the second argument is the ID of the run that it is about, if any."""
@@ -70,6 +73,7 @@ def with_body(response: httpx.Response, body: bytes) -> httpx.Response:
 
 def reads(model: type[ModelT]) -> Reader[ModelT]:
     """Return a reader of successful responses with this model as their body."""
+    from pydantic import ValidationError
 
     def read(response: httpx.Response, handler_id: str | None) -> ModelT:
         if not response.is_success:
@@ -88,13 +92,13 @@ def reads(model: type[ModelT]) -> Reader[ModelT]:
     return read
 
 
-_read_run = reads(HandlerData)
-_read_runs = reads(HandlersListResponse)
-
-
 def _read_successful_handler(response: httpx.Response, handler_id: str | None) -> HandlerData:
+    from pydantic_core import from_json
+
+    from ..protocol import HandlerData
+
     try:
-        return _read_run(response, handler_id)
+        return reads(HandlerData)(response, handler_id)
     except InvalidResponseError:
         with suppress(ValueError, TypeError):
             return HandlerData.model_validate(_with_envelope(from_json(response.content)))
@@ -103,8 +107,12 @@ def _read_successful_handler(response: httpx.Response, handler_id: str | None) -
 
 def read_handlers(response: httpx.Response, handler_id: str | None) -> HandlersListResponse:
     """Read a list of runs."""
+    from pydantic_core import from_json
+
+    from ..protocol import HandlersListResponse
+
     try:
-        return _read_runs(response, handler_id)
+        return reads(HandlersListResponse)(response, handler_id)
     except InvalidResponseError:
         with suppress(ValueError, TypeError, KeyError):
             runs = [_with_envelope(run) for run in from_json(response.content)["handlers"]]
@@ -148,7 +156,9 @@ def handler_in_500(response: httpx.Response) -> HandlerData | None:
     """Return the run that a 500 carries, or None for any other response."""
     if response.status_code != 500:
         return None
+    from ..protocol import HandlerData
+
     try:
         return HandlerData.model_validate_json(response.content)
-    except ValidationError:
+    except ValueError:
         return None

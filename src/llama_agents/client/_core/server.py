@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import httpx
-from pydantic_core import from_json
 
-from ..errors import UnsupportedServerError, status_error
-from ..protocol import HandlerData, is_status_completed
+from .._statuses import is_status_completed
+from ..errors import UnsupportedServerError, detail_of, status_error
+
+if TYPE_CHECKING:
+    from ..protocol import HandlerData
 
 CURSORS: Final = "llama-agents-server 0.2.0 or later"
 FRAMES: Final = "llama-index-workflows 2.3 or any llama-agents-server"
@@ -55,7 +57,7 @@ class ServerTraits:
 
     def learn_from_409(self, response: httpx.Response) -> None:
         """Learn from the response to a start, unless it is a proxy's."""
-        if _detail(response) is not None:
+        if detail_of(response) is not None:
             self.refuses_used_ids = True
 
 
@@ -76,7 +78,7 @@ def is_unknown_run(response: httpx.Response) -> bool:
     """
     if response.status_code != 404:
         return False
-    detail = _detail(response)
+    detail = detail_of(response)
     text = response.content[:100].decode(errors="replace").strip() if detail is None else detail
     return text == _UNKNOWN_RUN
 
@@ -86,7 +88,7 @@ def cursors_by_404(response: httpx.Response) -> bool | None:
 
     Errors are JSON since 0.2.0. Returns None for any other response.
     """
-    return _detail(response) is not None if is_unknown_run(response) else None
+    return detail_of(response) is not None if is_unknown_run(response) else None
 
 
 def page_proves_used_ids(response: httpx.Response) -> bool:
@@ -100,6 +102,8 @@ def named_run(response: httpx.Response) -> str | None:
     """Return the ID of the run that a successful start names, whatever else it has."""
     if not response.is_success:
         return None
+    from pydantic_core import from_json
+
     with suppress(ValueError):
         body: Any = from_json(response.content)
         if isinstance(body, dict) and isinstance(name := body.get("handler_id"), str):
@@ -130,11 +134,3 @@ def ensure_cancelled(handler: HandlerData) -> None:
             CURSORS,
             handler_id=handler.handler_id,
         )
-
-
-def _detail(response: httpx.Response) -> str | None:
-    body: Any = None
-    with suppress(ValueError):
-        body = from_json(response.content)
-    detail = body.get("detail") if isinstance(body, dict) else None
-    return detail if isinstance(detail, str) else None

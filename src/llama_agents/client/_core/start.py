@@ -67,10 +67,11 @@ from __future__ import annotations
 import enum
 import uuid
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
+from .._statuses import is_status_completed
 from ..errors import (
     EventValidationError,
     InvalidResponseError,
@@ -80,7 +81,6 @@ from ..errors import (
     WorkflowFailedError,
     status_error,
 )
-from ..protocol import HandlerData, is_status_completed
 from . import endpoints
 from .actions import Finished, Retry, TimeSource
 from .endpoints import Operation, StartOperations
@@ -106,6 +106,9 @@ from .server import (
     named_run,
     page_proves_used_ids,
 )
+
+if TYPE_CHECKING:
+    from ..protocol import HandlerData
 
 DATE_PRECISION: Final = 2.0  # s; a Date header has whole seconds, and may be cached for one
 

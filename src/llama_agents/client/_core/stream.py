@@ -47,10 +47,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
-from pydantic import ValidationError
 
 from ..errors import (
     Cursor,
@@ -62,7 +61,6 @@ from ..errors import (
     UnsupportedServerError,
     status_error,
 )
-from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from . import endpoints
 from .actions import Finished, Read, Retry, TimeSource
 from .endpoints import Operation
@@ -79,14 +77,14 @@ from .responses import with_body
 from .server import CURSORS, FRAMES, ServerTraits
 from .sse import SSEDecoder, is_event_stream
 
+if TYPE_CHECKING:
+    from ..protocol import EventEnvelopeWithMetadata
+
 ERROR_BODY_BYTES: Final = 65536
 ERROR_BODY_SECONDS: Final = 5.0
 
 # Not created when needed: a signal could interrupt that call between the cursor and the delivery.
 _FINISHED: Final[Finished[None]] = Finished(None)
-
-# What model_validate_json calls, without what it does before that for each event.
-_parse: Final = EventEnvelopeWithMetadata.__pydantic_validator__.validate_json
 
 
 class ErrorBodyReader:
@@ -148,6 +146,8 @@ class StreamMachine:
         server: ServerTraits,
         time: TimeSource,
     ) -> None:
+        from ..protocol import EventEnvelopeWithMetadata
+
         _check_cursor(after_sequence)
         if not isinstance(max_reconnect_attempts, int) or max_reconnect_attempts < 0:
             raise ValueError(
@@ -172,6 +172,8 @@ class StreamMachine:
         self._response: httpx.Response | None = None
         self._max_event_size = max_event_size
         self._decoder = SSEDecoder(max_event_size)
+        # What model_validate_json calls, without what it does before that for each event.
+        self._parse = EventEnvelopeWithMetadata.__pydantic_validator__.validate_json
         self._may_have_missed = False  # "now" has moved since the caller meant it
         self._replayed_through = -1  # events up to here were delivered on an earlier connection
         self._may_be_unnumbered = False
@@ -255,8 +257,8 @@ class StreamMachine:
             if was_delivered and sequence != self.cursor:
                 continue
             try:
-                event: EventEnvelopeWithMetadata = _parse(data)
-            except ValidationError as error:
+                event: EventEnvelopeWithMetadata = self._parse(data)
+            except ValueError as error:
                 assert self._response is not None
                 raise self._invalid(self._response, "Malformed event") from error
             # As event.is_terminal; the call of a property for each event costs 3 %.

@@ -36,14 +36,12 @@ from __future__ import annotations
 
 import enum
 import math
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import httpx
-from pydantic import ValidationError
 
+from .._statuses import is_status_completed
 from ..errors import WaitTimeoutError, WorkflowClientError, status_error
-from ..protocol import HandlerData, is_status_completed
-from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from . import endpoints
 from .actions import Finished, Identify, Listen, Poll, Sleep, TimeSource
 from .endpoints import Operation
@@ -58,6 +56,9 @@ from .policy import (
 )
 from .server import ServerTraits
 from .sse import SSEDecoder, is_event_stream
+
+if TYPE_CHECKING:
+    from ..protocol import HandlerData
 
 POLL_EVERY: Final = 20.0  # s; below the server's heartbeat of 25 s, so that each brings a poll
 LAST_POLL: Final = 0.25  # s, for a poll even if the deadline is closer or has passed
@@ -258,7 +259,9 @@ class Wait:
 def _is_terminal(data: bytes) -> bool:
     if b"StopEvent" not in data:
         return False  # most events, without the cost of parsing them
+    from ..protocol import EventEnvelopeWithMetadata
+
     try:
         return EventEnvelopeWithMetadata.model_validate_json(data).is_terminal
-    except ValidationError:
+    except ValueError:
         return False

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._lazy_types import Event, StopEvent
 from ..errors import EventValidationError
-from ..protocol import HandlerData
-from ..protocol.serializable_events import EventEnvelopeWithMetadata
+
+if TYPE_CHECKING:
+    from ..protocol import EventEnvelopeWithMetadata, HandlerData
 
 EventT = TypeVar("EventT", bound=Event)
 StopT = TypeVar("StopT", bound=StopEvent)

@@ -15,6 +15,7 @@ from .._core.actions import Finished, Read, Retry
 from .._core.limits import Ahead, HeadWithin
 from .._core.policy import TRANSPORT_ERRORS
 from .._core.stream import ERROR_BODY_SECONDS, StreamMachine
+from .._lazy_types import EventEnvelopeWithMetadata
 from .._process import keep_forever, watch
 from .._transport.concurrency import acquire, event_loop, lock, run_in_loop, sleep
 from .._transport.connection import (
@@ -27,7 +28,6 @@ from .._transport.failures import was_not_sent
 from .._transport.http2 import cancel_stream, is_shared
 from .._transport.iteration import EventIterator, is_running
 from ..errors import Cursor, WorkflowClientError
-from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from .driver import Driver
 
 CLOSE_POLL_INTERVAL: Final = 0.5  # s, until a sleeping stream notices that it was closed

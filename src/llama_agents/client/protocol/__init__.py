@@ -5,21 +5,17 @@ The server builds its responses with them. Fields that a newer server adds are i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, GetPydanticSchema
 from pydantic_core import core_schema
 
+from .._statuses import Status, is_status_completed
 from .result_envelope import ResultEnvelope
 from .serializable_events import EventEnvelopeWithMetadata
 
 if TYPE_CHECKING:
     from .graph import WorkflowGraphResponse
-
-Status = Literal["running", "completed", "failed", "cancelled"]
-"""The status of a run. Other values, from a newer server, are passed through."""
-
-_TERMINAL_STATUSES: Final = frozenset({"completed", "failed", "cancelled"})
 
 # An unknown value must not make the response, or the whole list it is in, unreadable.
 _OrAnyString = GetPydanticSchema(
@@ -27,11 +23,6 @@ _OrAnyString = GetPydanticSchema(
         [handler(literal), core_schema.str_schema()], mode="left_to_right"
     )
 )
-
-
-def is_status_completed(status: str) -> bool:
-    """Return whether a run with this status has ended, in any way; the name is the server's."""
-    return status in _TERMINAL_STATUSES
 
 
 class HandlerData(BaseModel):

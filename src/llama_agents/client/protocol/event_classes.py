@@ -243,6 +243,7 @@ def _is_standard_library(top_level: str) -> bool:
     return False
 
 
+@functools.lru_cache(maxsize=256)
 def _split(qualified_name: str) -> tuple[str, str]:
     """Split off the module; the arguments of a generic class may contain dots, too."""
     generic, bracket, arguments = qualified_name.partition("[")
@@ -404,7 +405,7 @@ def without_computed(event_class: type[Event], value: Any) -> Any:
 def _computed_names(event_class: type[Event]) -> Collection[str]:
     """Return the names under which computed fields are written."""
     computed = event_class.__pydantic_decorators__.computed_fields
-    if not event_class.model_config.get("serialize_by_alias"):
+    if not computed or not event_class.model_config.get("serialize_by_alias"):
         return computed
     return {*computed, *(field.info.alias or name for name, field in computed.items())}
 
