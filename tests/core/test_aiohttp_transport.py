@@ -208,6 +208,29 @@ async def test_connection_closed_while_the_loop_was_busy_is_not_used_again() -> 
 
 
 @pytest.mark.anyio
+async def test_what_nobody_has_asked_for_is_not_a_response() -> None:
+    """Such as the 408 of a load balancer that closes an idle connection."""
+    is_idle, has_timed_out = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HEALTHY)
+        if not is_idle.is_set():
+            await is_idle.wait()
+            writer.write(response("408 Request Timeout"))
+            has_timed_out.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1")
+    async with server, client_of(url_of(server)) as client:
+        assert (await client.get("/")).status_code == 200
+        is_idle.set()
+        await has_timed_out.wait()
+        assert (await client.get("/")).status_code == 200
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("then", ["close", "reset"])
 async def test_what_arrived_before_a_failure_is_delivered(then: str) -> None:
     with scripted([Turn(HEAD + chunk(b"first"), then=then)]) as script:
@@ -309,13 +332,29 @@ async def test_socket_can_be_shut_down_before_and_after_the_end_of_a_body(turn: 
 async def test_silence_can_be_waited_out() -> None:
     def chunks() -> Any:
         yield HEAD + chunk(b"first")
-        time.sleep(0.6)
+        time.sleep(0.8)
         yield chunk(b"last") + b"0\r\n\r\n"
 
     with scripted([Turn(chunks)]) as script:
         async with client_of(script.url) as client, client.stream("GET", "/") as answer:
-            wait_out_silence(answer)
+            wait_out_silence(answer, lambda: True)
             assert await answer.aread() == b"firstlast"
+
+
+@pytest.mark.anyio
+async def test_silence_is_waited_out_for_as_long_as_is_wanted() -> None:
+    asked: list[bool] = []
+
+    def is_patient() -> bool:
+        asked.append(len(asked) < 2)
+        return asked[-1]
+
+    with scripted([Turn(STREAM, then="hold")]) as script:
+        async with client_of(script.url) as client, client.stream("GET", "/") as answer:
+            wait_out_silence(answer, is_patient)
+            with pytest.raises(httpx.ReadTimeout):
+                await answer.aread()
+    assert asked == [True, True, False]
 
 
 @pytest.mark.anyio
@@ -435,6 +474,19 @@ async def test_body_arrives_as_it_is(size: int) -> None:
     ((head, body),) = received
     assert body == content
     assert b"content-length: %d\r\n" % size in head
+
+
+@pytest.mark.anyio
+async def test_body_is_sent_without_being_asked_for() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\nbody")
+        writer.write(HEALTHY)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1")
+    async with server, client_of(url_of(server)) as client:
+        expects = {"Expect": "100-continue"}
+        assert (await client.post("/", content=b"body", headers=expects)).is_success
 
 
 @pytest.mark.anyio
