@@ -51,8 +51,10 @@ class Stream:
         client: Settings of the client.
         options: Arguments of the stream.
         every_request: A part of each request for the stream, in lower case.
+        last_request: A part of the last one.
         pauses: How many times the consumer pauses for 0.2 s.
         leave: How the consumer leaves the stream after its first event.
+        over_aiohttp: What differs over aiohttp.
     """
 
     name: str
@@ -68,8 +70,14 @@ class Stream:
     client: Mapping[str, Any] = attrs.field(factory=dict)
     options: Mapping[str, Any] = attrs.field(factory=dict)
     every_request: str = ""
+    last_request: str = ""
     pauses: int = 0
     leave: Literal["break", "close", "error", "never"] | None = None
+    over_aiohttp: Mapping[str, Any] = attrs.field(factory=dict)
+
+    def over(self, transport: str) -> Stream:
+        """Return the scenario with a transport of the async client."""
+        return attrs.evolve(self, **self.over_aiohttp) if transport == "aiohttp" else self
 
     def check(
         self,
@@ -92,6 +100,7 @@ class Stream:
         if self.connections is not None:
             assert len(requests) == self.connections
         assert all(self.every_request in request.lower() for request in requests)
+        assert self.last_request in "".join(requests[-1:])
         assert self.at_least <= cost.seconds < self.at_most
         if self.megabytes is not None:
             assert cost.megabytes < self.megabytes
@@ -354,10 +363,12 @@ RESUMING: Final = (
         "a TLS record that cannot be decrypted",
         encrypted(
             Turn(stream(tick(1), end=b""), then="garble"),
-            Turn(stream(DONE)),
+            Turn(stream(tick(1), DONE)),
             expect=[*ticks(1), STOP],
         ),
         connections=2,
+        last_request="after_sequence=1",
+        over_aiohttp={"last_request": "after_sequence=-1"},  # asyncio has lost the event
     ),
     Stream(
         "70 disconnects in a run of 500 events",

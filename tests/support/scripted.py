@@ -110,6 +110,8 @@ def scripted(turns: Sequence[Turn], tls: ssl.SSLContext | None = None) -> Iterat
             with lock:
                 turn = turns[min(len(script.requests), len(turns) - 1)]
                 script.requests.append(request)
+            if turn.then == "garble" and hasattr(socket, "TCP_CORK"):  # it all arrives at once
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
             for part in turn.data() if callable(turn.data) else [turn.data]:
                 connection.sendall(part)
             if turn.then == "reset":
