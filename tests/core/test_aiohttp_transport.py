@@ -295,6 +295,18 @@ async def test_cancelled_upload_closes_the_connection() -> None:
 
 
 @pytest.mark.anyio
+async def test_response_before_the_whole_request_is_sent_closes_the_connection() -> None:
+    early = response("413 Content Too Large", b"no", Connection="keep-alive")
+    with scripted([Turn(early, then="unread")]) as script:
+        async with client_of(script.url) as client:
+            idle = open_sockets()
+            answer = await client.post("/", content=bytes(20_000_000))
+            assert (answer.status_code, answer.content) == (413, b"no")
+            # What is left is the server's end.
+            await wait_until_async(lambda: open_sockets() <= idle + 1)
+
+
+@pytest.mark.anyio
 async def test_connection_close_of_the_request_is_honoured() -> None:
     with scripted([Turn(HEALTHY, then="hold")]) as script:
         async with client_of(script.url) as client:

@@ -190,6 +190,13 @@ class _Protocol(ResponseHandler):
         # aiohttp would take what has arrived for the response to the next request.
         return super().is_connected() and not self.should_close
 
+    def close(self) -> None:
+        """Close the connection now: not after what is still to be sent, or TLS's farewell."""
+        transport = self.transport
+        super().close()
+        if transport is not None:
+            transport.abort()
+
 
 class _Response(aiohttp.ClientResponse):
     """A response that keeps what it was received on, and that ends as the request says."""
@@ -202,16 +209,7 @@ class _Response(aiohttp.ClientResponse):
         self.transport = connection.transport
         if self.request_info.headers.get("Connection", "").lower() == "close":
             self.protocol.force_close()
-        try:
-            return await super().start(connection)
-        except BaseException:
-            self.hang_up()
-            raise
-
-    def hang_up(self) -> None:
-        """Close the connection now: not after what is still to be sent, or TLS's farewell."""
-        if self.transport is not None:
-            self.transport.abort()
+        return await super().start(connection)
 
 
 class _Body(httpx.AsyncByteStream):
@@ -292,8 +290,6 @@ class _Body(httpx.AsyncByteStream):
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
-        if not self._response.content.is_eof():  # else it may serve another request by now
-            self._response.hang_up()
         self._response.close()
 
 
