@@ -34,6 +34,11 @@ from ..support.tls import certificates
 HEALTHY = response("200 OK", b'{"status": "healthy"}', Connection="keep-alive")
 STREAM = stream(frame(1), end=b"")
 TIMEOUT = httpx.Timeout(5, read=0.3)
+UVLOOP = pytest.param(
+    ("asyncio", {"use_uvloop": True}),
+    id="uvloop",
+    marks=pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not run on Windows"),
+)
 
 
 @pytest.fixture
@@ -68,6 +73,7 @@ async def failure(
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio", UVLOOP])
 @pytest.mark.parametrize(
     ("turn", "expected"),
     [
@@ -369,26 +375,6 @@ async def test_silence_is_waited_out_for_as_long_as_is_wanted() -> None:
     assert asked == [True, True, False]
 
 
-@pytest.mark.anyio
-async def test_closing_from_another_task_ends_a_stream() -> None:
-    with scripted([Turn(STREAM, then="hold")]) as script:
-        async with WorkflowClient(base_url=script.url, transport="aiohttp") as client:
-            events = client.get_workflow_events("h1")
-            seen: list[str] = []
-
-            async def read() -> None:
-                async for event in events:
-                    seen.append(event.type)
-
-            with anyio.fail_after(5):
-                async with anyio.create_task_group() as group:
-                    group.start_soon(read)
-                    await wait_until_async(lambda: seen)
-                    await events.aclose()
-            assert seen == ["Tick"]
-            await wait_until_async(lambda: script.closed == 1)
-
-
 async def _call(client: WorkflowClient) -> None:
     await client.is_healthy()
 
@@ -398,8 +384,20 @@ async def _stream(client: WorkflowClient) -> None:
         pass
 
 
+async def _leave(client: WorkflowClient) -> None:
+    async for _ in client.get_workflow_events("h1"):
+        break
+
+
+async def _close(client: WorkflowClient) -> None:
+    events = client.get_workflow_events("h1")
+    async for _ in events:
+        await events.aclose()
+
+
 @pytest.mark.anyio
-@pytest.mark.parametrize("call", [_call, _stream])
+@pytest.mark.parametrize("anyio_backend", ["asyncio", UVLOOP])
+@pytest.mark.parametrize("call", [_call, _stream, _leave, _close])
 @pytest.mark.parametrize("encrypted", [False, True])
 @pytest.mark.parametrize("cancel", ["task", "twice", "scope"])
 async def test_calls_cancelled_at_any_step_leave_nothing(
@@ -415,7 +413,7 @@ async def test_calls_cancelled_at_any_step_leave_nothing(
     certs = certificates()
     tls = certs.server if encrypted else None
     async with await asyncio.start_server(serve, "127.0.0.1", ssl=tls) as server:
-        idle = open_sockets()
+        idle, tasks = open_sockets(), asyncio.all_tasks()
         with certs.trusted():
             url = url_of(server, "https" if encrypted else "http")
             client = WorkflowClient(base_url=url, transport="aiohttp")
@@ -429,20 +427,20 @@ async def test_calls_cancelled_at_any_step_leave_nothing(
                         await asyncio.sleep(0)
                     group.cancel_scope.cancel()
                 continue
-            tasks = [asyncio.ensure_future(call(client)) for _ in range(3)]
+            calls = [asyncio.ensure_future(call(client)) for _ in range(3)]
             for wait in (steps, 1) if cancel == "twice" else (steps,):
                 for _ in range(wait):
                     await asyncio.sleep(0)
-                for task in tasks:
+                for task in calls:
                     task.cancel()
-            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
             assert [o for o in outcomes if not isinstance(o, asyncio.CancelledError | None)] == []
         inner = await client._driver.clients.get()
         connector: Any = inner._transport._connector  # type: ignore[attr-defined]
         await wait_until_async(lambda: not connector._acquired)
         assert (await client.is_healthy()).status == "healthy"
         await client.aclose()
-        await wait_until_async(lambda: open_sockets() <= idle)
+        await wait_until_async(lambda: open_sockets() <= idle and asyncio.all_tasks() == tasks)
 
 
 # ---------------------------------------------------------------------------- what is sent

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from llama_agents.client import WorkflowClient
 
-from .measure import TRANSPORTS, Ledger
+from ..support.transports import TRANSPORTS, use_transport
+from .measure import Ledger
 from .server_process import ServerProcess, server_process
 
 LEDGER = pytest.StashKey[Ledger]()
@@ -48,9 +48,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """What the async client sends requests through, unless a test says otherwise."""
     name: str = request.param
-    defaults = WorkflowClient.__init__.__kwdefaults__
-    assert defaults is not None
-    monkeypatch.setitem(defaults, "transport", name)
+    use_transport(name, monkeypatch)
     return name
 
 

@@ -18,7 +18,6 @@ import attrs
 
 from ..support.any_client import Variant
 
-TRANSPORTS: Final = ("httpx", "aiohttp")
 COLUMNS: Final = ("async", "sync", "aiohttp")
 PLAIN_CALLS: Final = "Plain calls"
 TABLES: Final = ("Reading", "End of stream", "Resuming", "Silence", "Ending early", PLAIN_CALLS)
