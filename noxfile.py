@@ -161,14 +161,16 @@ def lowest(session: nox.Session, option: str) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Measure every fault with both client variants and write docs/faults.md."""
+    """Measure every fault with both client variants, over both transports; write docs/faults.md."""
     install(session, "test")
-    session.run("pytest", "tests/faults", "--write-faults=docs/faults.md", *session.posargs)
+    transports = ["--transport=httpx", "--transport=aiohttp"]
+    write = "--write-faults=docs/faults.md"
+    session.run("pytest", "tests/faults", *transports, write, *session.posargs)
 
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Run streams and calls under random faults for 10 minutes, or `-- --seconds 60`."""
+    """Run streams and calls under random faults for 10 minutes, or `-- --seconds 60 --transport aiohttp`."""
     install(session, "test")
     session.run("python", "-m", "tests.faults.soak", *session.posargs)
 
