@@ -170,7 +170,7 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Run streams and calls under random faults for 10 minutes, or `-- --seconds 60 --transport aiohttp`."""
+    """Run streams and calls under random faults for 10 minutes, or `-- --seconds 60`."""
     install(session, "test")
     session.run("python", "-m", "tests.faults.soak", *session.posargs)
 
