@@ -192,10 +192,12 @@ class _Protocol(ResponseHandler):
 
     def close(self) -> None:
         """Close the connection now: not after what is still to be sent, or TLS's farewell."""
-        transport = self.transport
+        transport, waiter = self.transport, self._drain_waiter
         super().close()
         if transport is not None:
             transport.abort()
+        if waiter is not None:
+            waiter.cancel()  # before aiohttp 3.14, asyncio would report that nobody waits for it
 
 
 class _Response(aiohttp.ClientResponse):
