@@ -11,7 +11,7 @@ import sys
 import time
 import warnings
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -302,11 +302,14 @@ async def test_cancelled_upload_closes_the_connection() -> None:
 
 @pytest.mark.anyio
 async def test_response_before_the_whole_request_is_sent_closes_the_connection() -> None:
-    early = response("413 Content Too Large", b"no", Connection="keep-alive")
+    def early() -> Iterator[bytes]:
+        time.sleep(0.3)  # until the buffers of the sockets are full
+        yield response("413 Content Too Large", b"no", Connection="keep-alive")
+
     with scripted([Turn(early, then="unread")]) as script:
         async with client_of(script.url) as client:
             idle = open_sockets()
-            answer = await client.post("/", content=bytes(20_000_000))
+            answer = await client.post("/", content=bytes(20_000_000), timeout=5)
             assert (answer.status_code, answer.content) == (413, b"no")
             # What is left is the server's end.
             await wait_until_async(lambda: open_sockets() <= idle + 1)
