@@ -11,7 +11,7 @@ import sys
 import time
 import warnings
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -34,6 +34,11 @@ from ..support.tls import certificates
 HEALTHY = response("200 OK", b'{"status": "healthy"}', Connection="keep-alive")
 STREAM = stream(frame(1), end=b"")
 TIMEOUT = httpx.Timeout(5, read=0.3)
+UVLOOP = pytest.param(
+    ("asyncio", {"use_uvloop": True}),
+    id="uvloop",
+    marks=pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not run on Windows"),
+)
 
 
 @pytest.fixture
@@ -68,6 +73,7 @@ async def failure(
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio", UVLOOP])
 @pytest.mark.parametrize(
     ("turn", "expected"),
     [
@@ -208,6 +214,29 @@ async def test_connection_closed_while_the_loop_was_busy_is_not_used_again() -> 
 
 
 @pytest.mark.anyio
+async def test_what_nobody_has_asked_for_is_not_a_response() -> None:
+    """Such as the 408 of a load balancer that closes an idle connection."""
+    is_idle, has_timed_out = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HEALTHY)
+        if not is_idle.is_set():
+            await is_idle.wait()
+            writer.write(response("408 Request Timeout"))
+            has_timed_out.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1")
+    async with server, client_of(url_of(server)) as client:
+        assert (await client.get("/")).status_code == 200
+        is_idle.set()
+        await has_timed_out.wait()
+        assert (await client.get("/")).status_code == 200
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("then", ["close", "reset"])
 async def test_what_arrived_before_a_failure_is_delivered(then: str) -> None:
     with scripted([Turn(HEAD + chunk(b"first"), then=then)]) as script:
@@ -272,6 +301,21 @@ async def test_cancelled_upload_closes_the_connection() -> None:
 
 
 @pytest.mark.anyio
+async def test_response_before_the_whole_request_is_sent_closes_the_connection() -> None:
+    def early() -> Iterator[bytes]:
+        time.sleep(0.3)  # until the buffers of the sockets are full
+        yield response("413 Content Too Large", b"no", Connection="keep-alive")
+
+    with scripted([Turn(early, then="unread")]) as script:
+        async with client_of(script.url) as client:
+            idle = open_sockets()
+            answer = await client.post("/", content=bytes(20_000_000), timeout=5)
+            assert (answer.status_code, answer.content) == (413, b"no")
+            # What is left is the server's end.
+            await wait_until_async(lambda: open_sockets() <= idle + 1)
+
+
+@pytest.mark.anyio
 async def test_connection_close_of_the_request_is_honoured() -> None:
     with scripted([Turn(HEALTHY, then="hold")]) as script:
         async with client_of(script.url) as client:
@@ -309,33 +353,29 @@ async def test_socket_can_be_shut_down_before_and_after_the_end_of_a_body(turn: 
 async def test_silence_can_be_waited_out() -> None:
     def chunks() -> Any:
         yield HEAD + chunk(b"first")
-        time.sleep(0.6)
+        time.sleep(0.8)
         yield chunk(b"last") + b"0\r\n\r\n"
 
     with scripted([Turn(chunks)]) as script:
         async with client_of(script.url) as client, client.stream("GET", "/") as answer:
-            wait_out_silence(answer)
+            wait_out_silence(answer, lambda: True)
             assert await answer.aread() == b"firstlast"
 
 
 @pytest.mark.anyio
-async def test_closing_from_another_task_ends_a_stream() -> None:
+async def test_silence_is_waited_out_for_as_long_as_is_wanted() -> None:
+    asked: list[bool] = []
+
+    def is_patient() -> bool:
+        asked.append(len(asked) < 2)
+        return asked[-1]
+
     with scripted([Turn(STREAM, then="hold")]) as script:
-        async with WorkflowClient(base_url=script.url, transport="aiohttp") as client:
-            events = client.get_workflow_events("h1")
-            seen: list[str] = []
-
-            async def read() -> None:
-                async for event in events:
-                    seen.append(event.type)
-
-            with anyio.fail_after(5):
-                async with anyio.create_task_group() as group:
-                    group.start_soon(read)
-                    await wait_until_async(lambda: seen)
-                    await events.aclose()
-            assert seen == ["Tick"]
-            await wait_until_async(lambda: script.closed == 1)
+        async with client_of(script.url) as client, client.stream("GET", "/") as answer:
+            wait_out_silence(answer, is_patient)
+            with pytest.raises(httpx.ReadTimeout):
+                await answer.aread()
+    assert asked == [True, True, False]
 
 
 async def _call(client: WorkflowClient) -> None:
@@ -347,10 +387,22 @@ async def _stream(client: WorkflowClient) -> None:
         pass
 
 
+async def _close(client: WorkflowClient) -> None:
+    events = client.get_workflow_events("h1")
+    async for _ in events:
+        await events.aclose()
+
+
 @pytest.mark.anyio
-@pytest.mark.parametrize("call", [_call, _stream])
+@pytest.mark.parametrize("call", [_call, _stream, _close])
 @pytest.mark.parametrize("encrypted", [False, True])
-@pytest.mark.parametrize("cancel", ["task", "twice", "scope"])
+@pytest.mark.parametrize(
+    ("anyio_backend", "cancel"),
+    [
+        *(("asyncio", cancel) for cancel in ("task", "twice", "scope")),
+        pytest.param(*UVLOOP.values, "task", id="uvloop-task", marks=UVLOOP.marks),
+    ],
+)
 async def test_calls_cancelled_at_any_step_leave_nothing(
     call: Callable[[WorkflowClient], Awaitable[None]], encrypted: bool, cancel: str
 ) -> None:
@@ -364,7 +416,7 @@ async def test_calls_cancelled_at_any_step_leave_nothing(
     certs = certificates()
     tls = certs.server if encrypted else None
     async with await asyncio.start_server(serve, "127.0.0.1", ssl=tls) as server:
-        idle = open_sockets()
+        idle, tasks = open_sockets(), asyncio.all_tasks()
         with certs.trusted():
             url = url_of(server, "https" if encrypted else "http")
             client = WorkflowClient(base_url=url, transport="aiohttp")
@@ -378,20 +430,20 @@ async def test_calls_cancelled_at_any_step_leave_nothing(
                         await asyncio.sleep(0)
                     group.cancel_scope.cancel()
                 continue
-            tasks = [asyncio.ensure_future(call(client)) for _ in range(3)]
+            calls = [asyncio.ensure_future(call(client)) for _ in range(3)]
             for wait in (steps, 1) if cancel == "twice" else (steps,):
                 for _ in range(wait):
                     await asyncio.sleep(0)
-                for task in tasks:
+                for task in calls:
                     task.cancel()
-            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
             assert [o for o in outcomes if not isinstance(o, asyncio.CancelledError | None)] == []
         inner = await client._driver.clients.get()
         connector: Any = inner._transport._connector  # type: ignore[attr-defined]
         await wait_until_async(lambda: not connector._acquired)
         assert (await client.is_healthy()).status == "healthy"
         await client.aclose()
-        await wait_until_async(lambda: open_sockets() <= idle)
+        await wait_until_async(lambda: open_sockets() <= idle and asyncio.all_tasks() == tasks)
 
 
 # ---------------------------------------------------------------------------- what is sent
@@ -435,6 +487,19 @@ async def test_body_arrives_as_it_is(size: int) -> None:
     ((head, body),) = received
     assert body == content
     assert b"content-length: %d\r\n" % size in head
+
+
+@pytest.mark.anyio
+async def test_body_is_sent_without_being_asked_for() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\nbody")
+        writer.write(HEALTHY)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1")
+    async with server, client_of(url_of(server)) as client:
+        expects = {"Expect": "100-continue"}
+        assert (await client.post("/", content=b"body", headers=expects)).is_success
 
 
 @pytest.mark.anyio

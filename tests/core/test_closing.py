@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from typing import Literal
 
 import anyio
 import httpx
@@ -21,8 +22,18 @@ from ..support.http2 import http2_server
 from ..support.interruption import waits_for_network
 from ..support.scripted import HEAD, Turn, chunk, frame, response, scripted, stream
 from ..support.server import wait_until, wait_until_async
+from ..support.transports import use_transport
 
 HELD = Turn(stream(frame(1), end=b""), then="hold")
+
+
+@pytest.fixture(params=["asyncio", "trio", "aiohttp"])
+def anyio_backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "aiohttp":
+        use_transport("aiohttp", monkeypatch)
+        return "asyncio"
+    name: str = request.param
+    return name
 
 
 @pytest.mark.anyio
@@ -166,11 +177,12 @@ async def test_endless_body_of_an_error_is_read_in_part() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not run on Windows")
-def test_closing_works_on_uvloop() -> None:
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+def test_closing_works_on_uvloop(transport: Literal["httpx", "aiohttp"]) -> None:
     """Its sockets refuse to be shut down."""
 
     async def main() -> None:
-        async with WorkflowClient(base_url=script.url) as client:
+        async with WorkflowClient(base_url=script.url, transport=transport) as client:
             async with client.get_workflow_events("h1") as events:
                 async for _ in events:
                     break

@@ -38,9 +38,15 @@ ASYNC = """
         await anext(events)
 """
 
+
+def over_aiohttp(program: str) -> str:
+    return program.replace("base_url=sys.argv[1]", "base_url=sys.argv[1], transport='aiohttp'")
+
+
 HELD = {
     "sync": SYNC_MAP,
     "asyncio": f"{ASYNC}    asyncio.run(main())\n",
+    "aiohttp": over_aiohttp(f"{ASYNC}    asyncio.run(main())\n"),
     "trio": f"{ASYNC}    import trio; trio.run(main)\n",
 }
 # nest_asyncio runs coroutines like this, and closes no loop.
@@ -65,6 +71,7 @@ UNFINISHED = {
         await client.run_workflow_nowait("count", f"{{sys.argv[2]}}-1", {{"n": 1, "pause": 60}})
     {NESTED}""",
 }
+UNFINISHED |= {f"{name} aiohttp": over_aiohttp(each) for name, each in UNFINISHED.items()}
 
 
 @pytest.mark.parametrize("name", HELD)
@@ -76,9 +83,9 @@ def test_batch_held_at_exit_is_cancelled_quietly(server_url: str, name: str) -> 
 
 @pytest.mark.parametrize("name", UNFINISHED)
 def test_event_loop_that_closes_no_generators_leaves_no_message(server_url: str, name: str) -> None:
-    assert run_program(UNFINISHED[name], server_url, f"loop-{name}") == ("", "")
+    assert run_program(UNFINISHED[name], server_url, f"loop-{name.replace(' ', '-')}") == ("", "")
     with SyncWorkflowClient(base_url=server_url) as client:
-        client.cancel_handler(f"loop-{name}-1")
+        client.cancel_handler(f"loop-{name.replace(' ', '-')}-1")
 
 
 def test_end_of_the_event_loop_may_close_a_generator_that_is_exhausted() -> None:

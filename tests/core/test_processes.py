@@ -23,6 +23,7 @@ from llama_agents.client import (
 from ..support.processes import in_child, needs_fork, run_program
 from ..support.scripted import END, HEAD, Turn, chunk, frame, response, scripted
 from ..support.server import wait_until
+from ..support.transports import TRANSPORTS
 
 HEALTHY = response("200 OK", b'{"status": "healthy"}', Connection="keep-alive")
 
@@ -78,7 +79,8 @@ def test_forked_child_connects_anew(owned: bool) -> None:
 
 
 @needs_fork
-def test_forked_child_uses_an_async_client_in_an_event_loop_of_its_own() -> None:
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_forked_child_uses_an_async_client_in_an_event_loop_of_its_own(transport: Any) -> None:
     async def health() -> str:
         return (await client.is_healthy()).status
 
@@ -86,7 +88,7 @@ def test_forked_child_uses_an_async_client_in_an_event_loop_of_its_own() -> None
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     with scripted([Turn(HEALTHY, then="hold")]) as script:
-        client = WorkflowClient(base_url=script.url)
+        client = WorkflowClient(base_url=script.url, transport=transport)
         assert asyncio.run_coroutine_threadsafe(health(), loop).result(10) == "healthy"
         assert in_child(lambda: asyncio.run(health())) == "healthy"
         assert len(script.requests) == 2
@@ -186,9 +188,12 @@ def test_fork_waits_for_imports_of_the_first_client(module: str) -> None:
 
 
 @needs_fork
-def test_forked_child_leaves_the_event_loop_of_its_parent_alone(server_url: str) -> None:
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_forked_child_leaves_the_event_loop_of_its_parent_alone(
+    server_url: str, transport: Any
+) -> None:
     async def main() -> int:
-        clients = [WorkflowClient(base_url=server_url)]
+        clients = [WorkflowClient(base_url=server_url, transport=transport)]
         await clients[0].is_healthy()
         loop, calls = asyncio.get_running_loop(), []
 
@@ -284,13 +289,14 @@ def test_stream_entered_before_a_fork_reconnects_in_the_child() -> None:
 
 
 @needs_fork
-def test_async_stream_carried_into_a_child_reconnects_there() -> None:
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_async_stream_carried_into_a_child_reconnects_there(transport: Any) -> None:
     async def read() -> list[object]:
         return [stream.last_sequence async for _ in events]
 
     loop = asyncio.new_event_loop()
     with stream_in_two_parts() as (script, go_on):
-        client = WorkflowClient(base_url=script.url)
+        client = WorkflowClient(base_url=script.url, transport=transport)
         stream = client.get_workflow_events("h1")
         events = aiter(stream)
         loop.run_until_complete(anext(events))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from llama_agents.client import WorkflowClient
 
+from ..support.transports import TRANSPORTS, use_transport
 from .measure import Ledger
 from .server_process import ServerProcess, server_process
 
@@ -16,7 +17,12 @@ LEDGER = pytest.StashKey[Ledger]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-faults", type=Path, help="write the measured tables to this page")
-    parser.addoption("--transport", help="what the async client sends requests through")
+    parser.addoption(
+        "--transport",
+        action="append",
+        choices=TRANSPORTS,
+        help="what the async client sends requests through (repeatable; default: httpx)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,17 +35,28 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         page.write_text(session.config.stash[LEDGER].page(), encoding="utf-8")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    # The sync client has one transport, and tests keep the names that they have with it.
+    is_async = inspect.iscoroutinefunction(metafunc.function)
+    chosen = metafunc.config.getoption("--transport") if is_async else None
+    ids = {"httpx": pytest.HIDDEN_PARAM}
+    transports = [pytest.param(name, id=ids.get(name, name)) for name in chosen or ["httpx"]]
+    metafunc.parametrize("transport", transports, indirect=True)
+
+
 @pytest.fixture(autouse=True)
-def _transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if transport := request.config.getoption("--transport"):
-        defaults = WorkflowClient.__init__.__kwdefaults__
-        assert defaults is not None
-        monkeypatch.setitem(defaults, "transport", transport)
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the async client sends requests through, unless a test says otherwise."""
+    name: str = request.param
+    use_transport(name, monkeypatch)
+    return name
 
 
-@pytest.fixture(scope="session")
-def ledger(request: pytest.FixtureRequest) -> Ledger:
-    return request.config.stash[LEDGER]
+@pytest.fixture
+def ledger(request: pytest.FixtureRequest, transport: str) -> Ledger:
+    shared = request.config.stash[LEDGER]
+    shared.transport = transport
+    return shared
 
 
 @pytest.fixture(scope="session")

@@ -16,11 +16,12 @@ from typing import Final
 
 import attrs
 
-from ..support.any_client import VARIANTS, Variant
+from ..support.any_client import Variant
 
+COLUMNS: Final = ("async", "sync", "aiohttp")
 PLAIN_CALLS: Final = "Plain calls"
 TABLES: Final = ("Reading", "End of stream", "Resuming", "Silence", "Ending early", PLAIN_CALLS)
-PACKAGES: Final = ("llama-agents-client", "llama-agents-server", "httpx", "pydantic")
+PACKAGES: Final = ("llama-agents-client", "llama-agents-server", "httpx", "aiohttp", "pydantic")
 RESET_PEAK: Final = "5"  # written to clear_refs, resets VmHWM: proc(5)
 
 INTRODUCTION: Final = """\
@@ -28,8 +29,9 @@ INTRODUCTION: Final = """\
 
 When the network or the server fails, no event is lost or delivered twice, no run is started twice,
 no failure goes unreported, and no call hangs. Each row below is a scenario of `tests/faults`, run
-with the async and the sync client over real sockets: against a real server behind a proxy that
-injects the fault or, where the fault has to be exact, against a server that sends scripted bytes.
+with the async client, the sync client, and the async client over aiohttp, through real sockets:
+against a real server behind a proxy that injects the fault or, where the fault has to be exact,
+against a server that sends scripted bytes.
 If a guarantee does not hold, the scenario's test fails. `python -m nox -s faults` measures again
 and rewrites this page.
 
@@ -39,11 +41,14 @@ and rewrites this page.
 - *Memory (MB)*: the peak growth of the test process, which runs the client and the fault injection.
 - *Outcome*: the error that ended the stream (`end`: none), or what the call returned or raised.
 
-Where the two client variants differ, a cell has both figures, async first.
+Where they differ, a cell has three figures: of the async client, the sync client, and the async
+client over aiohttp. One guarantee is kept in two ways: of events that arrive together with a TLS
+record that cannot be decrypted, asyncio passes none on, and the async client's stream requests them
+again.
 """
 
 Row = Mapping[str, int | str]
-"""The cells of one scenario with one client variant, by column."""
+"""The cells of one scenario with one client, by column."""
 
 
 @attrs.define
@@ -119,19 +124,25 @@ def call_row(requests: int, runs: int, outcome: str, cost: Cost) -> Row:
 
 @attrs.define
 class Ledger:
-    """The rows measured in this session, by table, scenario and client variant."""
+    """The rows measured in this session, by table, scenario and client.
 
-    tables: dict[str, dict[str, dict[Variant, Row]]] = attrs.field(factory=dict)
+    Attributes:
+        transport: What the async client sends requests through in the running test.
+    """
+
+    tables: dict[str, dict[str, dict[str, Row]]] = attrs.field(factory=dict)
+    transport: str = "httpx"
 
     def record(self, table: str, scenario: str, variant: Variant, row: Row) -> None:
         """Record a row; a scenario keeps its place when it is run again."""
-        self.tables.setdefault(table, {}).setdefault(scenario, {})[variant] = row
+        client = variant if self.transport == "httpx" else self.transport
+        self.tables.setdefault(table, {}).setdefault(scenario, {})[client] = row
 
     def page(self) -> str:
         """Return the page.
 
         Raises:
-            AssertionError: A table, or a scenario with one of the variants, is missing.
+            AssertionError: A table, or a scenario with one of the clients, is missing.
         """
         versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
         lines = [
@@ -143,16 +154,16 @@ class Ledger:
         for table in TABLES:
             lines += ["", f"## {table}", ""]
             for index, (scenario, rows) in enumerate(self.tables[table].items()):
-                assert set(rows) == set(VARIANTS), f"{scenario} was run with {list(rows)} only"
-                pair = [rows[variant] for variant in VARIANTS]
+                assert set(rows) == set(COLUMNS), f"{scenario} was run with {list(rows)} only"
+                found = [rows[client] for client in COLUMNS]
                 if index == 0:
-                    lines.append(f"| fault | {' | '.join(pair[0])} |")
-                    lines.append("|---" + "|--:" * (len(pair[0]) - 1) + "|---|")
-                cells = [_cell(row[column] for row in pair) for column in pair[0]]
+                    lines.append(f"| fault | {' | '.join(found[0])} |")
+                    lines.append("|---" + "|--:" * (len(found[0]) - 1) + "|---|")
+                cells = [_cell(row[column] for row in found) for column in found[0]]
                 lines.append(f"| {scenario} | {' | '.join(cells)} |")
         return "\n".join(lines) + "\n"
 
 
 def _cell(values: Iterable[int | str]) -> str:
     texts = [f"{value:,}" if isinstance(value, int) else value for value in values]
-    return " / ".join(dict.fromkeys(texts))
+    return texts[0] if len(set(texts)) == 1 else " / ".join(texts)

@@ -26,6 +26,7 @@ from llama_agents.client import (
 
 from examples.chaos_proxy import Fault
 
+from ..support.any_client import Variant
 from ..support.scripted import END, HEAD, Turn, chunk, frame, response, stream
 from .measure import Cost
 from .sources import Source, SourceFactory, black_hole, encrypted, proxied, refusing, script
@@ -51,8 +52,10 @@ class Stream:
         client: Settings of the client.
         options: Arguments of the stream.
         every_request: A part of each request for the stream, in lower case.
+        last_request: A part of the last one.
         pauses: How many times the consumer pauses for 0.2 s.
         leave: How the consumer leaves the stream after its first event.
+        when_async: What differs with the async client.
     """
 
     name: str
@@ -68,8 +71,14 @@ class Stream:
     client: Mapping[str, Any] = attrs.field(factory=dict)
     options: Mapping[str, Any] = attrs.field(factory=dict)
     every_request: str = ""
+    last_request: str = ""
     pauses: int = 0
     leave: Literal["break", "close", "error", "never"] | None = None
+    when_async: Mapping[str, Any] = attrs.field(factory=dict)
+
+    def of(self, variant: Variant) -> Stream:
+        """Return the scenario as it is with a client variant."""
+        return attrs.evolve(self, **self.when_async) if variant == "async" else self
 
     def check(
         self,
@@ -92,6 +101,7 @@ class Stream:
         if self.connections is not None:
             assert len(requests) == self.connections
         assert all(self.every_request in request.lower() for request in requests)
+        assert self.last_request in "".join(requests[-1:])
         assert self.at_least <= cost.seconds < self.at_most
         if self.megabytes is not None:
             assert cost.megabytes < self.megabytes
@@ -354,10 +364,12 @@ RESUMING: Final = (
         "a TLS record that cannot be decrypted",
         encrypted(
             Turn(stream(tick(1), end=b""), then="garble"),
-            Turn(stream(DONE)),
+            Turn(stream(tick(1), DONE)),
             expect=[*ticks(1), STOP],
         ),
         connections=2,
+        last_request="after_sequence=1",
+        when_async={"last_request": "after_sequence=-1"},  # asyncio has lost the event
     ),
     Stream(
         "70 disconnects in a run of 500 events",

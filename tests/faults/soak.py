@@ -1,6 +1,6 @@
 """A soak test: 50 streams and a mix of calls for minutes, with random faults on every request.
 
-    python -m tests.faults.soak --seconds 600 --seed 7
+    python -m tests.faults.soak --seconds 600 --seed 7 --transport aiohttp
 
 runs the real server in a process, a proxy that injects random faults, and both clients: the async
 client with 40 streams, the sync client with 10 in threads. Each stream belongs to a new run and is
@@ -43,6 +43,7 @@ import httpx
 from examples.chaos_proxy import Chaos, chaos
 
 from ..support.any_client import VARIANTS, AnyClient
+from ..support.transports import TRANSPORTS
 from .measure import open_sockets, resident_memory
 from .random_faults import VARIANT_HEADER, RandomFaults
 from .server_process import server_process
@@ -67,6 +68,7 @@ class Soak:
     """One soak.
 
     Attributes:
+        transport: What the async client sends requests through.
         memory: The size of this process in MB, by the share of the time that had passed.
         left: What was left at the end.
         longest_lag: The longest delay of the event loop in seconds.
@@ -74,6 +76,7 @@ class Soak:
 
     seed: int
     seconds: float
+    transport: str
     proxy: Chaos
     faults: RandomFaults
     truth: Truth
@@ -95,6 +98,7 @@ class Soak:
                 base_url=self.proxy.url,
                 timeout=TIMEOUTS,
                 headers={VARIANT_HEADER: variant},
+                **({"transport": self.transport} if variant == "async" else {}),
             )
             for variant in VARIANTS
         ]
@@ -191,7 +195,7 @@ class Soak:
         """Return what happened."""
         tally, faults = self.tally, self.faults
         lines = [
-            f"soak         {self.seconds:g} s, --seed {self.seed}",
+            f"soak         {self.seconds:g} s, --seed {self.seed} --transport {self.transport}",
             "streams      {streams} ({ended early} left or cancelled, then resumed)",
             "events       {expected} expected, {delivered} delivered, {lost} lost, "
             "{duplicated} duplicated",
@@ -237,9 +241,11 @@ def main() -> int:
     )
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--transport", choices=TRANSPORTS, default="httpx")
     options = parser.parse_args()
-    print(f"soak of {options.seconds:g} s, --seed {options.seed}", flush=True)
-    tally, faults = Tally(), RandomFaults(options.seed)
+    seconds, seed, transport = options.seconds, options.seed, options.transport
+    print(f"soak of {seconds:g} s, --seed {seed} --transport {transport}", flush=True)
+    tally, faults = Tally(), RandomFaults(seed)
     # Each event is a commit of the store: keep it in memory where there is space.
     memory = Path("/dev/shm")
     parent = memory if memory.is_dir() and shutil.disk_usage(memory).free > DISK_SPACE else None
@@ -251,7 +257,7 @@ def main() -> int:
         server = stack.enter_context(server_process(folder, log=log))
         stack.enter_context(reporting(tally))
         proxy = stack.enter_context(chaos(server.url, faults))
-        soak = Soak(options.seed, options.seconds, proxy, faults, Truth(server), tally)
+        soak = Soak(seed, seconds, transport, proxy, faults, Truth(server), tally)
         asyncio.run(soak.run())
         soak.conclude()
     hanging = threading.active_count() > threads

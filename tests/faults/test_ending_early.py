@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -91,17 +91,25 @@ WORKFLOWS = response("200 OK", b'{"workflows": []}', Connection="keep-alive")
 async def test_cancelled_task_leaves_no_socket_in_use(
     call: Callable[[WorkflowClient], Awaitable[object]], turn: Turn
 ) -> None:
-    """At whatever point of httpx and httpcore the cancellation arrives."""
+    """At whatever point of what is below it the cancellation arrives."""
     with scripted([turn]) as script:
         idle = open_sockets()
         for turns in range(60):
-            async with httpx.AsyncClient(base_url=script.url) as inner:
-                task = asyncio.ensure_future(call(WorkflowClient(httpx_client=inner)))
+            async with WorkflowClient(base_url=script.url) as client:
+                inner = await client._driver.clients.get()
+                task = asyncio.ensure_future(call(client))
                 for _ in range(turns):
                     await asyncio.sleep(0.0005 if turns % 2 else 0)
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-                kept = [*inner._transport._pool.connections]  # type: ignore[attr-defined]
-                unused = sum(connection.is_idle() for connection in kept)
+                unused = idle_connections(inner)
                 await wait_until_async(lambda: open_sockets() <= idle + 2 * unused)  # noqa: B023
             await wait_until_async(lambda: open_sockets() <= idle)
+
+
+def idle_connections(client: httpx.AsyncClient) -> int:
+    """Return how many connections a client keeps for later requests."""
+    transport: Any = client._transport
+    if hasattr(transport, "_connector"):  # aiohttp's
+        return sum(map(len, transport._connector._conns.values()))
+    return sum(connection.is_idle() for connection in transport._pool.connections)

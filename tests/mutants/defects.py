@@ -726,6 +726,18 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         replace("AiohttpTransport.handle_async_request", r"(await asyncio\.sleep\(0\)\s+){2}", ""),
         f"{AIOHTTP}::test_connection_closed_while_the_loop_was_busy_is_not_used_again",
     ),
+    "over aiohttp, what nobody has asked for is not a response": Defect(
+        replace("_Protocol.is_connected", "self.should_close", "False"),
+        f"{AIOHTTP}::test_what_nobody_has_asked_for_is_not_a_response",
+    ),
+    "over aiohttp, silence is waited out for as long as is wanted": Defect(
+        replace("_Body._check_timeout", r"self\._is_patient\(\)", "True"),
+        f"{AIOHTTP}::test_silence_is_waited_out_for_as_long_as_is_wanted",
+    ),
+    "over aiohttp, a body does not wait to be asked for": Defect(
+        replace("aiohttp_transport._headers", "b'expect'", "b''"),
+        f"{AIOHTTP}::test_body_is_sent_without_being_asked_for",
+    ),
     "over aiohttp, what arrived before a failure is delivered": Defect(
         returns("_Body._left", "b''"),
         f"{AIOHTTP}::test_what_arrived_before_a_failure_is_delivered",
@@ -747,8 +759,12 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         f"{AIOHTTP}::test_body_that_is_not_read_by_the_server_times_out",
     ),
     "over aiohttp, a cancelled upload closes its connection": Defect(
-        returns("_Response.hang_up", "None"),
+        drop("_Protocol.close", r"if transport is not None"),
         f"{AIOHTTP}::test_cancelled_upload_closes_the_connection",
+    ),
+    "over aiohttp, a response to half a request closes the connection": Defect(
+        drop("_Protocol.close", r"if transport is not None"),
+        f"{AIOHTTP}::test_response_before_the_whole_request_is_sent_closes_the_connection",
     ),
     "over aiohttp, Connection: close is honoured": Defect(
         drop("_Response.start", "force_close"),

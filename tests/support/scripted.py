@@ -55,8 +55,9 @@ class Turn:
 
     Attributes:
         data: The bytes to send; a function yields them chunk by chunk.
-        then: ``close``, ``reset``, or ``hold``: keep it open until the client closes it; or
-            ``garble``: send a TLS record that cannot be decrypted.
+        then: ``close``, ``reset``, or ``hold``: keep it open until the client closes it;
+            ``unread``: keep it open, and read no more; or ``garble``: send a TLS record that cannot
+            be decrypted.
     """
 
     data: bytes | Callable[[], Iterable[bytes]] = b""
@@ -110,6 +111,8 @@ def scripted(turns: Sequence[Turn], tls: ssl.SSLContext | None = None) -> Iterat
             with lock:
                 turn = turns[min(len(script.requests), len(turns) - 1)]
                 script.requests.append(request)
+            if turn.then == "garble" and hasattr(socket, "TCP_CORK"):  # it all arrives at once
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
             for part in turn.data() if callable(turn.data) else [turn.data]:
                 connection.sendall(part)
             if turn.then == "reset":
@@ -118,6 +121,8 @@ def scripted(turns: Sequence[Turn], tls: ssl.SSLContext | None = None) -> Iterat
             elif turn.then == "garble":
                 with socket.socket(fileno=os.dup(connection.fileno())) as raw:
                     raw.sendall(GARBLED_RECORD)
+            elif turn.then == "unread":
+                stopped.wait()
             elif turn.then == "hold":
                 held.append(connection)
                 with suppress(ConnectionResetError):  # if something had not been read

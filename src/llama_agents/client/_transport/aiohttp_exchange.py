@@ -21,11 +21,9 @@ _ERRORS: Final[tuple[tuple[type[Exception], type[httpx.TransportError]], ...]] =
     (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),  # a malformed or truncated body
     (aiohttp.NonHttpUrlClientError, httpx.UnsupportedProtocol),
     (aiohttp.InvalidURL, httpx.LocalProtocolError),
-    (aiohttp.ClientError, httpx.ReadError),
-    (OSError, httpx.ReadError),
     (ValueError, httpx.LocalProtocolError),  # a header that cannot be sent
 )
-"""What is raised for aiohttp's errors; the first that matches counts."""
+"""What is raised for aiohttp's errors; the first that matches counts, or `httpx.ReadError`."""
 
 
 class Exchange:
@@ -87,7 +85,8 @@ class Exchange:
 
     def mapped(self, error: Exception) -> httpx.TransportError:
         """Return what httpx raises for an error."""
-        cls = next(cls for kind, cls in _ERRORS if isinstance(error, kind))
+        found = (cls for kind, cls in _ERRORS if isinstance(error, kind))
+        cls = next(found, httpx.ReadError)
         if self.is_sent and issubclass(cls, NOT_SENT_ERRORS):
             cls = httpx.ReadError
         elif self._is_connecting and not self.is_sent and not issubclass(cls, NOT_SENT_ERRORS):

@@ -18,11 +18,14 @@ import io
 import math
 import ssl
 import weakref
+from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final, Self
 
 import aiohttp
 import httpx
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from .aiohttp_exchange import Exchange, message_of
@@ -77,6 +80,8 @@ class AiohttpTransport(ExactTransport):
             resolver=aiohttp.ThreadedResolver(),  # the system's, also if aiodns is installed
             use_dns_cache=False,
         )
+        factory: partial[Any] = partial(_Protocol, loop=self._loop)
+        self._connector._factory = factory
         traces = aiohttp.TraceConfig()
         traces.on_connection_create_start.append(_connecting)
         traces.on_request_headers_sent.append(_sending)
@@ -160,11 +165,12 @@ class AiohttpTransport(ExactTransport):
 
 
 def _headers(request: httpx.Request) -> list[tuple[str, str]]:
-    # aiohttp encodes as UTF-8. The content is known, so it is sent with its length.
+    # aiohttp encodes as UTF-8. The content is known, so it is sent with its length, and at once:
+    # aiohttp would wait for a server to ask for it, without a limit.
     return [
         (name.decode("ascii"), value.decode("utf-8"))
         for name, value in request.headers.raw
-        if name.lower() != b"transfer-encoding"
+        if name.lower() not in (b"expect", b"transfer-encoding")
     ]
 
 
@@ -174,6 +180,24 @@ async def _connecting(_: aiohttp.ClientSession, context: SimpleNamespace, __: ob
 
 async def _sending(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
     await context.trace_request_ctx.sending()
+
+
+class _Protocol(ResponseHandler):
+    """A connection, which serves no other request once more than its response has arrived."""
+
+    def is_connected(self) -> bool:
+        """Return whether an idle connection can be used again."""
+        # aiohttp would take what has arrived for the response to the next request.
+        return super().is_connected() and not self.should_close
+
+    def close(self) -> None:
+        """Close the connection now: not after what is still to be sent, or TLS's farewell."""
+        transport, waiter = self.transport, self._drain_waiter
+        super().close()
+        if transport is not None:
+            transport.abort()
+        if waiter is not None:
+            waiter.cancel()  # before aiohttp 3.14, asyncio would report that nobody waits for it
 
 
 class _Response(aiohttp.ClientResponse):
@@ -187,16 +211,7 @@ class _Response(aiohttp.ClientResponse):
         self.transport = connection.transport
         if self.request_info.headers.get("Connection", "").lower() == "close":
             self.protocol.force_close()
-        try:
-            return await super().start(connection)
-        except BaseException:
-            self.hang_up()
-            raise
-
-    def hang_up(self) -> None:
-        """Close the connection now: not after what is still to be sent, or TLS's farewell."""
-        if self.transport is not None:
-            self.transport.abort()
+        return await super().start(connection)
 
 
 class _Body(httpx.AsyncByteStream):
@@ -212,6 +227,7 @@ class _Body(httpx.AsyncByteStream):
         self._read = response.content.readany
         self._is_closed = False
         self._timeout = exchange.read_timeout
+        self._is_patient: Callable[[], bool] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._waits_since: float | None = None
@@ -244,14 +260,16 @@ class _Body(httpx.AsyncByteStream):
         if self._waits_since is None or self._timeout is None:
             return
         remaining = self._waits_since + self._timeout - self._loop.time()
+        if remaining <= 0 and self._is_patient is not None and self._is_patient():
+            remaining = self._timeout
         if remaining > 0:
             self._timer = self._loop.call_later(remaining, self._check_timeout)
         else:
             self._response.content.set_exception(aiohttp.SocketTimeoutError())
 
-    def wait_out_silence(self) -> None:
-        """Let the rest of the body arrive after any silence."""
-        self._timeout = None
+    def wait_out_silence(self, is_patient: Callable[[], bool]) -> None:
+        """Let the rest of the body arrive after any silence, for as long as that holds."""
+        self._is_patient = is_patient
 
     def _left(self) -> bytes:
         # What had arrived before the failure: aiohttp raises first.
@@ -274,8 +292,6 @@ class _Body(httpx.AsyncByteStream):
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
-        if not self._response.content.is_eof():  # else it may serve another request by now
-            self._response.hang_up()
         self._response.close()
 
 

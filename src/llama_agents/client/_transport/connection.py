@@ -352,11 +352,12 @@ def wait_out_silence(response: httpx.Response, is_patient: Callable[[], bool]) -
 
     Args:
         response: The response.
-        is_patient: Whether this still holds; asked before each read.
+        is_patient: Whether this still holds; asked before each read or, over aiohttp, when its
+            timeout has passed.
     """
     stream = _own_stream(response)
     if hasattr(stream, "wait_out_silence"):  # aiohttp's
-        stream.wait_out_silence()
+        stream.wait_out_silence(is_patient)
         return
     if hasattr(stream, "_leading_data"):  # what httpcore puts around the stream that it reads from
         stream = stream._stream
