@@ -105,6 +105,8 @@ class Curve:
         for line, costs in self.costs.items():
             if not (self.is_flat and line.startswith("this client")):
                 continue
+            if len(costs) < 2:
+                continue
             *_, before, last = sorted(costs)
             variant = line.removeprefix("this client").removeprefix(",").strip()
             yield Goal(
@@ -134,7 +136,7 @@ def _scaled(value: float, unit: str, size: float) -> str:
     """Format a value, with the range that the middle half of its repetitions lie in."""
     text = f"{value / size:.3g} {unit}"
     if isinstance(value, Median) and value.low < value.high:
-        text += f" ({value.low / size:.3g}–{value.high / size:.3g})"  # noqa: RUF001
+        text += f" ({value.low / size:.3g}–{value.high / size:.3g})"
     return text
 
 

@@ -18,8 +18,9 @@ import functools
 import json
 import re
 import sys
+import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 EVENT_BYTES: Final = 300  # of the JSON of an event
@@ -116,21 +117,24 @@ async def write(writer: asyncio.StreamWriter, pieces: list[bytes]) -> None:
 
 
 async def write_paced(
-    writers: list[asyncio.StreamWriter], chunks: list[bytes], interval: float
+    writers: list[asyncio.StreamWriter],
+    chunks: list[bytes],
+    interval: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Write one event to one stream after the other, at a steady rate.
 
     The terminal events come when all others have been written.
     """
-    clock = asyncio.get_running_loop().time
     due = clock()
     for data in chunks[:-1]:
         for writer in writers:
             due += interval
             if (delay := due - clock()) > 0:
-                await asyncio.sleep(delay)
+                await sleep(delay)
             writer.write(data)
-    await asyncio.sleep(interval * len(writers))
+    await sleep(interval * len(writers))
     for writer in writers:
         writer.write(chunks[-1] + END)
         writer.close()
@@ -161,6 +165,11 @@ class Ensemble:
         else:
             pieces = body(count + 1, large_chunks=False)
             await asyncio.gather(*(write(writer, pieces) for writer in writers))
+
+
+def serving() -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """Return what serves the connections of one server."""
+    return functools.partial(serve, Ensemble())
 
 
 async def serve(
@@ -194,10 +203,7 @@ async def serve(
 
 async def main() -> None:
     """Serve until standard input ends."""
-    ensemble = Ensemble()
-    server = await asyncio.start_server(
-        functools.partial(serve, ensemble), "127.0.0.1", 0, backlog=4096
-    )
+    server = await asyncio.start_server(serving(), "127.0.0.1", 0, backlog=4096)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await asyncio.to_thread(sys.stdin.read)
 

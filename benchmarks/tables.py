@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from .goals import Curve, Goal, Result, Row, duration
 from .laboratory import COLUMNS
+
+NOT_MEASURED: Final = "not measured"
 
 
 def print_results(results: Iterable[Result]) -> list[Result]:
@@ -36,7 +39,9 @@ def row_table(rows: Sequence[Row]) -> Iterator[str]:
     yield f"| | {' | '.join(COLUMNS)} |"
     yield "|---|" + "---|" * len(COLUMNS)
     for row in rows:
-        cells = (duration(row.costs[name]) if name in row.costs else "–" for name in COLUMNS)  # noqa: RUF001
+        cells = (
+            duration(row.costs[name]) if name in row.costs else NOT_MEASURED for name in COLUMNS
+        )
         yield f"| {row.figure} | {' | '.join(cells)} |"
 
 
@@ -63,5 +68,5 @@ def curve_table(curve: Curve) -> Iterator[str]:
 
 def _cell(cost: float | None) -> str:
     if cost is None:
-        return "not measured"
+        return NOT_MEASURED
     return f"{cost:,.0f}" if cost >= 1000 else f"{cost:.3g}"
