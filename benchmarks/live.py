@@ -73,7 +73,7 @@ async def client(url: str, *sizes: int, **options: Any) -> float:
 
 async def only_httpx(url: str, *sizes: int) -> float:
     """Measure reading the bytes with httpx."""
-    async with bare_httpx(url) as session:
+    async with bare_httpx(url, is_limited=False) as session:
 
         async def read(stream: str, seen: Seen) -> None:
             async with session.stream("GET", f"/events/{stream}", headers=CLOSE) as response:
@@ -85,7 +85,7 @@ async def only_httpx(url: str, *sizes: int) -> float:
 
 async def only_aiohttp(url: str, *sizes: int) -> float:
     """Measure reading the bytes with aiohttp."""
-    async with bare_aiohttp(url) as session:
+    async with bare_aiohttp(url, is_limited=False) as session:
 
         async def read(stream: str, seen: Seen) -> None:
             async with session.get(f"/events/{stream}", headers=CLOSE) as response:

@@ -1,7 +1,4 @@
-"""What the scripts measure: the installed client, and the libraries below it for comparison.
-
-None has a limit of connections.
-"""
+"""What the scripts measure: the installed client, and the libraries below it for comparison."""
 
 from __future__ import annotations
 
@@ -17,6 +14,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 IS_PUBLISHED: Final = not hasattr(llama_agents.client, "SyncWorkflowClient")
+STOCK_LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 TIMEOUT: Final = 60.0  # s, more than any response takes
 
 
@@ -30,17 +28,23 @@ async def workflow_client(url: str, **options: Any) -> AsyncIterator[WorkflowCli
 
 
 @asynccontextmanager
-async def bare_httpx(url: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Open an httpx client."""
-    limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=TIMEOUT) as session:
+async def bare_httpx(url: str, *, is_limited: bool = True) -> AsyncIterator[httpx.AsyncClient]:
+    """Open an httpx client, with or without its stock limit of 100 connections."""
+    limits = STOCK_LIMITS if is_limited else httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT, limits=limits) as session:
         yield session
 
 
 @asynccontextmanager
-async def bare_aiohttp(url: str) -> AsyncIterator[aiohttp.ClientSession]:
-    """Open a session of aiohttp, which the published client's environment does not have."""
+async def bare_aiohttp(
+    url: str, *, is_limited: bool = True
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """Open a session of aiohttp, with or without its stock limit of 100 connections.
+
+    The published client's environment has no aiohttp.
+    """
     import aiohttp
 
-    async with aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0)) as session:
+    connector = aiohttp.TCPConnector() if is_limited else aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(url, connector=connector) as session:
         yield session
