@@ -205,7 +205,7 @@ def open_streams(lab: Laboratory) -> Iterator[Result]:
     """Time and memory to open a stream, for growing numbers of live streams on one client."""
     times = Curve("Processor time to open a live stream", "streams", "µs")
     memory = Curve("Memory for each live stream", "streams", "KiB")
-    for number in (10, 100) if lab.quick else (10, 100, 1000):
+    for number in (100, 200) if lab.quick else (10, 100, 1000):
         found = lab.measure("streams", rounds=2, streams=number)
         fast = lab.measure("streams", rounds=2, environments=("ours",), streams=number, aiohttp=1)
         for line, seconds, taken in (
@@ -272,7 +272,7 @@ def memory(lab: Laboratory) -> Iterator[Result]:
 
 def handlers(lab: Laboratory) -> Iterator[Result]:
     """Time per handler, in lists of growing length."""
-    curve = Curve("Time for each handler of a list", "handlers", "µs")
+    curve = Curve("Processor time for each handler of a list", "handlers", "µs")
     for number in (100, 1000) if lab.quick else (10, 100, 1000, 10_000):
         where = ("ours",) if lab.quick else environments("handlers", number)
         found = lab.measure("listing", environments=where, rounds=3, handlers=number)

@@ -1,4 +1,4 @@
-"""Time of ``import llama_agents.client`` in a new process.
+"""Processor time of ``import llama_agents.client`` in a new process.
 
 For comparison, the unavoidable part: importing its dependencies.
 """
@@ -11,8 +11,8 @@ from importlib.util import find_spec
 
 from .script import arguments, report
 
-BEGIN = "import time; begin = time.perf_counter()\n"
-END = "\nprint(time.perf_counter() - begin)"
+BEGIN = "import time; begin = time.process_time()\n"
+END = "\nprint(time.process_time() - begin)"
 
 CLIENT = "import llama_agents.client"
 # pydantic imports most of its modules when the first model is defined.

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 import llama_agents.client
 
-from .replay import EVENT_LINES
+from .replay import EVENT_LINES, conducted
 from .script import arguments, report_all
 from .subjects import IS_PUBLISHED, bare_aiohttp, bare_httpx, workflow_client
 
@@ -22,42 +22,54 @@ Seen: TypeAlias = Callable[[int], None]
 Read: TypeAlias = Callable[[str, Seen], Awaitable[None]]
 """Reads a stream."""
 
-WARM_UP: Final = "live-1-1-0"  # excludes what a client does only once
+WARM_UP: Final = "blocks-1"  # excludes what a client does only once
 CLOSE: Final = {"Connection": "close"}  # as the client does: a stream's connection is not reused
 
 
 class Meter:
-    """Measures the processor time from the first event to the last one, without the terminal ones.
+    """Measures the processor time from before the first event to the last one.
 
-    So opening and closing the streams does not count.
+    Opening and closing the streams does not count, nor do terminal events.
 
     Args:
-        events: How many events there are in all streams.
+        streams: How many streams there are.
+        events: How many events each one has, without the terminal one.
+        rate: How many a second.
     """
 
-    def __init__(self, events: int) -> None:
-        self._lines = events * EVENT_LINES
+    def __init__(self, streams: int, events: int, rate: int) -> None:
+        self.name = f"live-{streams}-{events}-{rate}"
+        self._events = streams * events
+        self._lines = self._events * EVENT_LINES
         self._begin: float | None = None
-        self.seconds: float | None = None
+        self._end: float | None = None
+
+    def begin(self) -> None:
+        """Begin before the first event."""
+        self._begin = time.process_time()
 
     def seen(self, lines: int) -> None:
         """Count lines: a read may end within an event."""
-        if self._begin is None:
-            self._begin = time.process_time()
         self._lines -= lines
-        if self._lines <= 0 and self.seconds is None:
-            self.seconds = time.process_time() - self._begin
+        if self._lines <= 0 and self._end is None:
+            self._end = time.process_time()
+
+    def seconds(self) -> float:
+        """Return seconds per event."""
+        assert self._begin is not None
+        assert self._end is not None, "events are missing"
+        return (self._end - self._begin) / self._events
 
 
-async def measured(read: Read, streams: int, events: int, rate: int) -> float:
+async def measured(read: Read, url: str, *sizes: int) -> float:
     """Return seconds per event."""
     await read(WARM_UP, lambda lines: None)
     gc.collect()
-    meter = Meter(streams * events)
-    name = f"live-{streams}-{events}-{rate}"
-    await asyncio.gather(*(read(name, meter.seen) for _ in range(streams)))
-    assert meter.seconds is not None, "events are missing"
-    return meter.seconds / (streams * events)
+    meter = Meter(*sizes)
+    streams, _, _ = sizes
+    with conducted(url, meter.name, meter.begin):
+        await asyncio.gather(*(read(meter.name, meter.seen) for _ in range(streams)))
+    return meter.seconds()
 
 
 async def client(url: str, *sizes: int, **options: Any) -> float:
@@ -68,7 +80,7 @@ async def client(url: str, *sizes: int, **options: Any) -> float:
             async for _ in workflows.get_workflow_events(stream):
                 seen(EVENT_LINES)
 
-        return await measured(read, *sizes)
+        return await measured(read, url, *sizes)
 
 
 async def only_httpx(url: str, *sizes: int) -> float:
@@ -80,7 +92,7 @@ async def only_httpx(url: str, *sizes: int) -> float:
                 async for data in response.aiter_bytes():
                     seen(data.count(b"\n"))
 
-        return await measured(read, *sizes)
+        return await measured(read, url, *sizes)
 
 
 async def only_aiohttp(url: str, *sizes: int) -> float:
@@ -92,7 +104,7 @@ async def only_aiohttp(url: str, *sizes: int) -> float:
                 async for data in response.content.iter_any():
                     seen(data.count(b"\n"))
 
-        return await measured(read, *sizes)
+        return await measured(read, url, *sizes)
 
 
 def sync(url: str, events: int) -> float:
@@ -101,11 +113,11 @@ def sync(url: str, events: int) -> float:
         for _ in workflows.get_workflow_events(WARM_UP):
             pass
         gc.collect()
-        meter = Meter(events)
-        for _ in workflows.get_workflow_events(f"live-1-{events}-0"):
-            meter.seen(EVENT_LINES)
-    assert meter.seconds is not None, "events are missing"
-    return meter.seconds / events
+        meter = Meter(1, events, 0)
+        with conducted(url, meter.name, meter.begin):
+            for _ in workflows.get_workflow_events(meter.name):
+                meter.seen(EVENT_LINES)
+    return meter.seconds()
 
 
 options = arguments(__doc__, streams=50, events=300, rate=100, repeat=1)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from .replay import EVENT_LINES
+from .replay import EVENT_LINES, conducted
 from .script import ROOT, arguments, report, resident
 
 TICKS: Final = os.sysconf("SC_CLK_TCK")  # a second
@@ -63,7 +63,7 @@ def service(url: str, transport: str) -> Iterator[Service]:
 
 
 class Browsers:
-    """Counts what browsers receive, and measures the service from the first event to the last one.
+    """Counts what browsers receive, and measures the service meanwhile.
 
     Args:
         service: The service.
@@ -78,6 +78,10 @@ class Browsers:
         self._end: float | None = None
         self.taken = 0.0
 
+    def begin(self) -> None:
+        """Begin before the first event."""
+        self._begin = self._service.processor_seconds()
+
     async def follow(self, path: str) -> None:
         """Read a stream to its end."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._service.port)
@@ -91,8 +95,6 @@ class Browsers:
         writer.close()
 
     def _seen(self, lines: int) -> None:
-        if self._begin is None:
-            self._begin = self._service.processor_seconds()
         self._lines -= lines
         if self._lines <= 0 and self._end is None:
             self._end = self._service.processor_seconds()
@@ -101,18 +103,19 @@ class Browsers:
     @property
     def processor_seconds(self) -> float:
         """The processor time of the service."""
-        assert self._begin is not None, "no event has come"
+        assert self._begin is not None
         assert self._end is not None, "events are missing"
         return self._end - self._begin
 
 
-async def measured(service: Service, streams: int, events: int, rate: int) -> tuple[float, float]:
+async def measured(service: Service, url: str, *sizes: int) -> tuple[float, float]:
     """Return seconds per event and bytes per stream."""
-    warm_up = Browsers(service, 1)
-    await warm_up.follow("/runs/live-1-1-0/events")
+    streams, events, _ = sizes
+    await Browsers(service, 1).follow("/runs/blocks-1/events")  # what is done only once
     browsers = Browsers(service, streams * events)
-    path = f"/runs/live-{streams}-{events}-{rate}/events"
-    await asyncio.gather(*(browsers.follow(path) for _ in range(streams)))
+    name = "live-" + "-".join(map(str, sizes))
+    with conducted(url, name, browsers.begin):
+        await asyncio.gather(*(browsers.follow(f"/runs/{name}/events") for _ in range(streams)))
     return browsers.processor_seconds / (streams * events), browsers.taken / streams
 
 
@@ -121,6 +124,6 @@ sizes = (options.streams, options.events, options.rate)
 found: dict[str, list[float]] = {}
 for transport in ("httpx", "aiohttp"):
     with service(options.replay, transport) as started:
-        seconds, taken = asyncio.run(measured(started, *sizes))
+        seconds, taken = asyncio.run(measured(started, options.replay, *sizes))
     found[f"{transport}_seconds"], found[f"{transport}_bytes"] = [seconds], [taken]
 report(**found)

@@ -3,8 +3,8 @@
 It prints its URL and exits at the end of its standard input. The path selects the response:
 
 - ``/events/live-STREAMS-EVENTS-RATE``: a stream of so many events and a terminal one, each in a
-  chunk of its own, as the real server sends them. It begins when so many streams are open. RATE is
-  the events a second of each stream; 0 sends all as fast as possible.
+  chunk of its own, as the real server sends them. It begins when so many streams are open and
+  `conducted` says so. RATE is the events a second of each; 0 sends them as fast as possible.
 - ``/events/blocks-N``: N events, the last one terminal, in chunks of 64 KiB.
 - ``/events/one``: one event, then nothing more.
 - ``/handlers/ID``: a completed run.
@@ -17,11 +17,15 @@ import asyncio
 import functools
 import json
 import re
+import socket
 import sys
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
+from urllib.parse import urlsplit
 
 EVENT_BYTES: Final = 300  # of the JSON of an event
 EVENT_LINES: Final = 3  # of an event: id, data, and the blank line
@@ -31,6 +35,7 @@ OPENING: Final = 0.1  # s, for the clients to read the heads of their responses
 STREAM: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
+READY: Final = b"ready\n"
 END: Final = b"0\r\n\r\n"
 
 
@@ -141,30 +146,60 @@ async def write_paced(
 
 
 class Ensemble:
-    """Live streams that begin together."""
+    """Live streams that begin together, by name."""
 
     def __init__(self) -> None:
-        self._waiting: defaultdict[str, list[asyncio.StreamWriter]] = defaultdict(list)
-        self._playing: set[asyncio.Task[None]] = set()
+        self._writers: defaultdict[str, list[asyncio.StreamWriter]] = defaultdict(list)
+        self._complete: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
-    def join(self, writer: asyncio.StreamWriter, name: str, sizes: list[int]) -> None:
-        """Add a stream; the last one begins them all."""
-        streams, count, rate = sizes
-        waiting = self._waiting[name]
-        waiting.append(writer)
-        if len(waiting) == streams:
-            playing = asyncio.create_task(self._play(self._waiting.pop(name), count, rate))
-            self._playing.add(playing)
-            playing.add_done_callback(self._playing.discard)
+    def join(self, name: str, streams: int, writer: asyncio.StreamWriter) -> None:
+        """Add a stream."""
+        self._writers[name].append(writer)
+        if len(self._writers[name]) == streams:
+            self._complete[name].set()
 
-    async def _play(self, writers: list[asyncio.StreamWriter], count: int, rate: int) -> None:
+    async def conduct(
+        self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Wait until all streams are open and the conductor is ready, and write their events."""
+        await self._complete[name].wait()
+        writers = self._writers.pop(name)
+        del self._complete[name]
         await asyncio.sleep(OPENING)
+        writer.write(READY)
+        await reader.readline()
+        writer.close()
+        _, count, rate = map(int, name.split("-")[1:])
         if rate:
             chunks = chunks_of_events(count + 1)
             await write_paced(writers, chunks, 1 / rate / len(writers))
         else:
             pieces = body(count + 1, large_chunks=False)
             await asyncio.gather(*(write(writer, pieces) for writer in writers))
+
+
+@contextmanager
+def conducted(url: str, name: str, begin: Callable[[], None]) -> Iterator[None]:
+    """Let live streams begin when all are open; before that, call a function.
+
+    Args:
+        url: URL of this server.
+        name: What the streams are called in their path.
+        begin: Called from another thread.
+    """
+    address = urlsplit(url)
+
+    def conduct() -> None:
+        with socket.create_connection((address.hostname, address.port)) as connection:
+            connection.sendall(b"GET /conduct/%s HTTP/1.1\r\n\r\n" % name.encode())
+            if connection.recv(len(READY)):
+                begin()
+                connection.sendall(b"\n")
+
+    thread = threading.Thread(target=conduct, daemon=True)  # if no stream is opened, it never ends
+    thread.start()
+    yield
+    thread.join()
 
 
 def serving() -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
@@ -180,17 +215,20 @@ async def serve(
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
             path = head.split(b" ", 2)[1].decode()
-            match = re.match(r"/events/(live|blocks|one)([-\d]*)", path)
+            if path.startswith("/conduct/"):
+                await ensemble.conduct(path.removeprefix("/conduct/"), reader, writer)
+                return
+            match = re.match(r"/events/((live|blocks|one)[-\d]*)", path)
             if match is None:
                 writer.write(response(path))
                 await writer.drain()
                 continue
             writer.write(STREAM)
-            sizes = [int(size) for size in match[2].split("-")[1:]]
-            if match[1] == "live":
-                ensemble.join(writer, match[0], sizes)
+            sizes = [int(size) for size in match[1].split("-")[1:]]
+            if match[2] == "live":
+                ensemble.join(match[1], sizes[0], writer)
                 return
-            if match[1] == "blocks":
+            if match[2] == "blocks":
                 await write(writer, body(*sizes, large_chunks=True))
                 return
             writer.write(chunk(event(0)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import attrs
@@ -44,14 +44,23 @@ async def serving() -> AsyncIterator[tuple[str, int]]:
         yield server.sockets[0].getsockname()
 
 
+async def conduct(address: tuple[str, int], stream: str, begin: Callable[[], None]) -> None:
+    """Conduct from a thread, as the scripts do."""
+
+    def conduct() -> None:
+        with replay.conducted("http://{}:{}".format(*address), stream, begin):
+            pass
+
+    await asyncio.to_thread(conduct)
+
+
 @pytest.mark.parametrize("rate", [0, 200])
 def test_live_streams_have_one_event_in_each_chunk(rate: int) -> None:
     async def main() -> list[list[bytes]]:
+        name = f"live-3-4-{rate}"
         async with serving() as address, AsyncExitStack() as stack:
-            streams = [
-                await stack.enter_async_context(opened(address, f"live-3-4-{rate}"))
-                for _ in range(3)
-            ]
+            streams = [await stack.enter_async_context(opened(address, name)) for _ in range(3)]
+            await conduct(address, name, lambda: None)
             return await asyncio.gather(*(stream.chunks() for stream in streams))
 
     expected = list(replay.events(5))
@@ -59,17 +68,26 @@ def test_live_streams_have_one_event_in_each_chunk(rate: int) -> None:
     assert b"StopEvent" in expected[-1]
 
 
-def test_live_streams_begin_when_all_are_open() -> None:
+def test_live_streams_begin_when_all_are_open_and_the_conductor_is_ready() -> None:
+    happened: list[str] = []
+
+    async def received(stream: Connection) -> None:
+        assert await stream.chunks() == list(replay.events(2))
+        happened.append("received")
+
     async def main() -> None:
         async with serving() as address, opened(address, "live-2-1-0") as first:
-            waiting = asyncio.create_task(first.chunks())
+            conducting = conduct(address, "live-2-1-0", lambda: happened.append("ready"))
+            tasks = [asyncio.create_task(conducting), asyncio.create_task(received(first))]
             async with opened(address, "live-1-1-0") as other:
+                await conduct(address, "live-1-1-0", lambda: happened.append("other"))
                 await other.chunks()
-            assert not waiting.done()
+            happened.append("opening")
             async with opened(address, "live-2-1-0") as second:
-                assert await second.chunks() == await waiting == list(replay.events(2))
+                await asyncio.gather(*tasks, received(second))
 
     asyncio.run(main())
+    assert happened == ["other", "opening", "ready", "received", "received"]
 
 
 @attrs.define
