@@ -148,7 +148,7 @@ def decoders(lab: Laboratory) -> Iterator[Result]:
 
 def batch(lab: Laboratory) -> Iterator[Result]:
     """Cost of a batch, compared with what a program would write itself."""
-    short, longer = (30, 16) if lab.quick else (200, 64)
+    short, longer = (30, 16) if lab.quick else (100, 64)
     found = lab.measure("batch", rounds=3, runs=short, longer=longer)
     pairs = (
         ("", "batch", "semaphore", "a semaphore"),

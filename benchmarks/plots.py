@@ -9,6 +9,7 @@ import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator
 
 from .figures import OVER_AIOHTTP
 from .goals import Curve
@@ -28,18 +29,21 @@ COLORS: Final = {
 def plot(curve: Curve, file: Path) -> None:
     """Write a plot."""
     matplotlib.rcParams["svg.hashsalt"] = file.name  # for reproducible files
-    figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
     for line, costs in curve.costs.items():
         axes.plot([*costs], [*costs.values()], marker="o", color=COLORS[line], label=line)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.set_xticks(curve.numbers, [f"{number:,}" for number in curve.numbers])
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:,g}")
+    axes.minorticks_off()
     axes.set_xlabel(curve.unit)
     axes.set_ylabel(curve.measure)
     axes.set_title(curve.title, loc="left")
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.grid(True, which="major", color="#dddddd")
+    axes.grid(True, color="#dddddd")
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_ylim(bottom=min(min(costs.values()) for costs in curve.costs.values()) / 2)
-    axes.legend(frameon=False)
+    figure.legend(frameon=False, loc="outside right upper")
     figure.savefig(file, metadata={"Date": None})
     plt.close(figure)
