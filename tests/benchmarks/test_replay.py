@@ -75,19 +75,29 @@ def test_live_streams_begin_when_all_are_open_and_the_conductor_is_ready() -> No
         assert await stream.chunks() == list(replay.events(2))
         happened.append("received")
 
+    async def play_another(address: tuple[str, int]) -> None:
+        """Play another stream, in the time of which the first ones would have begun."""
+        async with opened(address, "live-1-1-0") as other:
+            await conduct(address, "live-1-1-0", lambda: None)
+            await other.chunks()
+        happened.append("another")
+
     async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        def begin() -> None:
+            asyncio.run_coroutine_threadsafe(play_another(address), loop).result()
+
         async with serving() as address, opened(address, "live-2-1-0") as first:
-            conducting = conduct(address, "live-2-1-0", lambda: happened.append("ready"))
-            tasks = [asyncio.create_task(conducting), asyncio.create_task(received(first))]
-            async with opened(address, "live-1-1-0") as other:
-                await conduct(address, "live-1-1-0", lambda: happened.append("other"))
-                await other.chunks()
+            conducting = asyncio.create_task(conduct(address, "live-2-1-0", begin))
+            receiving = asyncio.create_task(received(first))
+            await play_another(address)
             happened.append("opening")
             async with opened(address, "live-2-1-0") as second:
-                await asyncio.gather(*tasks, received(second))
+                await asyncio.gather(conducting, receiving, received(second))
 
     asyncio.run(main())
-    assert happened == ["other", "opening", "ready", "received", "received"]
+    assert happened == ["another", "opening", "another", "received", "received"]
 
 
 @attrs.define
