@@ -17,21 +17,26 @@ from .subjects import IS_PUBLISHED, bare_aiohttp, bare_httpx, workflow_client
 Call: TypeAlias = Callable[[], Awaitable[object]]
 
 PATH: Final = "/handlers/h1"
+WARM_UP: Final = 20  # calls, besides those that open the connections
 SLOWNESS: Final = 20  # calls of this client in the time of one of the published client
 
 
 async def measured(call: Call, at_once: int, calls: int) -> float:
     """Return seconds per call of workers, each of which makes one call after the other."""
-    await asyncio.gather(*(call() for _ in range(at_once)))  # opens the connections
+
+    async def make(calls: int) -> None:
+        left = iter(range(calls))
+
+        async def work() -> None:
+            for _ in left:
+                await call()
+
+        await asyncio.gather(*(work() for _ in range(at_once)))
+
+    await make(at_once + WARM_UP)
     gc.collect()
-    left = iter(range(calls))
-
-    async def work() -> None:
-        for _ in left:
-            await call()
-
     begin = time.process_time()
-    await asyncio.gather(*(work() for _ in range(at_once)))
+    await make(calls)
     return (time.process_time() - begin) / calls
 
 
@@ -65,7 +70,8 @@ async def only_aiohttp(url: str, *sizes: int) -> float:
 
 def measured_sync(call: Callable[[], object], calls: int) -> float:
     """Return seconds per call, one at a time."""
-    call()
+    for _ in range(WARM_UP):
+        call()
     gc.collect()
     begin = time.process_time()
     for _ in range(calls):
