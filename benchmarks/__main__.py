@@ -6,6 +6,7 @@ Run by ``nox -s bench``, which creates an environment for each client.
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -37,6 +38,8 @@ def main() -> None:
     chosen = [figure for figure in figures.ALL if is_chosen(figure.__name__, words)]
     if not chosen:
         parser.error("no such figure: choose from " + ", ".join(f.__name__ for f in figures.ALL))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # two for each relayed stream
     begin = time.monotonic()
     found: list[Result] = []
     with running("replay") as replay, running("server") as server:

@@ -13,7 +13,8 @@ from typing import Any, Final, TypeAlias
 
 import llama_agents.client
 
-from .replay import EVENT_LINES, conducted
+from .meter import Meter
+from .replay import EVENT_LINES
 from .script import arguments, report_all
 from .subjects import IS_PUBLISHED, bare_aiohttp, bare_httpx, workflow_client
 
@@ -26,48 +27,13 @@ WARM_UP: Final = "blocks-1"  # excludes what a client does only once
 CLOSE: Final = {"Connection": "close"}  # as the client does: a stream's connection is not reused
 
 
-class Meter:
-    """Measures the processor time from before the first event to the last one.
-
-    Opening and closing the streams does not count, nor do terminal events.
-
-    Args:
-        streams: How many streams there are.
-        events: How many events each one has, without the terminal one.
-        rate: How many a second.
-    """
-
-    def __init__(self, streams: int, events: int, rate: int) -> None:
-        self.name = f"live-{streams}-{events}-{rate}"
-        self._events = streams * events
-        self._lines = self._events * EVENT_LINES
-        self._begin: float | None = None
-        self._end: float | None = None
-
-    def begin(self) -> None:
-        """Begin before the first event."""
-        self._begin = time.process_time()
-
-    def seen(self, lines: int) -> None:
-        """Count lines: a read may end within an event."""
-        self._lines -= lines
-        if self._lines <= 0 and self._end is None:
-            self._end = time.process_time()
-
-    def seconds(self) -> float:
-        """Return seconds per event."""
-        assert self._begin is not None
-        assert self._end is not None, "events are missing"
-        return (self._end - self._begin) / self._events
-
-
 async def measured(read: Read, url: str, *sizes: int) -> float:
     """Return seconds per event."""
     await read(WARM_UP, lambda lines: None)
     gc.collect()
-    meter = Meter(*sizes)
+    meter = Meter(time.process_time, *sizes)
     streams, _, _ = sizes
-    with conducted(url, meter.name, meter.begin):
+    with meter.conducting(url):
         await asyncio.gather(*(read(meter.name, meter.seen) for _ in range(streams)))
     return meter.seconds()
 
@@ -113,8 +79,8 @@ def sync(url: str, events: int) -> float:
         for _ in workflows.get_workflow_events(WARM_UP):
             pass
         gc.collect()
-        meter = Meter(1, events, 0)
-        with conducted(url, meter.name, meter.begin):
+        meter = Meter(time.process_time, 1, events, 0)
+        with meter.conducting(url):
             for _ in workflows.get_workflow_events(meter.name):
                 meter.seen(EVENT_LINES)
     return meter.seconds()

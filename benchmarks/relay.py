@@ -9,7 +9,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from .replay import EVENT_LINES, conducted
+from .meter import Meter
 from .script import ROOT, arguments, report, resident
 
 TICKS: Final = os.sysconf("SC_CLK_TCK")  # a second
@@ -62,61 +62,34 @@ def service(url: str, transport: str) -> Iterator[Service]:
             process.kill()
 
 
-class Browsers:
-    """Counts what browsers receive, and measures the service meanwhile.
-
-    Args:
-        service: The service.
-        events: How many events there are in all streams, without the terminal ones.
-    """
-
-    def __init__(self, service: Service, events: int) -> None:
-        self._service = service
-        self._lines = events * EVENT_LINES
-        self._memory = service.resident()
-        self._begin: float | None = None
-        self._end: float | None = None
-        self.taken = 0.0
-
-    def begin(self) -> None:
-        """Begin before the first event."""
-        self._begin = self._service.processor_seconds()
-
-    async def follow(self, path: str) -> None:
-        """Read a stream to its end."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._service.port)
-        writer.write(b"GET %s HTTP/1.1\r\nHost: relay\r\n\r\n" % path.encode())
-        await reader.readuntil(b"\r\n\r\n")
-        while data := await reader.read(65536):
-            # Each line of an event ends with a LF alone, those of HTTP chunks do not.
-            self._seen(data.count(b"\n") - data.count(b"\r\n"))
-            if data.endswith(b"0\r\n\r\n"):
-                break
-        writer.close()
-
-    def _seen(self, lines: int) -> None:
-        self._lines -= lines
-        if self._lines <= 0 and self._end is None:
-            self._end = self._service.processor_seconds()
-            self.taken = float(self._service.resident() - self._memory)
-
-    @property
-    def processor_seconds(self) -> float:
-        """The processor time of the service."""
-        assert self._begin is not None
-        assert self._end is not None, "events are missing"
-        return self._end - self._begin
+async def follow(service: Service, stream: str, seen: Callable[[int], None]) -> None:
+    """Read a relayed stream to its end, as a browser does."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    writer.write(b"GET /runs/%s/events HTTP/1.1\r\nHost: relay\r\n\r\n" % stream.encode())
+    await reader.readuntil(b"\r\n\r\n")
+    while data := await reader.read(65536):
+        # Each line of an event ends with a LF alone, those of HTTP chunks do not.
+        seen(data.count(b"\n") - data.count(b"\r\n"))
+        if data.endswith(b"0\r\n\r\n"):
+            break
+    writer.close()
 
 
 async def measured(service: Service, url: str, *sizes: int) -> tuple[float, float]:
     """Return seconds per event and bytes per stream."""
-    streams, events, _ = sizes
-    await Browsers(service, 1).follow("/runs/blocks-1/events")  # what is done only once
-    browsers = Browsers(service, streams * events)
-    name = "live-" + "-".join(map(str, sizes))
-    with conducted(url, name, browsers.begin):
-        await asyncio.gather(*(browsers.follow(f"/runs/{name}/events") for _ in range(streams)))
-    return browsers.processor_seconds / (streams * events), browsers.taken / streams
+    await follow(service, "blocks-1", lambda lines: None)  # what is done only once
+    before, streams = service.resident(), sizes[0]
+    meter, taken = Meter(service.processor_seconds, *sizes), 0
+
+    def seen(lines: int) -> None:
+        nonlocal taken
+        meter.seen(lines)
+        if meter.is_over and not taken:
+            taken = service.resident() - before
+
+    with meter.conducting(url):
+        await asyncio.gather(*(follow(service, meter.name, seen) for _ in range(streams)))
+    return meter.seconds(), taken / streams
 
 
 options = arguments(__doc__, streams=1000, events=10, rate=2)

@@ -3,8 +3,10 @@
 It prints its URL and exits at the end of its standard input. The path selects the response:
 
 - ``/events/live-STREAMS-EVENTS-RATE``: a stream of so many events and a terminal one, each in a
-  chunk of its own, as the real server sends them. It begins when so many streams are open and
-  `conducted` says so. RATE is the events a second of each; 0 sends them as fast as possible.
+  chunk of its own, as the real server sends them. RATE is the events a second; 0 sends them as fast
+  as possible.
+- ``/conduct/live-STREAMS-EVENTS-RATE``: a line when so many of these streams are open, which begin
+  when the conductor answers with a line.
 - ``/events/blocks-N``: N events, the last one terminal, in chunks of 64 KiB.
 - ``/events/one``: one event, then nothing more.
 - ``/handlers/ID``: a completed run.
@@ -17,20 +19,15 @@ import asyncio
 import functools
 import json
 import re
-import socket
 import sys
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from typing import Final
-from urllib.parse import urlsplit
 
 EVENT_BYTES: Final = 300  # of the JSON of an event
 EVENT_LINES: Final = 3  # of an event: id, data, and the blank line
 BLOCK_BYTES: Final = 65536
-OPENING: Final = 0.1  # s, for the clients to read the heads of their responses
 
 STREAM: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -165,7 +162,6 @@ class Ensemble:
         await self._complete[name].wait()
         writers = self._writers.pop(name)
         del self._complete[name]
-        await asyncio.sleep(OPENING)
         writer.write(READY)
         await reader.readline()
         writer.close()
@@ -176,30 +172,6 @@ class Ensemble:
         else:
             pieces = body(count + 1, large_chunks=False)
             await asyncio.gather(*(write(writer, pieces) for writer in writers))
-
-
-@contextmanager
-def conducted(url: str, name: str, begin: Callable[[], None]) -> Iterator[None]:
-    """Let live streams begin when all are open; before that, call a function.
-
-    Args:
-        url: URL of this server.
-        name: What the streams are called in their path.
-        begin: Called from another thread.
-    """
-    address = urlsplit(url)
-
-    def conduct() -> None:
-        with socket.create_connection((address.hostname, address.port)) as connection:
-            connection.sendall(b"GET /conduct/%s HTTP/1.1\r\n\r\n" % name.encode())
-            if connection.recv(len(READY)):
-                begin()
-                connection.sendall(b"\n")
-
-    thread = threading.Thread(target=conduct, daemon=True)  # if no stream is opened, it never ends
-    thread.start()
-    yield
-    thread.join()
 
 
 def serving() -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:

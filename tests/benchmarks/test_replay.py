@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import attrs
@@ -44,14 +44,19 @@ async def serving() -> AsyncIterator[tuple[str, int]]:
         yield server.sockets[0].getsockname()
 
 
-async def conduct(address: tuple[str, int], stream: str, begin: Callable[[], None]) -> None:
-    """Conduct from a thread, as the scripts do."""
-
-    def conduct() -> None:
-        with replay.conducted("http://{}:{}".format(*address), stream, begin):
-            pass
-
-    await asyncio.to_thread(conduct)
+async def conduct(
+    address: tuple[str, int], stream: str, begin: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Let streams begin, after an action."""
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(f"GET /conduct/{stream} HTTP/1.1\r\n\r\n".encode())
+    assert await reader.readline() == replay.READY
+    if begin is not None:
+        await begin()
+    writer.write(b"\n")
+    await reader.read()
+    writer.close()
+    await writer.wait_closed()
 
 
 @pytest.mark.parametrize("rate", [0, 200])
@@ -60,7 +65,7 @@ def test_live_streams_have_one_event_in_each_chunk(rate: int) -> None:
         name = f"live-3-4-{rate}"
         async with serving() as address, AsyncExitStack() as stack:
             streams = [await stack.enter_async_context(opened(address, name)) for _ in range(3)]
-            await conduct(address, name, lambda: None)
+            await conduct(address, name)
             return await asyncio.gather(*(stream.chunks() for stream in streams))
 
     expected = list(replay.events(5))
@@ -78,18 +83,15 @@ def test_live_streams_begin_when_all_are_open_and_the_conductor_is_ready() -> No
     async def play_another(address: tuple[str, int]) -> None:
         """Play another stream, in the time of which the first ones would have begun."""
         async with opened(address, "live-1-1-0") as other:
-            await conduct(address, "live-1-1-0", lambda: None)
+            await conduct(address, "live-1-1-0")
             await other.chunks()
         happened.append("another")
 
     async def main() -> None:
-        loop = asyncio.get_running_loop()
-
-        def begin() -> None:
-            asyncio.run_coroutine_threadsafe(play_another(address), loop).result()
-
         async with serving() as address, opened(address, "live-2-1-0") as first:
-            conducting = asyncio.create_task(conduct(address, "live-2-1-0", begin))
+            conducting = asyncio.create_task(
+                conduct(address, "live-2-1-0", lambda: play_another(address))
+            )
             receiving = asyncio.create_task(received(first))
             await play_another(address)
             happened.append("opening")
