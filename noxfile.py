@@ -204,23 +204,33 @@ def replicas(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Compare with the published client and write docs/benchmarks.md; `-- quick` only prints.
 
+    `-- WORD` only prints the figures whose name contains the word; both can be combined.
+
     The published client is installed with the same server, because httpx imports some packages
     only where they are installed, and this client's environment has them.
     """
     install(session, "bench")
-    published = Path(session.create_tmp()) / "published"
-    python = str(published / "bin" / "python")
+    server = nox.project.dependency_groups(PYPROJECT, "server")
+    published = environment(session, "published", "llama-agents-client==0.4.1", *server)
+    others = environment(session, "others", "openai==3.57.0", "langgraph-sdk==0.4.14")
+    pythons = (f"--published={published}", f"--others={others}")
+    session.run("python", "-m", "benchmarks", *pythons, *session.posargs)
+
+
+def environment(session: nox.Session, name: str, *packages: str) -> str:
+    """Install packages into another environment of a session, and return its Python."""
+    folder = Path(session.create_tmp()) / name
+    python = str(folder / "bin" / "python")
     if session.venv_backend == "uv":
-        create = ["uv", "venv", "--quiet", str(published)]
+        create = ["uv", "venv", "--quiet", str(folder)]
         pip = ["uv", "pip", "install", "--quiet", f"--python={python}"]
     else:
-        create = ["python", "-m", "venv", str(published)]
+        create = ["python", "-m", "venv", str(folder)]
         pip = [python, "-m", "pip", "install", "--quiet"]
-    if not published.exists():
+    if not folder.exists():
         session.run_install(*create)
-    server = nox.project.dependency_groups(PYPROJECT, "server")
-    session.run_install(*pip, "llama-agents-client==0.4.1", *server, external=True)
-    session.run("python", "-m", "benchmarks", "--published", python, *session.posargs)
+    session.run_install(*pip, *packages, external=True)
+    return python
 
 
 @nox.session

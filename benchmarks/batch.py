@@ -1,4 +1,8 @@
-"""Time and processor time of a batch, and of the same runs with a semaphore or a thread pool."""
+"""Time and processor time for each run of a batch, and of what a program would write itself.
+
+That is a semaphore around ``run_workflow``, or a pool of threads; with the published client, each
+thread calls ``asyncio.run``. The short runs are as far away as the slow link makes them.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,22 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeAlias
 
-from llama_agents.client import SyncWorkflowClient, WorkflowClient
+import llama_agents.client
+from llama_agents.client import WorkflowClient
 
 from .script import arguments, report, running
+from .subjects import IS_PUBLISHED, workflow_client
 
-LIMIT = 16  # runs at once
-LONGER = 0.5  # s, of the runs whose processor time is measured
+Starts: TypeAlias = list[dict[str, float]]
+Costs: TypeAlias = dict[str, list[float]]
+
+LIMIT: Final = 16  # runs at once
+LONGER: Final = 0.5  # s
 
 
-async def with_semaphore(client: WorkflowClient, starts: list[dict[str, float]]) -> None:
+async def with_semaphore(client: WorkflowClient, starts: Starts) -> None:
     """Run each with ``run_workflow``."""
     semaphore = asyncio.Semaphore(LIMIT)
 
@@ -26,56 +36,80 @@ async def with_semaphore(client: WorkflowClient, starts: list[dict[str, float]])
     await asyncio.gather(*map(run, starts))
 
 
-async def as_batch(client: WorkflowClient, starts: list[dict[str, float]]) -> None:
+async def as_batch(client: WorkflowClient, starts: Starts) -> None:
     """Run them with ``map_workflow``."""
     async with client.map_workflow("pause", starts, limit=LIMIT) as results:
         assert [result.error async for result in results] == [None] * len(starts)
 
 
-async def measured(
-    clock: Callable[[], float],
-    function: Callable[[WorkflowClient, list[dict[str, float]]], Awaitable[None]],
-    url: str,
-    count: int,
-    seconds: float,
-) -> float:
-    """Return how long a function takes by a clock, with a client of its own."""
-    async with WorkflowClient(base_url=url) as client:
-        await client.run_workflow("pause")
-        begin = clock()
-        await function(client, [{"seconds": seconds}] * count)
-        return clock() - begin
+def with_client(
+    function: Callable[[WorkflowClient, Starts], Awaitable[None]],
+) -> Callable[[str, Starts], None]:
+    """Call a function with a client of its own in an event loop of its own."""
+
+    async def run(url: str, starts: Starts) -> None:
+        async with workflow_client(url) as client:
+            await function(client, starts)
+
+    return lambda url, starts: asyncio.run(run(url, starts))
 
 
-def sync_times(url: str, count: int) -> tuple[float, float]:
-    """Return the duration of a batch, and of a thread pool."""
-    starts = [{"seconds": 0.0}] * count
-    with SyncWorkflowClient(base_url=url) as client:
-        client.run_workflow("pause")
-        begin = time.perf_counter()
-        with client.map_workflow("pause", starts, limit=LIMIT) as results:
-            assert [result.error for result in results] == [None] * count
-        batch = time.perf_counter() - begin
-    with SyncWorkflowClient(base_url=url) as client, ThreadPoolExecutor(LIMIT) as pool:
-        client.run_workflow("pause")
-        begin = time.perf_counter()
+def as_sync_batch(url: str, starts: Starts) -> None:
+    """Run them with ``map_workflow`` of the sync client."""
+    with (
+        llama_agents.client.SyncWorkflowClient(base_url=url) as client,
+        client.map_workflow("pause", starts, limit=LIMIT) as results,
+    ):
+        assert [result.error for result in results] == [None] * len(starts)
+
+
+def with_threads(url: str, starts: Starts) -> None:
+    """Run each with ``run_workflow`` in a pool of threads."""
+    with (
+        llama_agents.client.SyncWorkflowClient(base_url=url) as client,
+        ThreadPoolExecutor(LIMIT) as pool,
+    ):
         list(pool.map(lambda start: client.run_workflow("pause", start_event=start), starts))
-        return batch, time.perf_counter() - begin
 
 
-async def main(server: str, link: str, runs: int, longer: int) -> dict[str, float]:
-    """Return all times in seconds."""
-    wall, processor = time.perf_counter, time.process_time
-    return {
-        "batch_async": await measured(wall, as_batch, link, runs, 0.0),
-        "semaphore": await measured(wall, with_semaphore, link, runs, 0.0),
-        "batch_processor": await measured(processor, as_batch, server, longer, LONGER),
-        "semaphore_processor": await measured(processor, with_semaphore, server, longer, LONGER),
+def with_threads_and_loops(url: str, starts: Starts) -> None:
+    """Run each with the async ``run_workflow`` in a pool of threads."""
+    client = WorkflowClient(base_url=url)
+
+    def run(start: dict[str, float]) -> object:
+        return asyncio.run(client.run_workflow("pause", start_event=start))
+
+    with ThreadPoolExecutor(LIMIT) as pool:
+        list(pool.map(run, starts))
+
+
+def measured(
+    way: Callable[[str, Starts], None], url: str, count: int, seconds: float
+) -> tuple[float, float]:
+    """Return seconds and processor seconds for each run, the client's creation included."""
+    way(url, [{"seconds": 0.0}])
+    begin, processor = time.perf_counter(), time.process_time()
+    way(url, [{"seconds": seconds}] * count)
+    spent = time.process_time() - processor
+    return (time.perf_counter() - begin) / count, spent / count
+
+
+ways: dict[str, Callable[[str, Starts], None]] = {"semaphore": with_client(with_semaphore)}
+if IS_PUBLISHED:
+    ways["threads"] = with_threads_and_loops
+else:
+    ways |= {
+        "threads": with_threads,
+        "batch": with_client(as_batch),
+        "batch_sync": as_sync_batch,
     }
-
-
-options = arguments(__doc__, runs=200, longer=500)
+options = arguments(__doc__, runs=200, longer=64)
+found: Costs = {}
 with running("link", options.server) as link:
-    figures = asyncio.run(main(options.server, link, options.runs, options.longer))
-    figures["batch_sync"], figures["threads"] = sync_times(link, options.runs)
-report(**{name: [value] for name, value in figures.items()})
+    for name, way in ways.items():
+        seconds, processor = measured(way, link, options.runs, 0.0)
+        found[f"{name}_seconds"], found[f"{name}_processor"] = [seconds], [processor]
+        if options.longer:
+            _, processor = measured(way, options.server, options.longer, LONGER)
+            found[f"{name}_longer_processor"] = [processor]
+report(**found)

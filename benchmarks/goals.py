@@ -1,15 +1,17 @@
-"""The goals, and how each is measured."""
+"""The results: goals, rows of the table that leads the page, and curves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+import math
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeAlias
 
 import attrs
 
-from .laboratory import Laboratory
+from .laboratory import Median
 
 MEBIBYTE: Final = 1024 * 1024
+FLAT: Final = 1.25  # the cost per item at the largest number, relative to the next smaller one
 
 
 @attrs.frozen
@@ -56,17 +58,101 @@ class Goal:
         return "none" if self.at_least is None else f"≥ {self.at_least:g} {self.unit}"
 
 
+@attrs.frozen
+class Row:
+    """What a figure costs in each way to send requests: a row of the table that leads the page.
+
+    Attributes:
+        figure: What is measured.
+        costs: Seconds, for each column.
+    """
+
+    figure: str
+    costs: Mapping[str, Median]
+
+
+@attrs.frozen
+class Curve:
+    """The cost per item for growing numbers of items.
+
+    Attributes:
+        title: The title of the plot.
+        unit: What the numbers count.
+        measure: The unit of the cost, "µs" or "KiB".
+        is_flat: Whether it is a goal that the cost does not grow.
+        leads: Whether its plot is at the beginning of the page.
+        costs: For each line of the plot, the cost per item at each number.
+    """
+
+    title: str
+    unit: str
+    measure: str
+    is_flat: bool = True
+    leads: bool = False
+    costs: dict[str, dict[int, float]] = attrs.field(factory=dict)
+
+    def add(self, line: str, number: int, cost: float) -> None:
+        """Add a point to a line."""
+        self.costs.setdefault(line, {})[number] = cost
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of items."""
+        return sorted({number for costs in self.costs.values() for number in costs})
+
+    def goals(self) -> Iterator[Goal]:
+        """The goals that this client's lines are flat between their last two numbers."""
+        for line, costs in self.costs.items():
+            if not (self.is_flat and line.startswith("this client")):
+                continue
+            if len(costs) < 2:
+                continue
+            *_, before, last = sorted(costs)
+            variant = line.removeprefix("this client").removeprefix(",").strip()
+            yield Goal(
+                ", ".join(filter(None, [self.title[:1].lower() + self.title[1:], variant])),
+                f"{self.show(costs[last])} at {last:,}",
+                f"{self.show(costs[before])} at {before:,}",
+                _growth(costs[before], costs[last]),
+                at_most=FLAT,
+            )
+
+    def show(self, cost: float) -> str:
+        """Format a cost."""
+        return duration(cost / 1e6) if self.measure == "µs" else f"{cost:.3g} {self.measure}"
+
+
+Result: TypeAlias = Goal | Row | Curve
+
+
+def _growth(before: float, last: float) -> float:
+    # Memory may not grow at all, which leaves nothing to divide by.
+    if before > 0:
+        return last / before
+    return math.inf if last > 0 else 1.0
+
+
+def _scaled(value: float, unit: str, size: float) -> str:
+    """Format a value, with the range that the middle half of its repetitions lie in."""
+    text = f"{value / size:.3g} {unit}"
+    if isinstance(value, Median) and value.low < value.high:
+        text += f" ({value.low / size:.3g}–{value.high / size:.3g})"
+    return text
+
+
 def duration(seconds: float) -> str:
     """Format seconds."""
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds * 1e6:.3g} µs"
+            return _scaled(seconds, unit, size)
+    return _scaled(seconds, "µs", 1e-6)
 
 
 def size(count: float) -> str:
     """Format bytes."""
-    return f"{count / MEBIBYTE:.3g} MiB" if count >= MEBIBYTE else f"{count / 1024:.3g} KiB"
+    if count >= MEBIBYTE:
+        return _scaled(count, "MiB", MEBIBYTE)
+    return _scaled(count, "KiB", 1024)
 
 
 def slower(figure: str, ours: float, other: float, what: str, at_most: float | None = None) -> Goal:
@@ -74,138 +160,14 @@ def slower(figure: str, ours: float, other: float, what: str, at_most: float | N
     return Goal(figure, duration(ours), f"{duration(other)} {what}", ours / other, at_most=at_most)
 
 
-def faster(figure: str, ours: float, published: float, at_least: float) -> Goal:
-    """A goal for the published client's time as a multiple of this client's."""
+def faster(
+    figure: str,
+    ours: float,
+    other: float,
+    what: str = "published",
+    at_least: float | None = None,
+) -> Goal:
+    """A goal for another time, the published client's, as a multiple of this client's."""
     return Goal(
-        figure,
-        duration(ours),
-        f"{duration(published)} published",
-        published / ours,
-        at_least=at_least,
+        figure, duration(ours), f"{duration(other)} {what}", other / ours, at_least=at_least
     )
-
-
-def import_time(lab: Laboratory) -> Iterator[Goal]:
-    """Time to import the client."""
-    found = lab.measure("import_time", rounds=2 if lab.quick else 12, repeat=2)
-    ours, published = found.ours("client"), found.published("client")
-    what = "`import llama_agents.client`"
-    yield slower(what, ours, published, "published", at_most=0.55)
-    libraries = found.ours("libraries")
-    yield slower(f"{what}: httpx and attrs only", libraries, published, "published")
-    ours, published = found.ours("created"), found.published("created")
-    yield slower(f"{what}, and creating the first client", ours, published, "published")
-
-
-def call(lab: Laboratory) -> Iterator[Goal]:
-    """Time per call of a client with default settings."""
-    found = lab.measure(
-        "call", rounds=1 if lab.quick else 3, batches=4 if lab.quick else 10, calls=20
-    )
-    ours = found.ours("client_async")
-    yield faster("a call, async", ours, found.published("client_async"), at_least=15)
-    yield slower("a call, async", ours, found.ours("httpx_async"), "pooled httpx", at_most=1.15)
-    sync = found.ours("client_sync")
-    yield slower("a call, sync", sync, found.ours("httpx_sync"), "pooled httpx", at_most=1.15)
-
-
-def decode(lab: Laboratory) -> Iterator[Goal]:
-    """Time to read a stream."""
-    events = 20_000 if lab.quick else 100_000
-    found = lab.measure("decode", rounds=2 if lab.quick else 9, repeat=1, events=events)
-    ours, sync = found.ours("client_async"), found.ours("client_sync")
-    floor = found.ours("read") + found.ours("parse")
-    what = f"a stream of {events:,} events"
-    yield faster(what, ours, found.published("client_async"), at_least=2)
-    yield slower(what, ours, floor, "reading and parsing only", at_most=1.6)
-    split = floor + found.ours("split")
-    yield slower(f"{what}: also splitting the bytes into fields", split, floor, "without")
-    yield slower(f"{what}, sync", sync, ours, "async", at_most=1.0)
-
-
-def load_event(lab: Laboratory) -> Iterator[Goal]:
-    """Time to turn an envelope into an event."""
-    found = lab.measure("load_event", rounds=2 if lab.quick else 5)
-    least = found.ours("validate")
-    for what, name, at_least in (
-        ("`load_event()`", "load", 2),
-        ("`load_event(registry)`", "load_registered", 3),
-    ):
-        ours = found.ours(name)
-        yield faster(what, ours, found.published(name), at_least=at_least)
-        yield slower(what, ours, least, "`model_validate`", at_most=1.5)
-
-
-def streams(lab: Laboratory) -> Iterator[Goal]:
-    """Time and memory per stream, with many live streams on one client."""
-    count = 100 if lab.quick else 1000
-    found = lab.measure("streams", rounds=1 if lab.quick else 3, streams=count)
-    what = f"each of {count:,} live streams"
-    yield faster(f"{what}, time", found.ours("seconds"), found.published("seconds"), at_least=12)
-    ours, published = found.ours("bytes"), found.published("bytes")
-    yield Goal(
-        f"{what}, memory", size(ours), f"{size(published)} published", published / ours, at_least=12
-    )
-
-
-def wait(lab: Laboratory) -> Iterator[Goal]:
-    """Delay until the end of a run is noticed."""
-    found = lab.measure("wait", rounds=1 if lab.quick else 3, repeat=2 if lab.quick else 7)
-    late, published = found.ours("late"), found.published("late")
-    yield Goal(
-        "`wait_for_handler`: delay after the run ends",
-        duration(late),
-        f"{duration(published)} published",
-        late * 1000,
-        "ms",
-        at_most=60,
-    )
-
-
-def runs(lab: Laboratory) -> Iterator[Goal]:
-    """Responsiveness of the event loop during many concurrent runs."""
-    count = 50 if lab.quick else 200
-    found = lab.measure("runs", rounds=1 if lab.quick else 3, runs=count)
-    blocked, published = found.ours("blocked"), found.published("blocked")
-    yield Goal(
-        f"{count} concurrent `run_workflow` calls: event loop blocked",
-        duration(blocked),
-        f"{duration(published)} published",
-        blocked * 1000,
-        "ms",
-        at_most=250,
-    )
-
-
-def batch(lab: Laboratory) -> Iterator[Goal]:
-    """Cost of a batch, compared with what a program would write itself."""
-    short, longer = (50, 100) if lab.quick else (200, 500)
-    found = lab.measure(
-        "batch", rounds=1 if lab.quick else 3, clients=("ours",), runs=short, longer=longer
-    )
-    what = f"`map_workflow` of {short} short runs, 50 ms away"
-    ours, other = found.ours("batch_async"), found.ours("semaphore")
-    yield slower(what, ours, other, "a semaphore around `run_workflow`", at_most=1.3)
-    ours, other = found.ours("batch_sync"), found.ours("threads")
-    yield slower(f"{what}, sync", ours, other, "a thread pool around it", at_most=1.3)
-    ours, other = found.ours("batch_processor"), found.ours("semaphore_processor")
-    what = f"`map_workflow` of {longer} runs of 0.5 s, processor time"
-    yield slower(what, ours, other, "a semaphore around `run_workflow`", at_most=2)
-
-
-def memory(lab: Laboratory) -> Iterator[Goal]:
-    """Memory of a stream whose consumer is slower than the server."""
-    events = 100_000 if lab.quick else 1_000_000
-    found = lab.measure("memory", events=events, samples=50, pause=1 if lab.quick else 3)
-    ours, published = found.ours("highest"), found.published("highest")
-    yield Goal(
-        f"memory for {events:,} events with a slow consumer",
-        size(ours),
-        f"{size(published)} published",
-        ours / MEBIBYTE,
-        "MiB",
-        at_most=4,
-    )
-
-
-ALL: Final = (import_time, call, decode, load_event, streams, wait, runs, batch, memory)

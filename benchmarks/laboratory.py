@@ -1,4 +1,4 @@
-"""Runs the scripts alternately with each client."""
+"""Runs the scripts alternately in each environment."""
 
 from __future__ import annotations
 
@@ -12,23 +12,64 @@ import attrs
 
 from .script import ROOT
 
-Client = Literal["ours", "published"]
-BOTH: Final[Sequence[Client]] = ("ours", "published")
+Environment = Literal["ours", "published", "others"]
+"""Where a script runs: with this client, the published one, or other packages' decoders."""
+BOTH: Final[Sequence[Environment]] = ("ours", "published")
+
+# The ways to send a request and to read a stream: where each is measured, and under which name.
+COLUMNS: Final[Mapping[str, tuple[Environment, str]]] = {
+    "this client": ("ours", "client"),
+    "this client over aiohttp": ("ours", "aiohttp"),
+    "bare httpx": ("ours", "bare_httpx"),
+    "bare aiohttp": ("ours", "bare_aiohttp"),
+    "published client": ("published", "client"),
+}
+
+
+class Median(float):
+    """The median of all repetitions.
+
+    Attributes:
+        low: A quarter of the repetitions are below.
+        high: A quarter of the repetitions are above.
+    """
+
+    low: float
+    high: float
+
+    def __new__(cls, values: Sequence[float]) -> Median:
+        """Compute the median and the quartiles."""
+        self = super().__new__(cls, statistics.median(values))
+        enough = values if len(values) > 1 else [*values, *values]
+        self.low, _, self.high = statistics.quantiles(enough, n=4, method="inclusive")
+        return self
 
 
 @attrs.frozen
 class Found:
-    """The results of a script: for each client and name, all repetitions."""
+    """The results of a script: for each environment and name, all repetitions."""
 
-    by_client: Mapping[Client, Mapping[str, Sequence[float]]]
+    by_environment: Mapping[Environment, Mapping[str, Sequence[float]]]
 
-    def ours(self, name: str) -> float:
+    def ours(self, name: str) -> Median:
         """The median of this client."""
-        return statistics.median(self.by_client["ours"][name])
+        return Median(self.by_environment["ours"][name])
 
-    def published(self, name: str) -> float:
+    def published(self, name: str) -> Median:
         """The median of the published client."""
-        return statistics.median(self.by_client["published"][name])
+        return Median(self.by_environment["published"][name])
+
+    def others(self, name: str) -> Median:
+        """The median of another package."""
+        return Median(self.by_environment["others"][name])
+
+    def columns(self) -> dict[str, Median]:
+        """The medians of all ways that were measured."""
+        return {
+            column: Median(self.by_environment[environment][name])
+            for column, (environment, name) in COLUMNS.items()
+            if environment in self.by_environment
+        }
 
 
 @attrs.frozen
@@ -36,39 +77,44 @@ class Laboratory:
     """The environments and servers that the scripts run with.
 
     Attributes:
-        interpreters: The Python of each client's environment.
+        interpreters: The Python of each environment.
         replay: URL of the server that only replays bytes.
         server: URL of a real server.
         quick: Whether to use small sizes.
     """
 
-    interpreters: Mapping[Client, str]
+    interpreters: Mapping[Environment, str]
     replay: str
     server: str
     quick: bool
 
     def measure(
-        self, script: str, *, rounds: int = 1, clients: Sequence[Client] = BOTH, **sizes: int
+        self,
+        script: str,
+        *,
+        rounds: int = 1,
+        environments: Sequence[Environment] = BOTH,
+        **sizes: int,
     ) -> Found:
-        """Run a script with each client and collect the results.
+        """Run a script in each environment and collect the results.
 
         Args:
             script: Name of the script.
-            rounds: How many times to run it with each client, alternately.
-            clients: The clients to run it with.
+            rounds: How many times to run it in each environment, alternately; once if quick.
+            environments: Where to run it.
             **sizes: Options of the script.
         """
-        found: dict[Client, dict[str, list[float]]] = {client: {} for client in clients}
-        for _ in range(rounds):
-            for client in clients:
-                for name, values in self._run(script, client, sizes).items():
-                    found[client].setdefault(name, []).extend(values)
+        found: dict[Environment, dict[str, list[float]]] = {name: {} for name in environments}
+        for _ in range(1 if self.quick else rounds):
+            for environment in environments:
+                for name, values in self._run(script, environment, sizes).items():
+                    found[environment].setdefault(name, []).extend(values)
         return Found(found)
 
     def _run(
-        self, script: str, client: Client, sizes: Mapping[str, int]
+        self, script: str, environment: Environment, sizes: Mapping[str, int]
     ) -> Mapping[str, list[float]]:
-        command = [self.interpreters[client], "-m", f"benchmarks.{script}"]
+        command = [self.interpreters[environment], "-m", f"benchmarks.{script}"]
         command += ["--replay", self.replay, "--server", self.server]
         for name, value in sizes.items():
             command += [f"--{name}", str(value)]

@@ -18,10 +18,10 @@ INTERVAL = 0.1  # s, between samples during the pause
 async def main(url: str, count: int, samples: int, pause: int) -> list[float]:
     """Return the additional bytes in use, for each sample."""
     client = WorkflowClient(base_url=url)
-    async for _ in client.get_workflow_events("many-1"):
+    async for _ in client.get_workflow_events("blocks-1"):
         pass  # excludes what a client allocates only once
     memory, seen, before = [], 0, resident()
-    async for _ in client.get_workflow_events(f"many-{count}"):
+    async for _ in client.get_workflow_events(f"blocks-{count}"):
         if not seen:
             for _ in range(round(pause / INTERVAL)):
                 await asyncio.sleep(INTERVAL)

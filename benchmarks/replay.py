@@ -2,9 +2,13 @@
 
 It prints its URL and exits at the end of its standard input. The path selects the response:
 
-- ``/events/many-N``: N events of 300 bytes, the last one terminal, in chunks of 64 KiB.
-- ``/events/chunked-N``: the same, with one chunk per event, as the real server sends them.
-- ``/events/live``: one event, then nothing more.
+- ``/events/live-STREAMS-EVENTS-RATE``: a stream of so many events and a terminal one, each in a
+  chunk of its own, as the real server sends them. RATE is the events a second; 0 sends them as fast
+  as possible.
+- ``/conduct/live-STREAMS-EVENTS-RATE``: a line when so many of these streams are open, which begin
+  when the conductor answers with a line.
+- ``/events/blocks-N``: N events, the last one terminal, in chunks of 64 KiB.
+- ``/events/one``: one event, then nothing more.
 - ``/handlers/ID``: a completed run.
 - ``/handlers?workflow_name=N``: N completed runs.
 """
@@ -16,12 +20,20 @@ import functools
 import json
 import re
 import sys
-from collections.abc import Iterator
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
 
-EVENT_BYTES = 300  # of the JSON of an event
-CHUNK_BYTES = 65536
+EVENT_BYTES: Final = 300  # of the JSON of an event
+EVENT_LINES: Final = 3  # of an event: id, data, and the blank line
+BLOCK_BYTES: Final = 65536
 
-STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+STREAM: Final = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+READY: Final = b"ready\n"
+END: Final = b"0\r\n\r\n"
 
 
 def event(sequence: int, type_: str = "Progress") -> bytes:
@@ -39,14 +51,24 @@ def events(count: int) -> Iterator[bytes]:
     yield event(count - 1, "StopEvent")
 
 
-@functools.cache
+def blocks(data: bytes) -> Iterator[bytes]:
+    """Cut data into large pieces."""
+    for start in range(0, len(data), BLOCK_BYTES):
+        yield data[start : start + BLOCK_BYTES]
+
+
+@functools.lru_cache(maxsize=2)  # the largest have hundreds of megabytes
+def chunks_of_events(count: int) -> list[bytes]:
+    """Return events as HTTP chunks, the last one terminal."""
+    return [*map(chunk, events(count))]
+
+
+@functools.lru_cache(maxsize=2)
 def body(count: int, large_chunks: bool) -> list[bytes]:
-    """Return the body of an event stream as HTTP chunks."""
-    if not large_chunks:
-        return [*map(chunk, events(count)), b"0\r\n\r\n"]
-    whole = b"".join(events(count))
-    starts = range(0, len(whole), CHUNK_BYTES)
-    return [*(chunk(whole[start : start + CHUNK_BYTES]) for start in starts), b"0\r\n\r\n"]
+    """Return the body of an event stream, in pieces to write."""
+    if large_chunks:
+        return [*map(chunk, blocks(b"".join(events(count)))), END]
+    return [*blocks(b"".join(chunks_of_events(count))), END]
 
 
 def chunk(data: bytes) -> bytes:
@@ -88,35 +110,110 @@ def response(path: str) -> bytes:
     return head.encode() + text
 
 
-async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def write(writer: asyncio.StreamWriter, pieces: list[bytes]) -> None:
+    """Write as fast as the client reads, and close."""
+    for data in pieces:
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+async def write_paced(
+    writers: list[asyncio.StreamWriter],
+    chunks: list[bytes],
+    interval: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Write one event to one stream after the other, at a steady rate.
+
+    The terminal events come when all others have been written.
+    """
+    due = clock()
+    for data in chunks[:-1]:
+        for writer in writers:
+            due += interval
+            if (delay := due - clock()) > 0:
+                await sleep(delay)
+            writer.write(data)
+    await sleep(interval * len(writers))
+    for writer in writers:
+        writer.write(chunks[-1] + END)
+        writer.close()
+
+
+class Ensemble:
+    """Live streams that begin together, by name."""
+
+    def __init__(self) -> None:
+        self._writers: defaultdict[str, list[asyncio.StreamWriter]] = defaultdict(list)
+        self._complete: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    def join(self, name: str, streams: int, writer: asyncio.StreamWriter) -> None:
+        """Add a stream."""
+        self._writers[name].append(writer)
+        if len(self._writers[name]) == streams:
+            self._complete[name].set()
+
+    async def conduct(
+        self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Wait until all streams are open and the conductor is ready, and write their events."""
+        await self._complete[name].wait()
+        writers = self._writers.pop(name)
+        del self._complete[name]
+        writer.write(READY)
+        await reader.readline()
+        writer.close()
+        _, count, rate = map(int, name.split("-")[1:])
+        if rate:
+            chunks = chunks_of_events(count + 1)
+            await write_paced(writers, chunks, 1 / rate / len(writers))
+        else:
+            pieces = body(count + 1, large_chunks=False)
+            await asyncio.gather(*(write(writer, pieces) for writer in writers))
+
+
+def serving() -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """Return what serves the connections of one server."""
+    return functools.partial(serve, Ensemble())
+
+
+async def serve(
+    ensemble: Ensemble, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     """Serve the requests of one connection."""
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
             path = head.split(b" ", 2)[1].decode()
-            match = re.match(r"/events/(many|chunked|live)(?:-(\d+))?", path)
+            if path.startswith("/conduct/"):
+                await ensemble.conduct(path.removeprefix("/conduct/"), reader, writer)
+                return
+            match = re.match(r"/events/((live|blocks|one)[-\d]*)", path)
             if match is None:
                 writer.write(response(path))
                 await writer.drain()
                 continue
             writer.write(STREAM)
-            if match[1] == "live":
-                writer.write(chunk(event(0)))
-                await reader.read()
+            sizes = [int(size) for size in match[1].split("-")[1:]]
+            if match[2] == "live":
+                ensemble.join(match[1], sizes[0], writer)
                 return
-            for data in body(int(match[2]), match[1] == "many"):
-                writer.write(data)
-                await writer.drain()
+            if match[2] == "blocks":
+                await write(writer, body(*sizes, large_chunks=True))
+                return
+            writer.write(chunk(event(0)))
+            await reader.read()
+            writer.close()
             return
     except (asyncio.IncompleteReadError, ConnectionError):
-        pass
-    finally:
         writer.close()
 
 
 async def main() -> None:
     """Serve until standard input ends."""
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=4096)
+    server = await asyncio.start_server(serving(), "127.0.0.1", 0, backlog=4096)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await asyncio.to_thread(sys.stdin.read)
 

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -35,6 +35,15 @@ def report(**figures: Sequence[float]) -> None:
     print(json.dumps(figures))
 
 
+def report_all(ways: Mapping[str, Callable[[], float]], repeat: int) -> None:
+    """Measure in every way, one after the other, several times, and print the results."""
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(repeat):
+        for name, way in ways.items():
+            found[name].append(way())
+    report(**found)
+
+
 @contextmanager
 def running(module: str, *arguments: str) -> Iterator[str]:
     """Run a server of this package in its own process and yield its URL."""
@@ -51,7 +60,7 @@ def running(module: str, *arguments: str) -> Iterator[str]:
             process.stdin.close()
 
 
-def resident() -> int:
-    """Return the resident memory of this process in bytes."""
-    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+def resident(process: int | str = "self") -> int:
+    """Return the resident memory of a process, of this one by default, in bytes."""
+    pages = Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")

@@ -1,4 +1,4 @@
-"""Time and memory per stream, with many live streams on one client in one process."""
+"""Processor time and memory per stream, with many live streams on one client in one process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .script import arguments, report, resident
 
 def events(client: WorkflowClient) -> AsyncIterator[Any]:
     """Stream a run that sends a single event."""
-    return aiter(client.get_workflow_events("live"))
+    return aiter(client.get_workflow_events("one"))
 
 
 async def first(iterator: AsyncIterator[Any]) -> None:
@@ -24,16 +24,16 @@ async def first(iterator: AsyncIterator[Any]) -> None:
     await anext(iterator)
 
 
-async def main(url: str, count: int) -> tuple[float, float]:
+async def main(count: int, **options: Any) -> tuple[float, float]:
     """Return seconds and bytes per stream."""
-    client = WorkflowClient(base_url=url)
+    client = WorkflowClient(**options)
     warm = events(client)
     await first(warm)
     gc.collect()
-    memory, begin = resident(), time.perf_counter()
+    memory, begin = resident(), time.process_time()
     streams = [events(client) for _ in range(count)]
     await asyncio.gather(*map(first, streams))
-    seconds = time.perf_counter() - begin
+    seconds = time.process_time() - begin
     gc.collect()
     taken = resident() - memory
     async with AsyncExitStack() as stack:
@@ -42,6 +42,7 @@ async def main(url: str, count: int) -> tuple[float, float]:
     return seconds / count, taken / count
 
 
-options = arguments(__doc__, streams=1000)
-seconds, taken = asyncio.run(main(options.replay, options.streams))
+options = arguments(__doc__, streams=1000, aiohttp=0)
+transport = {"transport": "aiohttp"} if options.aiohttp else {}
+seconds, taken = asyncio.run(main(options.streams, base_url=options.replay, **transport))
 report(seconds=[seconds], bytes=[taken])
