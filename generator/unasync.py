@@ -83,7 +83,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule(r"\banext\b", "next"),
     Rule(r"\baiter\b", "iter"),
     Rule(r"\basleep\b", "sleep"),
-    Rule(r"\baiter_bytes\b", "iter_bytes"),
+    Rule(r"\baiter_(?=(?:body|bytes)\b)", "iter_"),
     Rule(r"\bhttpx\.AsyncHTTPTransport\b", "httpx.HTTPTransport"),
     Rule(r"\bhttpx\.AsyncClient\b", "httpx.Client"),
     Rule(r"\bhttpx\.Client\b", "httpx.AsyncClient"),

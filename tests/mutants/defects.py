@@ -1993,7 +1993,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         network("no_more_is_received_than_a_limit_until_it_is_read"),
     ),
     "a shorter timeout of a read counts at once": Defect(
-        replace("asyncio_backend._Stream._wait", r" or self\._timer\.when\(\) > until", ""),
+        replace("asyncio_backend._Stream._set_timer", r" or self\._timer\.when\(\) > until", ""),
         network("a_read_ends_in_time_whatever_the_timeout_of_the_one_before"),
     ),
     "a timer waits for the timeout of the last read": Defect(

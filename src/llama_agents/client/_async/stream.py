@@ -19,6 +19,7 @@ from .._process import keep_forever, watch
 from .._transport.concurrency import aacquire, aevent_loop, alock, arun_in_loop, asleep
 from .._transport.connection import (
     aclose_response,
+    aiter_body,
     alimit_body,
     shutdown_socket,
     wait_out_silence,
@@ -319,12 +320,13 @@ class EventStream:
             return
         self._loop = aevent_loop()
         self._response = response
-        chunks = self._chunks = response.aiter_bytes()
         reader = machine.error_body_reader(response)
         if reader is not None:
             # A status without its whole body still tells what to do.
             left = ERROR_BODY_SECONDS if ahead is None else ahead.remaining()
             alimit_body(response, min(left, ERROR_BODY_SECONDS))
+        chunks = self._chunks = aiter_body(response)
+        if reader is not None:
             with suppress(*TRANSPORT_ERRORS):
                 async for chunk in chunks:
                     if reader.receive(chunk):

@@ -20,6 +20,7 @@ from .._process import keep_forever, watch
 from .._transport.concurrency import acquire, event_loop, lock, run_in_loop, sleep
 from .._transport.connection import (
     close_response,
+    iter_body,
     limit_body,
     shutdown_socket,
     wait_out_silence,
@@ -320,12 +321,13 @@ class SyncEventStream:
             return
         self._loop = event_loop()
         self._response = response
-        chunks = self._chunks = response.iter_bytes()
         reader = machine.error_body_reader(response)
         if reader is not None:
             # A status without its whole body still tells what to do.
             left = ERROR_BODY_SECONDS if ahead is None else ahead.remaining()
             limit_body(response, min(left, ERROR_BODY_SECONDS))
+        chunks = self._chunks = iter_body(response)
+        if reader is not None:
             with suppress(*TRANSPORT_ERRORS):
                 for chunk in chunks:
                     if reader.receive(chunk):

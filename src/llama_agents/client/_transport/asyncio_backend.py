@@ -166,38 +166,35 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         _resolve(self._arrival)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if not (self._received or self._has_ended):
-            await self._wait(timeout)
         received = self._received
+        if not (received or self._has_ended):
+            self._arrival = self._loop.create_future()
+            self._set_timer(timeout)
+            try:
+                await self._arrival
+            finally:
+                self._arrival = None
+            if not (received or self._has_ended):
+                raise httpcore.ReadTimeout
         if not received:
             if self._failure is not None:
                 raise httpcore.ReadError(str(self._failure)) from self._failure
             return b""
-        if len(received) <= max_bytes:
-            data = bytes(received)
-            received.clear()
-        else:
-            data = bytes(received[:max_bytes])
-            del received[:max_bytes]
+        data = bytes(received[:max_bytes])
+        del received[:max_bytes]
         if self._is_paused and len(received) <= _READ_AHEAD:
             self._is_paused = False
             self._transport.resume_reading()
         return data
 
-    async def _wait(self, timeout: float | None) -> None:
-        self._arrival = self._loop.create_future()
-        self._read_until = None
-        if timeout is not None:
-            self._read_until = until = self._loop.time() + timeout
-            if self._timer is None or self._timer.when() > until:
-                self._stop_timer()
-                self._timer = self._loop.call_at(until, self._check_timeout)
-        try:
-            await self._arrival
-        finally:
-            self._arrival = None
-        if not (self._received or self._has_ended):
-            raise httpcore.ReadTimeout
+    def _set_timer(self, timeout: float | None) -> None:
+        if timeout is None:
+            self._read_until = None
+            return
+        self._read_until = until = self._loop.time() + timeout
+        if self._timer is None or self._timer.when() > until:
+            self._stop_timer()
+            self._timer = self._loop.call_at(until, self._check_timeout)
 
     def _check_timeout(self) -> None:
         # A timer for each read would cost more than all else.

@@ -62,7 +62,7 @@ async def _asend(client: httpx.AsyncClient, request: httpx.Request, usage: Usage
         usage.failed(error, request)
         await usage.arelease(error)
         raise_true_cause(error, request)
-    response.stream = _AsyncBody(response.stream, usage)
+    response.stream = _AsyncBody(response.stream, usage, request)
     return response
 
 
@@ -71,6 +71,15 @@ def alimit_body(response: httpx.Response, seconds: float) -> None:
     import anyio
 
     response.stream = AsyncDeadlineStream(response.stream, anyio.current_time() + seconds)
+
+
+def aiter_body(response: httpx.Response) -> AsyncIterator[bytes]:
+    """Return the chunks of the body of a response that `asend` returned, decompressed."""
+    if "content-encoding" in response.headers:
+        return response.aiter_bytes()
+    # httpx would pass each chunk through two more generators.
+    stream: Any = response.stream
+    return aiter(stream)
 
 
 async def aread(response: httpx.Response, reader: BodyReader) -> None:
@@ -124,11 +133,17 @@ class _AsyncBody(httpx.AsyncByteStream):
     An iterator, not a generator: one that is dropped would have to be closed by the event loop.
     """
 
-    def __init__(self, stream: Any, usage: Usage) -> None:
+    def __init__(self, stream: Any, usage: Usage, request: httpx.Request) -> None:
         self._stream = stream
         self._usage = usage
+        self._request = request
         self._chunks: AsyncIterator[bytes] | None = None
         self._closing = 0  # calls of `aclose` under way
+
+    @property
+    def ag_running(self) -> bool:
+        """Whether a task waits for a chunk, as a generator has it."""
+        return bool(getattr(self._chunks, "ag_running", False))
 
     def __aiter__(self) -> Self:
         self._chunks = aiter(self._stream)
@@ -142,7 +157,9 @@ class _AsyncBody(httpx.AsyncByteStream):
             raise
         except BaseException as error:
             await self._abandon(error)
-            raise_true_cause(error)
+            if isinstance(error, httpx.RequestError):
+                error.request = self._request  # as httpx does outside its transports
+            raise_true_cause(error, self._request)
 
     async def aclose(self) -> None:
         self._closing += 1
@@ -191,7 +208,7 @@ def send(
             usage.failed(error, request)
             usage.release(error)
             raise_true_cause(error, request)
-    response.stream = _Body(response.stream, usage)
+    response.stream = _Body(response.stream, usage, request)
     if whole < math.inf:
         response.stream = DeadlineStream(response.stream, started + whole)
     return response
@@ -200,6 +217,15 @@ def send(
 def limit_body(response: httpx.Response, seconds: float) -> None:
     """Limit the time until a body has been read; then reading it raises ``httpx.ReadTimeout``."""
     response.stream = DeadlineStream(response.stream, now() + seconds)
+
+
+def iter_body(response: httpx.Response) -> Iterator[bytes]:
+    """Return the chunks of the body of a response that `send` returned, decompressed."""
+    if "content-encoding" in response.headers:
+        return response.iter_bytes()
+    # httpx would pass each chunk through two more generators.
+    stream: Any = response.stream
+    return iter(stream)
 
 
 def read(response: httpx.Response, reader: BodyReader) -> None:
@@ -225,9 +251,10 @@ def close_response(response: httpx.Response, chunks: Iterator[bytes] | None = No
 class _Body(httpx.SyncByteStream):
     """The body of a response."""
 
-    def __init__(self, stream: Any, usage: Usage) -> None:
+    def __init__(self, stream: Any, usage: Usage, request: httpx.Request) -> None:
         self._stream = stream
         self._usage = usage
+        self._request = request
         self._chunks: Iterator[bytes] = iter(())
         self._closing = 0  # calls of `close` under way
         self._closed = False
@@ -243,7 +270,9 @@ class _Body(httpx.SyncByteStream):
             raise
         except BaseException as error:
             self._abandon(error)
-            raise_true_cause(error)
+            if isinstance(error, httpx.RequestError):
+                error.request = self._request  # as httpx does outside its transports
+            raise_true_cause(error, self._request)
 
     def close(self) -> None:
         if self._closed:
