@@ -163,7 +163,9 @@ def lowest(session: nox.Session, option: str) -> None:
 def faults(session: nox.Session) -> None:
     """Measure every fault with both client variants, over both transports; write docs/faults.md."""
     install(session, "test")
-    session.run("pytest", "tests/faults", "--write-faults=docs/faults.md", *session.posargs)
+    transports = ["--transport=httpx", "--transport=aiohttp"]
+    write = "--write-faults=docs/faults.md"
+    session.run("pytest", "tests/faults", *transports, write, *session.posargs)
 
 
 @nox.session

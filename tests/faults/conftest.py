@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--transport",
         action="append",
         choices=TRANSPORTS,
-        help="what the async client sends requests through (repeatable; default: all)",
+        help="what the async client sends requests through (repeatable; default: httpx)",
     )
 
 
@@ -38,9 +38,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # The sync client has one transport, and tests keep the names that they have with it.
     is_async = inspect.iscoroutinefunction(metafunc.function)
-    chosen = metafunc.config.getoption("--transport") or TRANSPORTS if is_async else ["httpx"]
+    chosen = metafunc.config.getoption("--transport") if is_async else None
     ids = {"httpx": pytest.HIDDEN_PARAM}
-    transports = [pytest.param(name, id=ids.get(name, name)) for name in chosen]
+    transports = [pytest.param(name, id=ids.get(name, name)) for name in chosen or ["httpx"]]
     metafunc.parametrize("transport", transports, indirect=True)
 
 

@@ -112,4 +112,5 @@ def idle_connections(client: httpx.AsyncClient) -> int:
     transport: Any = client._transport
     if hasattr(transport, "_connector"):  # aiohttp's
         return sum(map(len, transport._connector._conns.values()))
-    return sum(connection.is_idle() for connection in transport._pool.connections)
+    shards = transport._pool.shards
+    return sum(connection.is_idle() for shard in shards for connection in shard.connections)

@@ -144,7 +144,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         stream("Reading-malformed event"),
     ),
     "gzip works": Defect(
-        replace("EventStream._open", "aiter_bytes", "aiter_raw"),
+        replace("EventStream._open", r"aiter_body\(response\)", "response.aiter_raw()"),
         stream("Reading-gzip, flushed after each event"),
     ),
     "a slow consumer costs no memory": Defect(
@@ -687,7 +687,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/core/test_interrupts.py::test_exception_of_signal_handler_passes_through_call",
     ),
     "the exception of a signal handler is not lost while sending": Defect(
-        drop("asyncio_backend._Stream.write", "raise_own_cause"),
+        drop("deadline._Stream.write", "raise_own_cause"),
         "tests/core/test_interrupts.py::test_exception_of_signal_handler_passes_through_write",
     ),
     "an exception of an event hook is the caller's": Defect(
@@ -966,7 +966,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         returns("Clients._after_fork", "None"), processes("test_forked_child_connects_anew[True]")
     ),
     "a forked child waits for no lock of a connection pool": Defect(
-        drop("_renewed", r"renewed\._optional_thread_lock"),
+        drop("pool._empty_copy", r"empty\._optional_thread_lock"),
         processes("test_forked_child_waits_for_no_lock_of_a_thread[pool]"),
     ),
     "a forked child waits for no lock of the cookies": Defect(
