@@ -139,3 +139,16 @@ async def test_stream_closes_connection_if_entering_fails() -> None:
                 async with client.get_workflow_events("h1"):
                     pytest.fail("entered")
             await wait_until_async(lambda: script.closed == 1)
+
+
+class ReadsEveryBody(httpx.Auth):
+    requires_response_body = True
+
+
+async def test_a_body_that_credentials_have_read_already_is_not_read_again(server_url: str) -> None:
+    async with WorkflowClient(base_url=server_url, auth=ReadsEveryBody()) as client:
+        handler = await client.run_workflow("count", start_event={"n": 2})
+        events = client.get_workflow_events(handler.handler_id)
+        assert await collect(events) == ["Tick", "Tick", "StopEvent"]
+        with pytest.raises(StreamNotFoundError, match="Handler not found"):
+            await collect(client.get_workflow_events("nobody"))

@@ -143,3 +143,16 @@ def test_stream_closes_connection_if_entering_fails() -> None:
                 with client.get_workflow_events("h1"):
                     pytest.fail("entered")
             wait_until(lambda: script.closed == 1)
+
+
+class ReadsEveryBody(httpx.Auth):
+    requires_response_body = True
+
+
+def test_a_body_that_credentials_have_read_already_is_not_read_again(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url, auth=ReadsEveryBody()) as client:
+        handler = client.run_workflow("count", start_event={"n": 2})
+        events = client.get_workflow_events(handler.handler_id)
+        assert collect(events) == ["Tick", "Tick", "StopEvent"]
+        with pytest.raises(StreamNotFoundError, match="Handler not found"):
+            collect(client.get_workflow_events("nobody"))

@@ -245,6 +245,34 @@ async def test_failed_handshakes_close_the_connection() -> None:
             await (await connect(silent)).start_tls(context, "localhost", 0.1)
 
 
+@pytest.mark.parametrize("greeting", [b"SSH-2.0\r\n", b""])
+async def test_handshakes_fail_at_once_if_the_server_came_first(greeting: bytes) -> None:
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+
+    async with serving(greet) as port:
+        stream = await connect(port)
+        await wait_until_async(lambda: stream._has_ended)
+        with pytest.raises(httpcore.ConnectError):
+            await stream.start_tls(certificates().client, "localhost", 60.0)
+
+
+async def test_much_data_may_come_before_tls_is_said_to_have_begun() -> None:
+    stream = asyncio_backend._Stream()
+    stream.data_received(bytes(100_000))
+    assert await stream.read(200_000) == bytes(100_000)
+
+
+async def test_one_task_reads_at_a_time() -> None:
+    async with connected(until_closed) as stream:
+        reading = asyncio.ensure_future(stream.read(10))
+        await asyncio.sleep(0)
+        with pytest.raises(httpcore.ReadError, match="another"):
+            await stream.read(10)
+        reading.cancel()
+        await asyncio.wait([reading])
+
+
 async def test_tls_inside_tls() -> None:
     async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner_reader, inner = await asyncio.open_connection("127.0.0.1", target)

@@ -2016,6 +2016,14 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         drop("asyncio_backend._Stream.connection_lost", r"_resolve\("),
         network("a_write_that_nobody_reads_times_out"),
     ),
+    "a server that speaks before TLS is no server": Defect(
+        never("asyncio_backend._Stream.start_tls", "_has_ended"),
+        network("handshakes_fail_at_once_if_the_server_came_first"),
+    ),
+    "one task reads from a connection": Defect(
+        never("asyncio_backend._Stream.read", "self._arrival is not None"),
+        network("one_task_reads_at_a_time"),
+    ),
     "an address has a head start only": Defect(
         replace("asyncio_backend._connect", "_HEAD_START", "60"),
         network("an_address_that_does_not_answer_holds_up_no_other"),

@@ -138,7 +138,8 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        if len(self._received) > _READ_AHEAD:
+        # TLS may bring data before `start_tls` is told that it has begun.
+        if len(self._received) > _READ_AHEAD and self._transport is not None:
             self._is_paused = True
             self._transport.pause_reading()
         self._wake()
@@ -168,6 +169,8 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         received = self._received
         if not (received or self._has_ended):
+            if self._arrival is not None:
+                raise httpcore.ReadError("another task reads from the connection")
             self._arrival = self._loop.create_future()
             self._set_timer(timeout)
             try:
@@ -225,14 +228,19 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> _Stream:
-        secure = _Stream()
-        handshake = self._loop.start_tls(
-            self._transport, secure, ssl_context, server_hostname=server_hostname
-        )
-        # If it fails, asyncio closes the connection.
-        secure._transport = await _within(
-            timeout, handshake, httpcore.ConnectTimeout, httpcore.ConnectError
-        )
+        try:
+            if self._received or self._has_ended:  # asyncio would wait for what has come
+                raise httpcore.ConnectError(str(self._failure or "the server does not speak TLS"))
+            secure = _Stream()
+            handshake = self._loop.start_tls(
+                self._transport, secure, ssl_context, server_hostname=server_hostname
+            )
+            secure._transport = await _within(
+                timeout, handshake, httpcore.ConnectTimeout, httpcore.ConnectError
+            )
+        except BaseException:
+            self.abort()
+            raise
         return secure
 
     async def aclose(self) -> None:

@@ -75,7 +75,9 @@ def alimit_body(response: httpx.Response, seconds: float) -> None:
 
 def aiter_body(response: httpx.Response) -> AsyncIterator[bytes]:
     """Return the chunks of the body of a response that `asend` returned, decompressed."""
-    if "content-encoding" in response.headers:
+    if (
+        "content-encoding" in response.headers or response.is_stream_consumed
+    ):  # by a hook, or `auth`
         return response.aiter_bytes()
     # httpx would pass each chunk through two more generators.
     stream: Any = response.stream
@@ -221,7 +223,9 @@ def limit_body(response: httpx.Response, seconds: float) -> None:
 
 def iter_body(response: httpx.Response) -> Iterator[bytes]:
     """Return the chunks of the body of a response that `send` returned, decompressed."""
-    if "content-encoding" in response.headers:
+    if (
+        "content-encoding" in response.headers or response.is_stream_consumed
+    ):  # by a hook, or `auth`
         return response.iter_bytes()
     # httpx would pass each chunk through two more generators.
     stream: Any = response.stream
