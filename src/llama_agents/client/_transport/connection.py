@@ -75,11 +75,10 @@ def alimit_body(response: httpx.Response, seconds: float) -> None:
 
 def aiter_body(response: httpx.Response) -> AsyncIterator[bytes]:
     """Return the chunks of the body of a response that `asend` returned, decompressed."""
-    if (
-        "content-encoding" in response.headers or response.is_stream_consumed
-    ):  # by a hook, or `auth`
+    # A hook or `auth` may have read it already. Else, httpx would only pass each chunk through two
+    # more generators.
+    if response.is_stream_consumed or "content-encoding" in response.headers:
         return response.aiter_bytes()
-    # httpx would pass each chunk through two more generators.
     stream: Any = response.stream
     return aiter(stream)
 
@@ -223,11 +222,10 @@ def limit_body(response: httpx.Response, seconds: float) -> None:
 
 def iter_body(response: httpx.Response) -> Iterator[bytes]:
     """Return the chunks of the body of a response that `send` returned, decompressed."""
-    if (
-        "content-encoding" in response.headers or response.is_stream_consumed
-    ):  # by a hook, or `auth`
+    # A hook or `auth` may have read it already. Else, httpx would only pass each chunk through two
+    # more generators.
+    if response.is_stream_consumed or "content-encoding" in response.headers:
         return response.iter_bytes()
-    # httpx would pass each chunk through two more generators.
     stream: Any = response.stream
     return iter(stream)
 
