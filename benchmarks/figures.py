@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
-from .goals import MEBIBYTE, Curve, Goal, Result, Row, duration, faster, size, slower
+from .goals import MEBIBYTE, Curve, Goal, Result, Row, duration, faster, size, slower, soon
 from .laboratory import BOTH, Environment, Laboratory
 
 Figure: TypeAlias = Callable[[Laboratory], Iterator[Result]]
@@ -233,14 +233,7 @@ def wait(lab: Laboratory) -> Iterator[Result]:
     """Delay until the end of a run is noticed."""
     found = lab.measure("wait", rounds=2, repeat=2 if lab.quick else 7)
     late, published = found.ours("late"), found.published("late")
-    yield Goal(
-        "`wait_for_handler`: delay after the run ends",
-        duration(late),
-        f"{duration(published)} published",
-        late * 1000,
-        "ms",
-        at_most=60,
-    )
+    yield soon("`wait_for_handler`: delay after the run ends", late, published, at_most=60)
 
 
 def runs(lab: Laboratory) -> Iterator[Result]:
@@ -248,14 +241,8 @@ def runs(lab: Laboratory) -> Iterator[Result]:
     count = 50 if lab.quick else 200
     found = lab.measure("runs", rounds=3, runs=count)
     blocked, published = found.ours("blocked"), found.published("blocked")
-    yield Goal(
-        f"{count} concurrent `run_workflow` calls: event loop blocked",
-        duration(blocked),
-        f"{duration(published)} published",
-        blocked * 1000,
-        "ms",
-        at_most=250,
-    )
+    what = f"{count} concurrent `run_workflow` calls: event loop blocked"
+    yield soon(what, blocked, published, at_most=250)
 
 
 def memory(lab: Laboratory) -> Iterator[Result]:

@@ -160,6 +160,12 @@ def slower(figure: str, ours: float, other: float, what: str, at_most: float | N
     return Goal(figure, duration(ours), f"{duration(other)} {what}", ours / other, at_most=at_most)
 
 
+def soon(figure: str, ours: float, published: float, at_most: float) -> Goal:
+    """A goal for a time of its own, in milliseconds."""
+    other = f"{duration(published)} published"
+    return Goal(figure, duration(ours), other, ours * 1000, "ms", at_most=at_most)
+
+
 def faster(
     figure: str,
     ours: float,
