@@ -183,7 +183,7 @@ def import_time(lab: Laboratory) -> Iterator[Result]:
     """Time to import the client."""
     found = lab.measure("import_time", rounds=12, repeat=2)
     ours, published = found.ours("client"), found.published("client")
-    what = "`import llama_agents.client`"
+    what = "`from llama_agents.client import WorkflowClient`"
     yield slower(what, ours, published, "published", at_most=0.55)
     libraries = found.ours("libraries")
     yield slower(f"{what}: httpx and attrs only", libraries, published, "published")

@@ -127,7 +127,7 @@ GOALS = {
     "a call, 300 at once, over aiohttp": ["≤ 1.5 x", "≤ 0.25 x"],
     "a call, 1,000 at once": ["≤ 2 x"],
     "a call, 1,000 at once, over aiohttp": ["≤ 1.5 x"],
-    "`import llama_agents.client`": ["≤ 0.55 x"],
+    "`from llama_agents.client import WorkflowClient`": ["≤ 0.55 x"],
 }
 COSTS = {"client": 4e-6, "aiohttp": 2e-6, "bare_httpx": 8e-6, "bare_aiohttp": 1e-6, "sync": 3e-6}
 

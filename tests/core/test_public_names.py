@@ -128,11 +128,23 @@ SLOW: Final = (
 
 def test_importing_the_client_imports_nothing_slow() -> None:
     """The framework and pydantic each take as long to import as everything else."""
-    program = "import llama_agents.client, sys; print(*sys.modules)"
-    command = [sys.executable, "-c", program]
-    loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    assert "llama_agents.client" in loaded
-    assert not set(SLOW) & set(loaded)
+    loaded = modules_after("from llama_agents.client import WorkflowClient")
+    assert "httpx" in loaded
+    assert not set(SLOW) & loaded
+
+
+def test_importing_the_package_alone_imports_nothing() -> None:
+    """For the command line, whose help and completion must not wait for the client."""
+    loaded = modules_after("import llama_agents.client")
+    assert not {"httpx", "attr", "logging", *SLOW} & loaded
+    ours = {name for name in loaded if name.startswith("llama_agents.client")}
+    assert ours == {"llama_agents.client"}
+
+
+def modules_after(statement: str) -> set[str]:
+    command = [sys.executable, "-c", f"{statement}\nimport sys; print(*sys.modules)"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return set(printed.split())
 
 
 @pytest.mark.parametrize("restored", [False, True])
@@ -173,10 +185,8 @@ def test_names_that_are_imported_late_are_found_like_the_others() -> None:
 
 
 def test_importing_the_test_kit_needs_neither_server_nor_pytest() -> None:
-    program = "import llama_agents.client.testing, sys; print(*sys.modules)"
-    command = [sys.executable, "-c", program]
-    loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    assert not {"workflows", "llama_agents.server", "pytest", "uvicorn"} & set(loaded)
+    loaded = modules_after("import llama_agents.client.testing")
+    assert not {"workflows", "llama_agents.server", "pytest", "uvicorn"} & loaded
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:

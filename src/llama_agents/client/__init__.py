@@ -1,50 +1,48 @@
-"""The Python client for LlamaIndex workflow servers, in an async and a sync variant."""
+"""The Python client for LlamaIndex workflow servers, in an async and a sync variant.
+
+Each name is imported from its module when it is first asked for: importing the client takes several
+times as long as starting Python, and the help of the command line needs none of it.
+"""
 
 from __future__ import annotations
 
-import logging
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from ._core.batch_results import MapProgress, MapResult
-from ._core.checkpoint import Checkpoint
-from .client import (
-    Batch,
-    EventStream,
-    SyncBatch,
-    SyncEventStream,
-    SyncWorkflowClient,
-    SyncWorkflowRun,
-    WorkflowClient,
-    WorkflowRun,
-)
-from .errors import (
-    CheckpointError,
-    ConflictError,
-    Cursor,
-    EventValidationError,
-    InvalidResponseError,
-    MissedEventsWarning,
-    NotFoundError,
-    ResponseTooLargeError,
-    ServerError,
-    StatusError,
-    StreamDisconnectedError,
-    StreamNotFoundError,
-    StreamTimeoutError,
-    UnansweredRequestError,
-    UnreadableResultError,
-    UnsupportedServerError,
-    WaitTimeoutError,
-    WorkflowClientError,
-    WorkflowFailedError,
-)
-
-# A library is silent until its program configures logging; warnings would go to stderr otherwise.
-logging.getLogger(__name__).addHandler(logging.NullHandler())
-
-# The models need pydantic, which takes as long to import as the rest; a client imports it.
 if TYPE_CHECKING:
+    from ._core.batch_results import MapProgress, MapResult
+    from ._core.checkpoint import Checkpoint
+    from .client import (
+        Batch,
+        EventStream,
+        SyncBatch,
+        SyncEventStream,
+        SyncWorkflowClient,
+        SyncWorkflowRun,
+        WorkflowClient,
+        WorkflowRun,
+    )
+    from .errors import (
+        CheckpointError,
+        ConflictError,
+        Cursor,
+        EventValidationError,
+        InvalidResponseError,
+        MissedEventsWarning,
+        NotFoundError,
+        ResponseTooLargeError,
+        ServerError,
+        StatusError,
+        StreamDisconnectedError,
+        StreamNotFoundError,
+        StreamTimeoutError,
+        UnansweredRequestError,
+        UnreadableResultError,
+        UnsupportedServerError,
+        WaitTimeoutError,
+        WorkflowClientError,
+        WorkflowFailedError,
+    )
     from .protocol import (
         CancelHandlerResponse,
         EventEnvelopeWithMetadata,
@@ -59,17 +57,33 @@ if TYPE_CHECKING:
     )
     from .typed import EventTypes
 else:  # not for type checkers: it would hide misspelled names
+    _SUBMODULES: Final = ("client", "errors", "protocol")  # `import llama_agents.client` suffices
+    _MODULES: Final = {
+        "Checkpoint": "_core.checkpoint",
+        "EventEnvelopeWithMetadata": "protocol",
+        "EventTypes": "typed",
+        "HandlerData": "protocol",
+        "MapProgress": "_core.batch_results",
+        "MapResult": "_core.batch_results",
+    }
 
     def __getattr__(name: str) -> Any:
-        if name == "protocol":
-            return import_module(".protocol", __name__)
+        if name in _SUBMODULES:
+            return import_module(f".{name}", __name__)
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module = ".typed" if name == "EventTypes" else ".protocol"
-        return getattr(import_module(module, __name__), name)
+        value = globals()[name] = getattr(import_module(f".{_module_of(name)}", __name__), name)
+        return value
+
+    def _module_of(name: str) -> str:
+        if name.endswith("Response"):
+            return "protocol"
+        if name.endswith(("Error", "Warning")) or name == "Cursor":
+            return "errors"
+        return _MODULES.get(name, "client")
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+        return sorted({*globals(), *__all__, *_SUBMODULES})
 
 
 __all__ = [

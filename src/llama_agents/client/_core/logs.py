@@ -12,6 +12,9 @@ from typing import Any, Final
 
 from ..errors import Cursor, StatusError
 
+# A library is silent until its program configures logging; warnings would go to stderr otherwise.
+logging.getLogger("llama_agents.client").addHandler(logging.NullHandler())
+
 REQUESTS: Final = logging.getLogger("llama_agents.client.requests")
 CALLS: Final = logging.getLogger("llama_agents.client.calls")
 STARTS: Final = logging.getLogger("llama_agents.client.starts")

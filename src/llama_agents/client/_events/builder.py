@@ -43,6 +43,7 @@ from .normalized import enum_type, is_enum, is_flag, may_be_flag, ref_name
 from .schema import EventDeclaration, SchemaError, declared_events
 
 logger: Final = logging.getLogger("llama_agents.client.types")
+logger.addHandler(logging.NullHandler())  # silent until a program configures logging
 
 MAX_ATTEMPTS: Final = 3  # after which an event is omitted with its superclass
 MODULE: Final = "llama_agents.client.typed"  # where built classes say they are from
