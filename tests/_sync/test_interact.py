@@ -71,6 +71,25 @@ def test_interact_answers_each_request_once(server_url: str, workflow: str) -> N
         assert len(person.asked) == len(result.output.split(","))
 
 
+def test_interact_reports_every_event_once_before_it_acts_on_it(server_url: str) -> None:
+    seen: dict[int, EventEnvelopeWithMetadata] = {}
+    person = Person()
+
+    def on_event(sequence: int, event: EventEnvelopeWithMetadata) -> None:
+        assert sequence not in seen
+        seen[sequence] = event
+        if event.type == "RequestEvent":
+            assert event.value["prompt"] not in person.asked
+
+    with chaos(server_url, in_turn(stream=[Fault(events=2), Fault(events=1)])) as proxy:
+        with SyncWorkflowClient(base_url=proxy.url) as client:
+            run = client.start("interview")
+            run.interact({RequestEvent: person}, on_event=on_event)
+    with SyncWorkflowClient(base_url=server_url) as client:
+        stream = client.get_workflow_events(run.handler_id, include_internal_events=True)
+        assert [(stream.last_sequence, event) for event in stream] == [*seen.items()]
+
+
 def test_interact_calls_function_of_nearest_class(server_url: str) -> None:
     def distant(event: Event) -> None:
         raise AssertionError(event)
@@ -482,6 +501,7 @@ def test_interact_raises_not_found_for_unknown_run(server_url: str) -> None:
         ({RequestEvent: print, type("RequestEvent", (Event,), {}): print}, {}, ValueError),
         ({}, {"unanswered": "leave"}, ValueError),
         ({}, {"on_uncertain": "guess"}, ValueError),
+        ({}, {"on_event": "print"}, TypeError),
     ],
 )
 def test_interact_rejects_bad_arguments_before_sending(

@@ -111,6 +111,9 @@ async def asynchronous() -> None:
     await run.result(Event)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType, reportCallIssue]
     assert_type(await run.interact({Event: answer_later}, OutEvent), OutEvent)
     assert_type(await run.interact({Request: answer}, unanswered="ignore"), ResultEnvelope)
+    seen: dict[int, EventEnvelopeWithMetadata] = {}
+    await run.interact({Request: answer}, on_event=seen.__setitem__)
+    await run.interact({Request: answer}, on_event=print_it)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
     await run.interact({Request: answer}, unanswered="leave")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     await run.interact({Request: print_it})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType, reportCallIssue]
     runs = client.map_workflow("greet", [StartEvent()], limit=2, key=str, on_progress=print)

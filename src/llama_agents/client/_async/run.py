@@ -11,7 +11,13 @@ from .._core import endpoints
 from .._core.actions import Retry
 from .._core.answer_classes import UNKNOWN, AnswerClasses, read_answer_classes
 from .._core.checkpoint import Checkpoint, empty_books, take_checkpoint
-from .._core.interaction import InputRequest, Interaction, OnUncertain, Unanswered
+from .._core.interaction import (
+    InputRequest,
+    Interaction,
+    OnEvent,
+    OnUncertain,
+    Unanswered,
+)
 from .._core.limits import Deadline
 from .._core.logs import RUNS
 from .._core.policy import POLL_RETRIES, TRANSPORT_ERRORS
@@ -27,7 +33,7 @@ from .._lazy_types import (
     StopEvent,
 )
 from .._statuses import Status
-from .._transport.concurrency import acall_within
+from .._transport.concurrency import acall, acall_within
 from .._transport.failures import was_not_sent
 from .._transport.read_ahead import AsyncReadAhead, aread_ahead
 from ..errors import (
@@ -161,6 +167,7 @@ class WorkflowRun:
         *,
         unanswered: Unanswered = "error",
         on_uncertain: OnUncertain = "ask",
+        on_event: OnEvent | None = None,
         timeout: float | None = None,
     ) -> ResultEnvelope: ...
 
@@ -172,6 +179,7 @@ class WorkflowRun:
         *,
         unanswered: Unanswered = "error",
         on_uncertain: OnUncertain = "ask",
+        on_event: OnEvent | None = None,
         timeout: float | None = None,
     ) -> StopT: ...
 
@@ -182,6 +190,7 @@ class WorkflowRun:
         *,
         unanswered: Unanswered = "error",
         on_uncertain: OnUncertain = "ask",
+        on_event: OnEvent | None = None,
         timeout: float | None = None,
     ) -> Any:
         """Answer the run's requests until it has completed, and return its result.
@@ -210,6 +219,9 @@ class WorkflowRun:
                 it to another client.
             on_uncertain: How to treat a request that somebody else may have answered, while the
                 server does not say so: ``"ask"`` (the default) answers it, ``"error"`` raises.
+            on_event: Called with the sequence number of each event that is read, and the event, in
+                order and before the event is acted on. The framework's own events about steps are
+                among them, as is what the run has had before the call. May be async.
             timeout: How long all of it may take, in seconds. Defaults to no limit. The sync client
                 cannot interrupt a function.
 
@@ -236,6 +248,7 @@ class WorkflowRun:
             answers,
             unanswered=unanswered,
             on_uncertain=on_uncertain,
+            on_event=on_event,
             books=books,
             clock=self._driver.time.clock,
         )
@@ -285,7 +298,7 @@ class WorkflowRun:
             events = await new.get(HISTORY_GAP if left is None else min(HISTORY_GAP, left))
             if events is None:
                 return False
-            self._receive(interaction, events)
+            await self._receive(interaction, events)
             limit.check()
             # A stream that is being connected, perhaps again, is silent, too: that says nothing.
             is_connected = machine.action is connection and not isinstance(connection, Retry)
@@ -311,7 +324,7 @@ class WorkflowRun:
             events = await new.get(min((w for w in waits if w is not None), default=None))
             if events is None:
                 return
-            self._receive(interaction, events)
+            await self._receive(interaction, events)
             limit.check()
             if due is not None and due[0] <= clock():
                 interaction.overdue(due[1])
@@ -326,13 +339,15 @@ class WorkflowRun:
         except (WorkflowClientError, *TRANSPORT_ERRORS):
             pass  # the stream, which is still read, says what becomes of the run
 
-    def _receive(
+    async def _receive(
         self,
         interaction: Interaction,
         events: list[tuple[Cursor, EventEnvelopeWithMetadata]],
     ) -> None:
         for sequence, envelope in events:
             assert sequence != "now"
+            if interaction.on_event is not None:
+                await acall(interaction.on_event, sequence, envelope)
             interaction.receive(sequence, envelope)
         self._sequence, self._books = interaction.position, interaction.books
 
@@ -345,7 +360,7 @@ class WorkflowRun:
     ) -> None:
         answer = await acall_within(limit.remaining(), limit.error, request.answer)
         limit.check()
-        self._receive(interaction, await new.get(0.0) or [])
+        await self._receive(interaction, await new.get(0.0) or [])
         if not interaction.is_open(request):
             RUNS.info(
                 "handler %r no longer waits for an answer to %s: it is dropped",

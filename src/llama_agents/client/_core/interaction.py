@@ -39,18 +39,17 @@ from __future__ import annotations
 import enum
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 import attrs
 
 from .._events.results import as_class
-from .._lazy_types import Event
+from .._lazy_types import Event, EventEnvelopeWithMetadata
 from ..errors import EventValidationError, UnansweredRequestError
 from .answer_classes import UNKNOWN
 from .logs import RUNS
 
 if TYPE_CHECKING:
-    from ..protocol import EventEnvelopeWithMetadata
     from .books import Books, StepsUnderWay
 
 LOST_ANSWER_LIMIT: Final = 15.0  # s, in which a run must have taken an answer that may be lost
@@ -64,6 +63,7 @@ Unanswered = Literal["error", "ignore"]
 OnUncertain = Literal["ask", "error"]
 
 AnswerFunction = Callable[[Any], Any]
+OnEvent: TypeAlias = Callable[[int, EventEnvelopeWithMetadata], Any]
 
 
 class RequestState(enum.Enum):
@@ -133,6 +133,7 @@ class Interaction:
         answers: The functions, by the class of request that they answer.
         unanswered: What becomes of an ``InputRequiredEvent`` without an answer.
         on_uncertain: What becomes of a request that somebody else may have answered.
+        on_event: A function that the driver calls with each event before the machine receives it.
         books: What is known of the run's requests.
         clock: Returns seconds on a monotonic clock.
 
@@ -152,6 +153,7 @@ class Interaction:
         *,
         unanswered: Unanswered,
         on_uncertain: OnUncertain,
+        on_event: OnEvent | None = None,
         books: Books,
         clock: Callable[[], float],
     ) -> None:
@@ -159,12 +161,15 @@ class Interaction:
             raise ValueError(f"unanswered must be 'error' or 'ignore', not {unanswered!r}")
         if on_uncertain not in get_args(OnUncertain):
             raise ValueError(f"on_uncertain must be 'ask' or 'error', not {on_uncertain!r}")
+        if on_event is not None and not callable(on_event):
+            raise TypeError(f"on_event must be a function, not {type(on_event).__name__}")
         self._functions = _by_name(answers)
         self._handler_id = handler_id
         self._unanswered = unanswered
         self._on_uncertain = on_uncertain
         self._known = books
         self._clock = clock
+        self.on_event = on_event
         self.last = books.begin
         self.answer_classes = UNKNOWN
         self._open: list[InputRequest] = []

@@ -12,7 +12,13 @@ from .._core import endpoints
 from .._core.actions import Retry
 from .._core.answer_classes import UNKNOWN, AnswerClasses, read_answer_classes
 from .._core.checkpoint import Checkpoint, empty_books, take_checkpoint
-from .._core.interaction import InputRequest, Interaction, OnUncertain, Unanswered
+from .._core.interaction import (
+    InputRequest,
+    Interaction,
+    OnEvent,
+    OnUncertain,
+    Unanswered,
+)
 from .._core.limits import Deadline
 from .._core.logs import RUNS
 from .._core.policy import POLL_RETRIES, TRANSPORT_ERRORS
@@ -28,7 +34,7 @@ from .._lazy_types import (
     StopEvent,
 )
 from .._statuses import Status
-from .._transport.concurrency import call_within
+from .._transport.concurrency import call, call_within
 from .._transport.failures import was_not_sent
 from .._transport.read_ahead import ReadAhead, read_ahead
 from ..errors import (
@@ -162,6 +168,7 @@ class SyncWorkflowRun:
         *,
         unanswered: Unanswered = "error",
         on_uncertain: OnUncertain = "ask",
+        on_event: OnEvent | None = None,
         timeout: float | None = None,
     ) -> ResultEnvelope: ...
 
@@ -173,6 +180,7 @@ class SyncWorkflowRun:
         *,
         unanswered: Unanswered = "error",
         on_uncertain: OnUncertain = "ask",
+        on_event: OnEvent | None = None,
         timeout: float | None = None,
     ) -> StopT: ...
 
@@ -183,6 +191,7 @@ class SyncWorkflowRun:
         *,
         unanswered: Unanswered = "error",
         on_uncertain: OnUncertain = "ask",
+        on_event: OnEvent | None = None,
         timeout: float | None = None,
     ) -> Any:
         """Answer the run's requests until it has completed, and return its result.
@@ -211,6 +220,9 @@ class SyncWorkflowRun:
                 it to another client.
             on_uncertain: How to treat a request that somebody else may have answered, while the
                 server does not say so: ``"ask"`` (the default) answers it, ``"error"`` raises.
+            on_event: Called with the sequence number of each event that is read, and the event, in
+                order and before the event is acted on. The framework's own events about steps are
+                among them, as is what the run has had before the call. May be async.
             timeout: How long all of it may take, in seconds. Defaults to no limit. The sync client
                 cannot interrupt a function.
 
@@ -237,6 +249,7 @@ class SyncWorkflowRun:
             answers,
             unanswered=unanswered,
             on_uncertain=on_uncertain,
+            on_event=on_event,
             books=books,
             clock=self._driver.time.clock,
         )
@@ -334,6 +347,8 @@ class SyncWorkflowRun:
     ) -> None:
         for sequence, envelope in events:
             assert sequence != "now"
+            if interaction.on_event is not None:
+                call(interaction.on_event, sequence, envelope)
             interaction.receive(sequence, envelope)
         self._sequence, self._books = interaction.position, interaction.books
 
