@@ -101,6 +101,20 @@ def test_interact_calls_function_of_nearest_class(server_url: str) -> None:
         assert result["output"] == "Hello, Ada"
 
 
+def test_interact_passes_envelope_to_function_of_a_name(server_url: str) -> None:
+    def answer(envelope: EventEnvelopeWithMetadata) -> dict[str, Any]:
+        assert type(envelope) is EventEnvelopeWithMetadata
+        prompts.append((envelope.type, envelope.value["prompt"]))
+        return {"type": "ResponseEvent", "value": {"response": "by name"}}
+
+    for name in ("RequestEvent", "InputRequiredEvent"):
+        prompts: list[tuple[str, str]] = []
+        with SyncWorkflowClient(base_url=server_url) as client:
+            run = client.start("interview", {"n": 1})
+            result = run.interact({"Event": print, name: answer})
+        assert (prompts, result["output"]) == ([("RequestEvent", "0")], "by name")
+
+
 def test_interact_at_now_answers_open_request(server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("human")
@@ -498,7 +512,9 @@ def test_interact_raises_not_found_for_unknown_run(server_url: str) -> None:
     [
         ({str: print}, {}, TypeError),
         ({RequestEvent: "Ada"}, {}, TypeError),
+        ({"RequestEvent": "Ada"}, {}, TypeError),
         ({RequestEvent: print, type("RequestEvent", (Event,), {}): print}, {}, ValueError),
+        ({RequestEvent: print, "RequestEvent": print}, {}, ValueError),
         ({}, {"unanswered": "leave"}, ValueError),
         ({}, {"on_uncertain": "guess"}, ValueError),
         ({}, {"on_event": "print"}, TypeError),

@@ -47,7 +47,7 @@ PRINTED: Final = {
         "OutEvent {'output': 'Hello, Ada'}\n",
         "1 of 2\n2 of 2\nindexed 2\n",
     ],
-    DOCS / "human-in-the-loop.md": ["Hello, Ada"],
+    DOCS / "human-in-the-loop.md": ["Hello, Ada", " OutEvent\nHello, Ada"],
     DOCS / "batch.md": [
         "0 failed: Workflow 'index' failed",
         "1 1\n2 2\n3 3\n4 failed",

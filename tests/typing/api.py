@@ -111,6 +111,9 @@ async def asynchronous() -> None:
     await run.result(Event)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType, reportCallIssue]
     assert_type(await run.interact({Event: answer_later}, OutEvent), OutEvent)
     assert_type(await run.interact({Request: answer}, unanswered="ignore"), ResultEnvelope)
+    await run.interact(
+        {"InputRequiredEvent": lambda envelope: {"type": envelope.type, "value": {}}}
+    )
     seen: dict[int, EventEnvelopeWithMetadata] = {}
     await run.interact({Request: answer}, on_event=seen.__setitem__)
     await run.interact({Request: answer}, on_event=print_it)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]

@@ -54,6 +54,7 @@ HISTORY_LIMIT: Final = 5.0  # s, for a run that is never still
 
 StopT = TypeVar("StopT", bound=StopEvent)
 Answer: TypeAlias = Event | dict[str, Any] | None
+Answers: TypeAlias = Mapping[type[Event] | str, Callable[[Any], Answer | Awaitable[Answer]]]
 
 
 class WorkflowRun:
@@ -162,7 +163,7 @@ class WorkflowRun:
     @overload
     async def interact(
         self,
-        answers: Mapping[type[Event], Callable[[Any], Answer | Awaitable[Answer]]],
+        answers: Answers,
         result_type: None = None,
         *,
         unanswered: Unanswered = "error",
@@ -174,7 +175,7 @@ class WorkflowRun:
     @overload
     async def interact(
         self,
-        answers: Mapping[type[Event], Callable[[Any], Answer | Awaitable[Answer]]],
+        answers: Answers,
         result_type: type[StopT],
         *,
         unanswered: Unanswered = "error",
@@ -212,6 +213,8 @@ class WorkflowRun:
             answers: For each class of request, a function that takes the event and returns the
                 answer: an event, or an envelope as a dict. It is called for subclasses as well;
                 the nearest class wins. The answer is dropped if the run no longer needs it by then.
+                Where the classes are not at hand, the keys are their names (every request that
+                needs input is an ``"InputRequiredEvent"``), and the functions take envelopes.
             result_type: The class of stop event to return. Defaults to none: the result as a dict
                 of its fields and its envelope.
             unanswered: How to treat an ``InputRequiredEvent`` that gets no answer (no function, or

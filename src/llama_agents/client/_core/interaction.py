@@ -83,7 +83,7 @@ class InputRequest:
     Attributes:
         sequence: Its sequence number.
         envelope: The event as it arrived.
-        event_class: The class that its function is for, or None if it has no function.
+        event_class: The class that its function is for, or None for one that takes the envelope.
         function: Returns the answer.
         state: How far it is.
         is_uncertain: Whether somebody else may have answered it.
@@ -114,8 +114,9 @@ class InputRequest:
         Raises:
             EventValidationError: The fields do not fit the class.
         """
-        assert self.event_class is not None
         assert self.function is not None
+        if self.event_class is None:
+            return self.function(self.envelope)
         try:
             event = self.envelope.load_event(allow_import=False)
         except EventValidationError:
@@ -130,7 +131,7 @@ class Interaction:
 
     Args:
         handler_id: ID of the run.
-        answers: The functions, by the class of request that they answer.
+        answers: The functions, by the class of request that they answer, or its name.
         unanswered: What becomes of an ``InputRequiredEvent`` without an answer.
         on_uncertain: What becomes of a request that somebody else may have answered.
         on_event: A function that the driver calls with each event before the machine receives it.
@@ -142,14 +143,15 @@ class Interaction:
         answer_classes: What the graph of the workflow says.
 
     Raises:
-        TypeError: ``answers`` maps something other than event classes to functions.
+        TypeError: ``answers`` maps something other than event classes and names, or to other than
+            functions.
         ValueError: Two of the classes share a name, or another argument is unknown.
     """
 
     def __init__(
         self,
         handler_id: str,
-        answers: Mapping[type[Event], AnswerFunction],
+        answers: Mapping[Any, AnswerFunction],
         *,
         unanswered: Unanswered,
         on_uncertain: OnUncertain,
@@ -485,19 +487,20 @@ def _names(envelope: EventEnvelopeWithMetadata) -> list[str]:
 
 
 def _by_name(
-    answers: Mapping[type[Event], AnswerFunction],
-) -> dict[str, tuple[type[Event], AnswerFunction]]:
+    answers: Mapping[Any, AnswerFunction],
+) -> dict[str, tuple[type[Event] | None, AnswerFunction]]:
     from workflows.events import Event
 
-    by_name: dict[str, tuple[type[Event], AnswerFunction]] = {}
-    for event_class, function in answers.items():
-        if not (isinstance(event_class, type) and issubclass(event_class, Event)):
-            raise TypeError(f"the keys of answers must be Event classes, not {event_class!r}")
+    by_name: dict[str, tuple[type[Event] | None, AnswerFunction]] = {}
+    for key, function in answers.items():
+        event_class, name = (None, key) if isinstance(key, str) else (key, "")
+        if event_class is not None:
+            if not (isinstance(event_class, type) and issubclass(event_class, Event)):
+                raise TypeError(f"the keys of answers must be Event classes or names, not {key!r}")
+            name = event_class.__name__
         if not callable(function):
-            raise TypeError(
-                f"the answer to {event_class.__name__} must be a function, not {function!r}"
-            )
-        if event_class.__name__ in by_name:
-            raise ValueError(f"two of the classes are named {event_class.__name__}")
-        by_name[event_class.__name__] = (event_class, function)
+            raise TypeError(f"the answer to {name} must be a function, not {function!r}")
+        if name in by_name:
+            raise ValueError(f"two of the classes are named {name}")
+        by_name[name] = (event_class, function)
     return by_name

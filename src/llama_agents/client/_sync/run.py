@@ -55,6 +55,7 @@ HISTORY_LIMIT: Final = 5.0  # s, for a run that is never still
 
 StopT = TypeVar("StopT", bound=StopEvent)
 Answer: TypeAlias = Event | dict[str, Any] | None
+Answers: TypeAlias = Mapping[type[Event] | str, Callable[[Any], Answer]]
 
 
 class SyncWorkflowRun:
@@ -163,7 +164,7 @@ class SyncWorkflowRun:
     @overload
     def interact(
         self,
-        answers: Mapping[type[Event], Callable[[Any], Answer]],
+        answers: Answers,
         result_type: None = None,
         *,
         unanswered: Unanswered = "error",
@@ -175,7 +176,7 @@ class SyncWorkflowRun:
     @overload
     def interact(
         self,
-        answers: Mapping[type[Event], Callable[[Any], Answer]],
+        answers: Answers,
         result_type: type[StopT],
         *,
         unanswered: Unanswered = "error",
@@ -213,6 +214,8 @@ class SyncWorkflowRun:
             answers: For each class of request, a function that takes the event and returns the
                 answer: an event, or an envelope as a dict. It is called for subclasses as well;
                 the nearest class wins. The answer is dropped if the run no longer needs it by then.
+                Where the classes are not at hand, the keys are their names (every request that
+                needs input is an ``"InputRequiredEvent"``), and the functions take envelopes.
             result_type: The class of stop event to return. Defaults to none: the result as a dict
                 of its fields and its envelope.
             unanswered: How to treat an ``InputRequiredEvent`` that gets no answer (no function, or
