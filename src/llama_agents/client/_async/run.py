@@ -54,7 +54,7 @@ HISTORY_LIMIT: Final = 5.0  # s, for a run that is never still
 
 StopT = TypeVar("StopT", bound=StopEvent)
 Answer: TypeAlias = Event | dict[str, Any] | None
-Answers: TypeAlias = Mapping[type[Event] | str, Callable[[Any], Answer | Awaitable[Answer]]]
+AnswerKeyT = TypeVar("AnswerKeyT", bound=type[Event] | str)  # a class or its name
 
 
 class WorkflowRun:
@@ -163,7 +163,7 @@ class WorkflowRun:
     @overload
     async def interact(
         self,
-        answers: Answers,
+        answers: Mapping[AnswerKeyT, Callable[[Any], Answer | Awaitable[Answer]]],
         result_type: None = None,
         *,
         unanswered: Unanswered = "error",
@@ -175,7 +175,7 @@ class WorkflowRun:
     @overload
     async def interact(
         self,
-        answers: Answers,
+        answers: Mapping[AnswerKeyT, Callable[[Any], Answer | Awaitable[Answer]]],
         result_type: type[StopT],
         *,
         unanswered: Unanswered = "error",

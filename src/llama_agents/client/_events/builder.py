@@ -38,9 +38,9 @@ from ..protocol.serializable_events import EventEnvelope, is_envelope
 from .checked import checked_type, skip_unknown, tagged
 from .class_plan import EVENT, EventCatalog, EventPlan, plan_classes
 from .models import ClosedModel, NestedModel, OpenModel, SparseModel, invalid_defaults
-from .names import field_names, is_class_name
+from .names import field_names
 from .normalized import enum_type, is_enum, is_flag, may_be_flag, ref_name
-from .schema import EventDeclaration, SchemaError, declared_events
+from .schema import EventDeclaration, SchemaError, start_declaration
 
 logger: Final = logging.getLogger("llama_agents.client.types")
 logger.addHandler(logging.NullHandler())  # silent until a program configures logging
@@ -220,27 +220,57 @@ def check_start(
         EventValidationError: No encoding is valid; it has the reason of the first.
         SchemaError: The schema is invalid.
     """
-    (declaration,) = declared_events([schema])
-    name = declaration.name if is_class_name(declaration.name) else "Start"
-    catalog = _plan([EventDeclaration(name, ("StartEvent",), schema)], {})
-    if name in catalog.omitted:
-        raise SchemaError(catalog.omitted[name])
-    event_class = _build(catalog, check=True)[1][name]
-    first_error: EventValidationError | None = None
-    for encoding in encodings:
-        if is_envelope(encoding) and encoding.get("type") != name:
-            continue
-        try:
-            EventEnvelope.parse(dict(encoding), {name: event_class}, event_class)
-        except EventValidationError as error:
-            first_error = first_error or error
-        else:
-            return
-    if first_error is not None:
+    check = EventCheck(start_declaration(schema))
+    try:
+        check.check(encodings)
+    except EventValidationError as error:
         raise EventValidationError(
-            f"start event of workflow {workflow_name!r} is not a valid {name}: "
-            f"{_reason(first_error)}"
-        ) from first_error
+            f"start event of workflow {workflow_name!r} is not a valid {check.name}: {error}"
+        ) from error.__cause__
+
+
+class EventCheck:
+    """Validates events of one class before they are sent, as the server will.
+
+    Args:
+        declaration: The class, as the server declares it.
+
+    Attributes:
+        name: The name of the class.
+
+    Raises:
+        SchemaError: Its schema is invalid.
+    """
+
+    def __init__(self, declaration: EventDeclaration) -> None:
+        self.name = declaration.name
+        catalog = _plan([declaration], {})
+        if self.name in catalog.omitted:
+            raise SchemaError(catalog.omitted[self.name])
+        self._class = _build(catalog, check=True)[1][self.name]
+
+    def check(self, encodings: Sequence[Mapping[str, Any]]) -> None:
+        """Validate an event.
+
+        Args:
+            encodings: The ways to encode it, in the order in which they would be sent; one that is
+                valid is enough. An envelope of another class is not checked.
+
+        Raises:
+            EventValidationError: No encoding is valid; it has the reason of the first.
+        """
+        first_error: EventValidationError | None = None
+        for encoding in encodings:
+            if is_envelope(encoding) and encoding.get("type") != self.name:
+                continue
+            try:
+                EventEnvelope.parse(dict(encoding), {self.name: self._class}, self._class)
+            except EventValidationError as error:
+                first_error = first_error or error
+            else:
+                return
+        if first_error is not None:
+            raise EventValidationError(_reason(first_error)) from first_error
 
 
 def _reason(error: EventValidationError) -> str:

@@ -26,7 +26,7 @@ from .limits import (
     SchemaBudget,
 )
 from .limits import SchemaError as SchemaError
-from .names import class_name, member_names
+from .names import class_name, is_class_name, member_names
 from .normalized import REF, is_enum, is_flag, ref_name
 
 FORMATS: Final = frozenset({"date-time", "date", "time", "duration", "uuid", "binary"})
@@ -80,6 +80,17 @@ def declared_events(listed: Iterable[Mapping[str, Any]]) -> list[EventDeclaratio
         EventDeclaration(f"event {number} without a title" if title is None else title, (), schema)
         for number, (title, schema) in enumerate(titles, 1)
     ]
+
+
+def start_declaration(schema: Mapping[str, Any]) -> EventDeclaration:
+    """Read the schema of a workflow's start event.
+
+    Raises:
+        SchemaError: It has no title.
+    """
+    (declaration,) = declared_events([schema])
+    name = declaration.name if is_class_name(declaration.name) else "Start"
+    return EventDeclaration(name, ("StartEvent",), schema)
 
 
 def declared_fields(schema: Mapping[str, Any]) -> tuple[str, frozenset[str]]:

@@ -55,7 +55,7 @@ HISTORY_LIMIT: Final = 5.0  # s, for a run that is never still
 
 StopT = TypeVar("StopT", bound=StopEvent)
 Answer: TypeAlias = Event | dict[str, Any] | None
-Answers: TypeAlias = Mapping[type[Event] | str, Callable[[Any], Answer]]
+AnswerKeyT = TypeVar("AnswerKeyT", bound=type[Event] | str)  # a class or its name
 
 
 class SyncWorkflowRun:
@@ -164,7 +164,7 @@ class SyncWorkflowRun:
     @overload
     def interact(
         self,
-        answers: Answers,
+        answers: Mapping[AnswerKeyT, Callable[[Any], Answer]],
         result_type: None = None,
         *,
         unanswered: Unanswered = "error",
@@ -176,7 +176,7 @@ class SyncWorkflowRun:
     @overload
     def interact(
         self,
-        answers: Answers,
+        answers: Mapping[AnswerKeyT, Callable[[Any], Answer]],
         result_type: type[StopT],
         *,
         unanswered: Unanswered = "error",

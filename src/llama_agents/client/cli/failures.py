@@ -1,0 +1,134 @@
+"""What an exception means to a person: one line with what to do next, and an exit status."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+import httpx
+
+from ..errors import (
+    ConflictError,
+    EventValidationError,
+    InvalidResponseError,
+    NotFoundError,
+    ResponseTooLargeError,
+    StatusError,
+    StreamDisconnectedError,
+    UnansweredRequestError,
+    UnsupportedServerError,
+    WaitTimeoutError,
+    WorkflowClientError,
+    WorkflowFailedError,
+)
+from .fields import FieldError
+from .output import one_line
+
+
+class Exit(enum.IntEnum):
+    """The exit statuses; a table in `arguments` says the same."""
+
+    COMPLETED = 0
+    ERROR = 1
+    USAGE = 2
+    FAILED = 3
+    CANCELLED = 4
+    WAITS = 5
+    TIMEOUT = 124
+    INTERRUPTED = 130
+    CLOSED_PIPE = 141
+
+
+class CommandError(Exception):
+    """An error of a command, whose text says what to do.
+
+    Attributes:
+        status: The exit status.
+    """
+
+    def __init__(self, text: str, status: Exit = Exit.ERROR) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@attrs.frozen
+class Failure:
+    """How a command failed.
+
+    Attributes:
+        status: The exit status.
+        text: Why, and what to do next.
+    """
+
+    status: Exit
+    text: str
+
+
+def status_of_run(status: str) -> Exit:
+    """Return the exit status for the status of a run that has ended."""
+    return {"completed": Exit.COMPLETED, "cancelled": Exit.CANCELLED}.get(status, Exit.FAILED)
+
+
+def failure_of(error: Exception, url: str, program: str) -> Failure:
+    """Return what an exception means.
+
+    Args:
+        error: The exception.
+        url: URL of the server, without what may be secret.
+        program: The name of this program.
+    """
+    text = one_line(str(error)) or type(error).__name__
+    match error:
+        case CommandError():
+            return Failure(error.status, text)
+        case FieldError() | EventValidationError():
+            return Failure(Exit.USAGE, text)
+        case WorkflowFailedError():
+            return Failure(status_of_run(error.handler.status), _run_failure(error))
+        case WaitTimeoutError():
+            return Failure(Exit.TIMEOUT, f"{text}; it is still running")
+        case UnansweredRequestError():
+            return Failure(Exit.WAITS, f"{text}. Answer it: {program} answer {error.handler_id}")
+        case StreamDisconnectedError() | ResponseTooLargeError() | UnsupportedServerError():
+            return Failure(Exit.ERROR, text)
+        case InvalidResponseError():
+            hint = "is this the URL of a workflow server, and does it need a token?"
+            return Failure(Exit.ERROR, f"{text}; {hint}")
+        case StatusError():
+            return Failure(Exit.ERROR, f"{text}{_hint(error, program)}")
+        case WorkflowClientError() | ValueError():
+            return Failure(Exit.ERROR, text)
+        case httpx.ConnectError():
+            return Failure(Exit.ERROR, f"cannot connect to {url}: {text}. Is the server running?")
+        case httpx.TransportError():
+            reason = type(error).__name__ if not str(error) else f"{type(error).__name__}: {text}"
+            return Failure(Exit.ERROR, f"no response from {url} ({reason}){_run_in_doubt(error)}")
+        case OSError():
+            return Failure(Exit.ERROR, text)
+    return Failure(Exit.ERROR, f"{type(error).__name__}: {text}")
+
+
+def _run_failure(error: WorkflowFailedError) -> str:
+    handler = error.handler
+    if handler.status not in ("failed", "cancelled"):
+        return one_line(str(error))
+    reason = f": {one_line(handler.error)}" if handler.error else ""
+    return f"run {one_line(handler.handler_id)} {handler.status}{reason}"
+
+
+def _hint(error: StatusError, program: str) -> str:
+    match error:
+        case StatusError(status_code=401 | 403):
+            return ". Set LLAMA_AGENTS_TOKEN, or pass --header 'Authorization: ...'"
+        case NotFoundError(handler_id=None):
+            return f". The workflows of the server: {program} workflows"
+        case NotFoundError():
+            return f". The runs of the server: {program} runs"
+        case ConflictError():
+            return f". Its status: {program} result {error.handler_id}"
+    return ""
+
+
+def _run_in_doubt(error: Exception) -> str:
+    """Return the notes that the client has added, which name the run."""
+    return "".join(f". {one_line(note)}" for note in getattr(error, "__notes__", ()))

@@ -1,0 +1,171 @@
+"""What a command prints: results to stdout, notes to stderr, both safe for a terminal.
+
+A server's text may hold control characters that move the cursor, set the window's title or reverse
+the order of what is shown. They are printed as escapes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, TextIO
+
+import attrs
+
+MAX_LINE: Final = 500  # characters of one event in text
+
+_JOINERS: Final = "\u200c\u200d"  # of scripts and emoji; invisible, and harmless
+_STYLES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+STATUS_STYLES: Final = {
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "running": "cyan",
+}
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """Return a text in which every character that is not shown is an escape.
+
+    Args:
+        text: The text.
+        keep: Control characters to keep.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if _is_shown(c) or c in keep else _escape(c) for c in text)
+
+
+def _is_shown(character: str) -> bool:
+    if character.isprintable() or character in _JOINERS:
+        return True
+    return unicodedata.category(character) == "Zs"
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def json_text(document: Any, indent: int | None = None) -> str:
+    """Return a document as JSON, in which every character that is not shown is an escape."""
+    text = json.dumps(document, ensure_ascii=False, indent=indent, default=str)
+    if text.isprintable():
+        return text
+    return "".join(c if _is_shown(c) or c == "\n" else json.dumps(c)[1:-1] for c in text)
+
+
+def elided(text: str, limit: int = MAX_LINE) -> str:
+    """Return at most so many characters of a text."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def one_line(text: str, limit: int = MAX_LINE) -> str:
+    """Return the words of a text on one line."""
+    # Not all of it: an error of a server may have megabytes.
+    return printable(elided(" ".join(text[: 4 * limit].split()), limit))
+
+
+def fields_text(fields: Mapping[str, Any]) -> str:
+    """Return an event's fields on one line."""
+    dynamic = fields.get("_data")
+    if isinstance(dynamic, dict):
+        fields = {**{name: fields[name] for name in fields if name != "_data"}, **dynamic}
+    parts: list[str] = []
+    length = 0
+    for name, value in fields.items():
+        parts.append(f"{printable(str(name))}={elided(json_text(value))}")
+        length += len(parts[-1])
+        if length > MAX_LINE:
+            break
+    return elided(" ".join(parts))
+
+
+@attrs.frozen
+class Output:
+    """Prints results in one of three formats, and notes.
+
+    Attributes:
+        format: ``text``, ``json`` or ``jsonl``.
+        stdout: For results.
+        stderr: For notes.
+        secrets: Texts that must not be printed.
+    """
+
+    format: str
+    stdout: TextIO
+    stderr: TextIO
+    secrets: Sequence[str] = ()
+
+    @classmethod
+    def of_process(cls, format_: str, secrets: Iterable[str] = ()) -> Output:
+        """Return the output to the standard streams, which may have been closed."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        stdout, stderr = (
+            # Open until the process ends.
+            stream or open(os.devnull, "w")  # noqa: SIM115
+            for stream in (sys.stdout, sys.stderr)
+        )
+        return cls(format_, stdout, stderr, tuple(sorted(filter(None, secrets), key=len)[::-1]))
+
+    @property
+    def is_text(self) -> bool:
+        """Whether results are printed for people."""
+        return self.format == "text"
+
+    def line(self, text: str = "") -> None:
+        """Print a line of a result."""
+        print(text, file=self.stdout, flush=True)
+
+    def record(self, document: Any) -> None:
+        """Print one of several results as a line of JSON."""
+        self.line(json_text(document))
+
+    def document(self, document: Any) -> None:
+        """Print a result as JSON, on one line in the format jsonl."""
+        self.line(json_text(document, indent=2 if self.format == "json" else None))
+
+    def documents(self, documents: Sequence[Any]) -> None:
+        """Print a list as JSON, or each of its items as a line."""
+        if self.format == "json":
+            self.document(documents)
+        else:
+            for each in documents:
+                self.record(each)
+
+    def note(self, text: str) -> None:
+        """Print a line that is not a result."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        print(text, file=self.stderr, flush=True)
+
+    def style(self, text: str, style: str, *, is_note: bool = False) -> str:
+        """Return a text as it is shown in a terminal that can."""
+        if not has_color(self.stderr if is_note else self.stdout):
+            return text
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
+
+    def status(self, status: str, width: int = 0, *, is_note: bool = False) -> str:
+        """Return a status in its color."""
+        text = f"{one_line(status, 40):{width}}"
+        return self.style(text, STATUS_STYLES.get(status, "bold"), is_note=is_note)
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+        """Return a table whose columns are as wide as they need to be."""
+        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+        lines = []
+        for row in (head, *rows):
+            cells = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
+            lines.append("  ".join(cells).rstrip())
+        return lines
+
+
+def has_color(stream: TextIO) -> bool:
+    """Return whether a stream is a terminal that shows colors, and the user wants them."""
+    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return wanted and stream.isatty()

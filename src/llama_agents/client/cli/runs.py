@@ -1,0 +1,338 @@
+"""The commands about runs: start, list, follow, answer, cancel."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from .._events.builder import EventCheck
+from .._events.schema import EventDeclaration, SchemaError
+from .._transport.read_ahead import read_ahead
+from ..client import SyncEventStream, SyncWorkflowRun
+from ..errors import (
+    ConflictError,
+    Cursor,
+    NotFoundError,
+    UnsupportedServerError,
+    WaitTimeoutError,
+    WorkflowClientError,
+    WorkflowFailedError,
+)
+from ..protocol import EventEnvelopeWithMetadata, HandlerData
+from .failures import CommandError, Exit
+from .fields import EventFields, FieldError, read_object
+from .output import fields_text, json_text, one_line, printable
+from .questions import Questions, can_ask
+from .session import Session
+
+# The events that a run has had arrive at once, and nothing marks the last.
+QUIET: Final = 0.5  # s without an event
+QUIET_LIMIT: Final = 5.0  # s, for a run that is never still
+
+
+def run(session: Session) -> Exit:
+    """Run a workflow, and print its result."""
+    options, output = session.options, session.output
+    start = _start_fields(session)
+    started = session.client.start(
+        options.workflow, start or None, handler_id=options.id, validate=True
+    )
+    if options.detach:
+        if output.is_text:
+            output.line(printable(started.handler_id))
+        else:
+            output.document({"handler_id": started.handler_id})
+        return Exit.COMPLETED
+    if not options.quiet:
+        output.note(f"run {printable(started.handler_id)}")
+    return _accompany(session, started, shows_events=not options.quiet)
+
+
+def _start_fields(session: Session) -> dict[str, Any]:
+    options = session.options
+    start: dict[str, Any] = {}
+    if options.json is not None:
+        match options.json:
+            case "-":
+                start = read_object(sys.stdin.read(), "standard input")
+            case text if text.startswith("@"):
+                start = read_object(Path(text[1:]).read_text(encoding="utf-8"), text[1:])
+            case text:
+                start = read_object(text, "--json")
+    if options.fields:
+        schema = session.client.get_workflow_schema(options.workflow).start
+        start |= EventFields(schema).read(options.fields)
+    return start
+
+
+def answer(session: Session) -> Exit:
+    """Answer what a run asks, at the terminal."""
+    if not can_ask(session.output):
+        raise CommandError("there is no terminal to ask at; send the answer: ... send ID TYPE")
+    return _accompany(session, session.client.get_run(session.options.id), shows_events=False)
+
+
+def _accompany(session: Session, started: SyncWorkflowRun, *, shows_events: bool) -> Exit:
+    """Show the events of a run, answer its requests, and print its result."""
+    options, output = session.options, session.output
+    printer = EventPrinter(session, include_internal=False)
+    to_stdout = output.format == "jsonl"
+    asks = can_ask(output) and not getattr(options, "no_input", False)
+
+    def on_event(sequence: int, event: EventEnvelopeWithMetadata) -> None:
+        if shows_events and printer.is_wanted(event):
+            if to_stdout:
+                printer.record(sequence, event)
+            else:
+                printer.note(sequence, event)
+
+    def load_graph() -> Any:
+        workflow = getattr(options, "workflow", None)
+        if workflow is None:
+            workflow = session.client.get_handler(started.handler_id).workflow_name
+        return session.client.get_workflow_graph(workflow)
+
+    answers = {"InputRequiredEvent": Questions(output, load_graph)} if asks else {}
+    try:
+        started.interact(answers, on_event=on_event, timeout=getattr(options, "timeout", None))
+    except WorkflowFailedError as error:
+        if not output.is_text:
+            output.document(error.handler.model_dump(mode="json"))
+        raise
+    except KeyboardInterrupt:
+        output.note(f"\n{_left_running(session, started)}")
+        raise
+    except WaitTimeoutError:
+        output.note(_left_running(session, started))
+        raise
+    _print_result(session, session.client.get_handler(started.handler_id))
+    return Exit.COMPLETED
+
+
+def _left_running(session: Session, started: SyncWorkflowRun) -> str:
+    try:
+        position: Cursor | None = started.checkpoint()["sequence"]
+    except (WorkflowClientError, OSError):
+        position = None
+    command = session.follow_command(started.handler_id, position)
+    return f"the run continues; to follow it: {command}"
+
+
+def print_result(session: Session) -> Exit:
+    """Wait for a run, and print its result."""
+    handler_id = session.options.id
+    try:
+        session.client.get_run(handler_id).result(timeout=session.options.timeout)
+    except WorkflowFailedError as error:
+        if not session.output.is_text:
+            session.output.document(error.handler.model_dump(mode="json"))
+        raise
+    _print_result(session, session.client.get_handler(handler_id))
+    return Exit.COMPLETED
+
+
+def _print_result(session: Session, handler: HandlerData) -> None:
+    output = session.output
+    if not output.is_text:
+        output.document(handler.model_dump(mode="json"))
+        return
+    for name, value in (handler.result or {}).items():
+        text = printable(value, keep="\n\t") if isinstance(value, str) else json_text(value)
+        output.line(f"{one_line(str(name))}: {text}")
+
+
+class EventPrinter:
+    """Prints the events of a run.
+
+    Args:
+        session: The command.
+        include_internal: Whether the framework's own events are wanted.
+        types: The classes that are wanted, with their subclasses; none for all.
+    """
+
+    def __init__(
+        self, session: Session, *, include_internal: bool, types: tuple[str, ...] = ()
+    ) -> None:
+        self._output = session.output
+        self._include_internal = include_internal
+        self._types = frozenset(types)
+
+    def is_wanted(self, event: EventEnvelopeWithMetadata) -> bool:
+        """Return whether an event is printed."""
+        names = {event.type, *(event.types or ())}
+        if "InternalDispatchEvent" in names and not self._include_internal:
+            return False
+        return not self._types or bool(names & self._types)
+
+    def record(self, sequence: int | None, event: EventEnvelopeWithMetadata) -> None:
+        """Print an event as a line of JSON."""
+        self._output.record(event_document(sequence, event))
+
+    def line(self, sequence: int | None, event: EventEnvelopeWithMetadata) -> None:
+        """Print an event as a line of text."""
+        self._output.line(self._text(sequence, event, is_note=False))
+
+    def note(self, sequence: int | None, event: EventEnvelopeWithMetadata) -> None:
+        """Print an event as a note."""
+        self._output.note(self._text(sequence, event, is_note=True))
+
+    def _text(
+        self, sequence: int | None, event: EventEnvelopeWithMetadata, *, is_note: bool
+    ) -> str:
+        style = self._output.style
+        number = style(f"{'' if sequence is None else sequence:>4}", "dim", is_note=is_note)
+        name = style(one_line(event.type, 80), "bold", is_note=is_note)
+        return f"{number} {name} {fields_text(event.value)}".rstrip()
+
+
+def event_document(sequence: int | None, event: EventEnvelopeWithMetadata) -> dict[str, Any]:
+    """Return an event as it is printed in JSON."""
+    return {"sequence": sequence, **event.model_dump(mode="json")}
+
+
+def print_events(session: Session) -> Exit:
+    """Print the events of a run."""
+    options, output = session.options, session.output
+    printer = EventPrinter(
+        session, include_internal=options.internal, types=tuple(options.type or ())
+    )
+    documents: list[dict[str, Any]] = []
+    last: EventEnvelopeWithMetadata | None = None
+    source = _followed if options.follow else past_events
+    for sequence, event in source(
+        session, options.id, include_internal=options.internal, after=options.after
+    ):
+        last = event
+        if not printer.is_wanted(event):
+            continue
+        if output.format == "json":
+            documents.append(event_document(sequence, event))
+        elif output.format == "jsonl":
+            printer.record(sequence, event)
+        else:
+            printer.line(sequence, event)
+    if output.format == "json":
+        output.document(documents)
+    return _status_of_event(last) if options.follow and last is not None else Exit.COMPLETED
+
+
+def _status_of_event(event: EventEnvelopeWithMetadata) -> Exit:
+    ends = {
+        "WorkflowCancelledEvent": Exit.CANCELLED,
+        "WorkflowFailedEvent": Exit.FAILED,
+        "WorkflowTimedOutEvent": Exit.FAILED,
+    }
+    return ends.get(event.type, Exit.COMPLETED)
+
+
+def _followed(
+    session: Session, handler_id: str, *, include_internal: bool, after: Cursor
+) -> Iterator[tuple[int | None, EventEnvelopeWithMetadata]]:
+    """Yield events until the run ends."""
+    stream = session.client.get_workflow_events(handler_id, include_internal, after)
+    try:
+        for event in stream:
+            yield _sequence(stream), event
+    except KeyboardInterrupt:
+        command = session.follow_command(handler_id, _sequence(stream))
+        session.output.note(f"\nto continue: {command}")
+        raise
+
+
+def past_events(
+    session: Session, handler_id: str, *, include_internal: bool, after: Cursor = -1
+) -> Iterator[tuple[int | None, EventEnvelopeWithMetadata]]:
+    """Yield the events that a run has had so far."""
+    stream = session.client.get_workflow_events(handler_id, include_internal, after)
+    ends_at = time.monotonic() + QUIET_LIMIT
+    with stream, read_ahead(stream, lambda event: (_sequence(stream), event)) as new:
+        while time.monotonic() < ends_at and (events := new.get(QUIET)):
+            yield from events
+
+
+def _sequence(stream: SyncEventStream) -> int | None:
+    try:
+        cursor = stream.last_sequence
+    except UnsupportedServerError:
+        return None
+    return None if cursor == "now" else cursor
+
+
+def list_runs(session: Session) -> Exit:
+    """Print the runs, the newest first."""
+    options, output = session.options, session.output
+    found = session.client.get_handlers(status=options.status, workflow_name=options.workflow)
+    handlers = sorted(found.handlers, key=lambda each: each.started_at, reverse=True)
+    handlers = handlers[: options.limit]
+    if not output.is_text:
+        output.documents([handler.model_dump(mode="json") for handler in handlers])
+        return Exit.COMPLETED
+    rows = [_row(handler) for handler in handlers]
+    head, *lines = output.table(("ID", "WORKFLOW", "STATUS", "STARTED", "TOOK"), rows)
+    output.line(output.style(head, "dim"))
+    for line in lines:
+        output.line(line)
+    return Exit.COMPLETED
+
+
+def _row(handler: HandlerData) -> tuple[str, ...]:
+    started, ended = (_time(text) for text in (handler.started_at, handler.completed_at))
+    shown = started.astimezone().strftime("%Y-%m-%d %H:%M:%S") if started else handler.started_at
+    took = f"{(ended - started).total_seconds():.1f} s" if started and ended else ""
+    names = (handler.workflow_name, handler.status, shown, took)
+    return (printable(handler.handler_id), *(one_line(name, 80) for name in names))
+
+
+def _time(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def send(session: Session) -> Exit:
+    """Send an event to a run."""
+    options, client = session.options, session.client
+    handler = client.get_handler(options.id)
+    schemas = {
+        str(schema.get("title")): schema
+        for schema in client.get_workflow_events_schema(handler.workflow_name).events
+    }
+    if options.type not in schemas:
+        names = ", ".join(sorted(one_line(name, 80) for name in schemas))
+        raise FieldError(f"the workflow has no event {options.type!r}; it has {names}")
+    schema = schemas[options.type]
+    event = {"type": options.type, "value": EventFields(schema).read(options.fields)}
+    with suppress(SchemaError, RecursionError):  # the server checks it
+        EventCheck(EventDeclaration(options.type, (), schema)).check([event])
+    sent = client.send_event(options.id, event)
+    if session.output.is_text:
+        session.output.note(f"sent {one_line(options.type)} to {one_line(options.id)}")
+    else:
+        session.output.document(sent.model_dump(mode="json"))
+    return Exit.COMPLETED
+
+
+def cancel(session: Session) -> Exit:
+    """Cancel runs, or delete them."""
+    output, status = session.output, Exit.COMPLETED
+    done = []
+    for handler_id in session.options.ids:
+        try:
+            response = session.client.cancel_handler(handler_id, session.options.purge)
+        except (NotFoundError, ConflictError):
+            hint = "" if session.options.purge else ", or it has ended (--purge deletes it)"
+            output.note(f"error: no run {one_line(handler_id)}{hint}")
+            status = Exit.ERROR
+            continue
+        done.append({"handler_id": handler_id, "status": response.status})
+        if output.is_text:
+            output.line(f"{one_line(response.status, 40)} {printable(handler_id)}")
+    if not output.is_text:
+        output.documents(done)
+    return status
