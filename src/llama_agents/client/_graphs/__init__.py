@@ -1,0 +1,52 @@
+"""Pictures of workflows: Mermaid, SVG with its own layout, and a table for terminals.
+
+Nothing here does I/O. A graph is read into a `Flow`, which becomes a `Picture`; what a run did is
+read from its events. Names come from a server: they are bounded, and shown as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from .flow import read_flow
+from .picture import Picture, draw
+
+if TYPE_CHECKING:
+    from workflows.representation import WorkflowGraph
+
+    from ..protocol import EventEnvelopeWithMetadata
+
+__all__ = ["to_mermaid", "to_svg", "to_text"]
+
+
+def to_mermaid(
+    graph: WorkflowGraph, events: bool, run: Iterable[EventEnvelopeWithMetadata] | None
+) -> str:
+    """Return the graph as Mermaid source."""
+    from .mermaid import write_mermaid
+
+    return write_mermaid(_picture(graph, events, run))
+
+
+def to_svg(graph: WorkflowGraph, events: bool, run: Iterable[EventEnvelopeWithMetadata] | None) -> str:
+    """Return the graph as an SVG document."""
+    from .svg import write_svg
+
+    return write_svg(_picture(graph, events, run))
+
+
+def to_text(graph: WorkflowGraph) -> str:
+    """Return the graph as a table of its steps."""
+    from .table import write_table
+
+    return write_table(read_flow(graph))
+
+
+def _picture(
+    graph: WorkflowGraph, events: bool, run: Iterable[EventEnvelopeWithMetadata] | None
+) -> Picture:
+    from .progress import read_progress
+
+    flow = read_flow(graph)
+    return draw(flow, events=events, progress=None if run is None else read_progress(flow, run))

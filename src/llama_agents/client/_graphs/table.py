@@ -1,0 +1,54 @@
+"""A table of the steps of a workflow, for terminals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Final
+
+from .flow import Flow, FlowEvent, Role
+from .shown import columns, fit, visible
+
+_WIDEST: Final = 60  # columns of a cell
+_HEAD: Final = ("step", "takes", "gives")
+_MARKS: Final = {Role.START: " (start)", Role.STOP: " (stop)"}
+
+
+def write_table(flow: Flow) -> str:
+    """Return a table of what each step takes and gives, the first step first."""
+    takes: list[list[str]] = [[] for _ in flow.boxes]
+    gives: list[list[str]] = [[] for _ in flow.boxes]
+    for event in flow.events:
+        for target in event.targets:
+            takes[target].append(_cell(event) or f"from {_name(flow, event.sources[0])}")
+        for source in event.sources:
+            gives[source].append(_cell(event) or f"to {_name(flow, event.targets[0])}")
+    names = [_name(flow, number) for number in range(len(flow.boxes))]
+    rows = [_HEAD]
+    for name, taken, given in zip(names, takes, gives, strict=True):
+        rows += zip_longest([name], taken, given, fillvalue="")
+    return "\n".join(_lines(rows)) + "\n"
+
+
+def _name(flow: Flow, number: int) -> str:
+    box = flow.boxes[number]
+    return "(person)" if box.is_person else _cut(box.name)
+
+
+def _cell(event: FlowEvent) -> str:
+    return _cut(event.name) + _MARKS.get(event.role, "") if event.name else ""
+
+
+def _cut(name: str) -> str:
+    return fit(visible(name), _WIDEST)
+
+
+def _lines(rows: Sequence[tuple[str, str, str]]) -> list[str]:
+    widths = [max(columns(row[column]) for row in rows) for column in range(3)]
+    rows = [rows[0], ("─" * widths[0], "─" * widths[1], "─" * widths[2]), *rows[1:]]
+    return [
+        "  ".join(
+            cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
