@@ -379,6 +379,7 @@ class WorkflowClient:
             handler.handler_id,
             run_id=handler.run_id,
             workflow_name=workflow_name,
+            status=handler.status,
             books=empty_books(),
             is_new=True,
         )
@@ -410,7 +411,8 @@ class WorkflowClient:
         """
         known = read_checkpoint(checkpoint)
         handler_id, sequence = known["handler_id"], known["sequence"]
-        ensure_same_run(known, await self.get_handler(handler_id))
+        handler = await self.get_handler(handler_id)
+        ensure_same_run(known, handler)
         RUNS.info(
             "resuming handler %r after sequence %d",
             handler_id,
@@ -421,6 +423,8 @@ class WorkflowClient:
             self._driver,
             handler_id,
             run_id=known["run_id"],
+            workflow_name=handler.workflow_name,
+            status=handler.status,
             sequence=sequence,
             books=books_of(known),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any, Final, TypeAlias, TypeVar, overload
+from typing import Any, Final, TextIO, TypeAlias, TypeVar, overload
 
 from .._core import endpoints
 from .._core.actions import Retry
@@ -28,11 +28,12 @@ from .._lazy_types import (
     CancelHandlerResponse,
     Event,
     EventEnvelopeWithMetadata,
+    HandlerData,
     ResultEnvelope,
     SendEventResponse,
     StopEvent,
 )
-from .._statuses import Status
+from .._statuses import ENDED_STATUSES, Status, status_after
 from .._transport.concurrency import acall, acall_within
 from .._transport.failures import was_not_sent
 from .._transport.read_ahead import AsyncReadAhead, aread_ahead
@@ -82,6 +83,7 @@ class WorkflowRun:
         *,
         run_id: str | None = None,
         workflow_name: str | None = None,
+        status: str | None = None,
         sequence: int = -1,
         books: Books | None = None,
         is_new: bool = False,
@@ -90,6 +92,7 @@ class WorkflowRun:
         self._driver = driver
         self._run_id = run_id
         self._workflow_name = workflow_name
+        self._status = status
         self._sequence: Cursor = sequence
         self._reading: StreamMachine | None = None  # not the stream, which ends when it is dropped
         self._books = books
@@ -98,10 +101,17 @@ class WorkflowRun:
     def __getstate__(self) -> dict[str, Any]:
         # A copy has the position, but not what reads on from there.
         state = {**vars(self), "_sequence": self._position, "_reading": None}
-        return state | {"_is_new": False}
+        return state | {"_is_new": False, "_status": self._last_status}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.handler_id!r})"
+        status = self._last_status
+        known = "" if status is None else f", status={status!r}"
+        return f"{type(self).__name__}({self.handler_id!r}{known})"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from .._display.bundles import run_bundle
+
+        return run_bundle(self, self.handler_id, self._workflow_name, self._last_status)
 
     def events(
         self,
@@ -122,7 +132,7 @@ class WorkflowRun:
             The stream. ``EventStream`` says when it is connected.
         """
         begin = self._position if after_sequence is None else after_sequence
-        self._is_new = False
+        self._is_new, self._status = False, self._last_status
         self._reading = self._machine(begin, include_internal_events, max_reconnect_attempts)
         return EventStream(self._driver, self._reading)
 
@@ -158,7 +168,38 @@ class WorkflowRun:
             NotFoundError: There is no such run.
         """
         wait = self._driver.completion_wait(self.handler_id, timeout)
-        return result_of(await self._driver.wait(wait), result_type)
+        try:
+            handler = await self._driver.wait(wait)
+        except WorkflowFailedError as error:
+            self._learn(error.handler)
+            raise
+        self._learn(handler)
+        return result_of(handler, result_type)
+
+    async def watch(
+        self, after_sequence: Cursor | None = None, *, file: TextIO | None = None
+    ) -> None:
+        """Show the events and the progress of the run until it has ended.
+
+        A notebook gets one display, and a terminal a few lines, that are updated in place: the
+        status, the time since the call, the number of events and the last of them, the steps that
+        are under way, and the requests that wait for an answer. Anywhere else, each event is
+        written as a line. Nothing is raised for a run that fails; ``result`` does that. If the call
+        is interrupted, the run continues, and so does ``events()`` after the last event shown.
+
+        Args:
+            after_sequence: Where to begin. Defaults to the position of the handle, as with
+                ``events``.
+            file: Where to write. Defaults to the notebook, or else to stdout.
+
+        Raises:
+            StatusError: The server responds with an error (404 is a ``StreamNotFoundError``).
+            StreamDisconnectedError: The connection broke, and every attempt to reconnect failed.
+            WorkflowClientError: The events cannot be read, as ``events`` raises.
+        """
+        from .watch import watch
+
+        await watch(self, after_sequence, file)
 
     @overload
     async def interact(
@@ -258,6 +299,7 @@ class WorkflowRun:
         await self._driver.identify(limit.remaining())
         self._driver.server.ensure_cursors(self.handler_id)
         is_new = self._is_new
+        self._status = self._last_status
         self._reading, self._sequence, self._is_new = None, books.begin, False
         machine = self._machine(books.begin, True, POLL_RETRIES, needs_numbers=True)
         stream = EventStream(self._driver, machine)
@@ -273,11 +315,13 @@ class WorkflowRun:
     async def _answer_classes(self, limit: Deadline) -> AnswerClasses:
         """Return what the graph of the workflow says of answers."""
         send = self._driver.send
+        name = self._workflow_name
         try:
-            if self._workflow_name is None:
+            if name is None:
                 handler = await send(endpoints.get_handler(self.handler_id), limit.remaining())
-                self._workflow_name = handler.workflow_name
-            graph = endpoints.get_workflow_graph(self._workflow_name)
+                self._learn(handler)
+                name = handler.workflow_name
+            graph = endpoints.get_workflow_graph(name)
             found = await send(graph, limit.remaining())
         except (WorkflowClientError, *TRANSPORT_ERRORS):
             return UNKNOWN  # it is of help, but not needed
@@ -431,7 +475,9 @@ class WorkflowRun:
             NotFoundError: There is no such run, or it has ended and ``purge`` is not set.
             UnsupportedServerError: The server, known to be older than 0.2.0, let the run go on.
         """
-        return await self._driver.cancel(self.handler_id, purge)
+        response = await self._driver.cancel(self.handler_id, purge)
+        self._status = response.status
+        return response
 
     async def status(self) -> Status:
         """Return the status of the run.
@@ -439,7 +485,9 @@ class WorkflowRun:
         Returns:
             ``"running"``, ``"completed"``, ``"failed"`` or ``"cancelled"``.
         """
-        return (await self._driver.send(endpoints.get_handler(self.handler_id))).status
+        handler = await self._driver.send(endpoints.get_handler(self.handler_id))
+        self._learn(handler)
+        return handler.status
 
     async def checkpoint(self) -> Checkpoint:
         """Return the position of the handle, from which another process can continue.
@@ -459,6 +507,7 @@ class WorkflowRun:
             self._reading.ensure_position()
         if self._run_id is None:
             handler = await self._driver.send(endpoints.get_handler(self.handler_id))
+            self._learn(handler)
             self._run_id = handler.run_id
         return take_checkpoint(self.handler_id, self._run_id, self._position, self._books)
 
@@ -480,6 +529,18 @@ class WorkflowRun:
             server=self._driver.server,
             time=self._driver.time,
         )
+
+    def _learn(self, handler: HandlerData) -> None:
+        """Keep what the server says of the run."""
+        self._status, self._workflow_name = handler.status, handler.workflow_name
+
+    @property
+    def _last_status(self) -> str | None:
+        """The status as last known; a run does not leave the one that it ends with."""
+        ended_by = None if self._reading is None else self._reading.ended_by
+        if ended_by is None or self._status in {*ENDED_STATUSES, "deleted"}:
+            return self._status
+        return status_after(ended_by)
 
     @property
     def _position(self) -> Cursor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, overload
 
 import attrs
@@ -55,6 +55,41 @@ class MapResult:
             raise self.error
         assert self.handler is not None
         return result_of(self.handler, result_type)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the outcome as a flat row, for a data frame.
+
+        Example:
+            Make a data frame of a batch:
+
+                frame = pandas.DataFrame(item.as_dict() for item in items)
+
+        Returns:
+            ``index``, ``handler_id``, ``status`` (None if the run was not started or could not be
+            read) and ``error`` (its text, or None); then the fields of the start event as
+            ``start.NAME``, and those of the result as ``result.NAME``, with their values as they
+            are.
+        """
+        from .._display.values import fields
+
+        row: dict[str, Any] = {
+            "index": self.index,
+            "handler_id": self.handler_id,
+            "status": None if self.handler is None else self.handler.status,
+            "error": None if self.error is None else str(self.error),
+        }
+        row.update((f"start.{name}", value) for name, value in _fields_of(self.start_event))
+        result = None if self.handler is None or self.error is not None else self.handler.result
+        if result is not None:
+            row.update((f"result.{name}", value) for name, value in fields(result.value))
+        return row
+
+
+def _fields_of(start: StartEvent | Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    if isinstance(start, Mapping):
+        return start.items()
+    declared = ((name, getattr(start, name)) for name in type(start).model_fields)
+    return (*declared, *start._data.items())  # not start.items(), which may be a field
 
 
 @attrs.frozen

@@ -129,6 +129,7 @@ class StreamMachine:
         cursor: The sequence number of the last event delivered, at first ``after_sequence``.
         position_is_known: Whether that number says where the stream is: not after an event without
             one, which another connection might skip or repeat.
+        ended_by: The class of the run's terminal event, once it is known.
 
     Raises:
         ValueError: An argument is out of range.
@@ -158,6 +159,7 @@ class StreamMachine:
         self.action: Retry | Read | Finished[None] = Retry(0.0)
         self.cursor: Cursor = after_sequence
         self.position_is_known = True
+        self.ended_by: str | None = None
         self._server = server
         self._include_internal = include_internal
         self._clock = time.clock
@@ -267,7 +269,7 @@ class StreamMachine:
             if was_delivered:
                 # A run that was followed to its end before has nothing left but that end.
                 if is_terminal:
-                    self.action = _FINISHED
+                    self.action, self.ended_by = _FINISHED, event.type
                     return
                 continue
             if sequence is None and not self._takes_unnumbered:
@@ -275,7 +277,7 @@ class StreamMachine:
             # No calls from here on: a signal could interrupt them, and the event would be lost.
             self._budget.failures = 0  # not reset(), which also costs 4 % of a whole stream
             if is_terminal:
-                self.action = _FINISHED
+                self.action, self.ended_by = _FINISHED, event.type
             if sequence is None:
                 self.position_is_known = server.has_cursors = False
             elif self.cursor == "now" or sequence > self.cursor:

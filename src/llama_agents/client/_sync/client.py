@@ -373,6 +373,7 @@ class SyncWorkflowClient:
             handler.handler_id,
             run_id=handler.run_id,
             workflow_name=workflow_name,
+            status=handler.status,
             books=empty_books(),
             is_new=True,
         )
@@ -404,7 +405,8 @@ class SyncWorkflowClient:
         """
         known = read_checkpoint(checkpoint)
         handler_id, sequence = known["handler_id"], known["sequence"]
-        ensure_same_run(known, self.get_handler(handler_id))
+        handler = self.get_handler(handler_id)
+        ensure_same_run(known, handler)
         RUNS.info(
             "resuming handler %r after sequence %d",
             handler_id,
@@ -415,6 +417,8 @@ class SyncWorkflowClient:
             self._driver,
             handler_id,
             run_id=known["run_id"],
+            workflow_name=handler.workflow_name,
+            status=handler.status,
             sequence=sequence,
             books=books_of(known),
         )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Final, TypeAlias, TypeVar, overload
+from typing import Any, Final, TextIO, TypeAlias, TypeVar, overload
 
 from .._core import endpoints
 from .._core.actions import Retry
@@ -29,11 +29,12 @@ from .._lazy_types import (
     CancelHandlerResponse,
     Event,
     EventEnvelopeWithMetadata,
+    HandlerData,
     ResultEnvelope,
     SendEventResponse,
     StopEvent,
 )
-from .._statuses import Status
+from .._statuses import ENDED_STATUSES, Status, status_after
 from .._transport.concurrency import call, call_within
 from .._transport.failures import was_not_sent
 from .._transport.read_ahead import ReadAhead, read_ahead
@@ -83,6 +84,7 @@ class SyncWorkflowRun:
         *,
         run_id: str | None = None,
         workflow_name: str | None = None,
+        status: str | None = None,
         sequence: int = -1,
         books: Books | None = None,
         is_new: bool = False,
@@ -91,6 +93,7 @@ class SyncWorkflowRun:
         self._driver = driver
         self._run_id = run_id
         self._workflow_name = workflow_name
+        self._status = status
         self._sequence: Cursor = sequence
         self._reading: StreamMachine | None = None  # not the stream, which ends when it is dropped
         self._books = books
@@ -99,10 +102,17 @@ class SyncWorkflowRun:
     def __getstate__(self) -> dict[str, Any]:
         # A copy has the position, but not what reads on from there.
         state = {**vars(self), "_sequence": self._position, "_reading": None}
-        return state | {"_is_new": False}
+        return state | {"_is_new": False, "_status": self._last_status}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.handler_id!r})"
+        status = self._last_status
+        known = "" if status is None else f", status={status!r}"
+        return f"{type(self).__name__}({self.handler_id!r}{known})"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from .._display.bundles import run_bundle
+
+        return run_bundle(self, self.handler_id, self._workflow_name, self._last_status)
 
     def events(
         self,
@@ -123,7 +133,7 @@ class SyncWorkflowRun:
             The stream. ``SyncEventStream`` says when it is connected.
         """
         begin = self._position if after_sequence is None else after_sequence
-        self._is_new = False
+        self._is_new, self._status = False, self._last_status
         self._reading = self._machine(begin, include_internal_events, max_reconnect_attempts)
         return SyncEventStream(self._driver, self._reading)
 
@@ -159,7 +169,36 @@ class SyncWorkflowRun:
             NotFoundError: There is no such run.
         """
         wait = self._driver.completion_wait(self.handler_id, timeout)
-        return result_of(self._driver.wait(wait), result_type)
+        try:
+            handler = self._driver.wait(wait)
+        except WorkflowFailedError as error:
+            self._learn(error.handler)
+            raise
+        self._learn(handler)
+        return result_of(handler, result_type)
+
+    def watch(self, after_sequence: Cursor | None = None, *, file: TextIO | None = None) -> None:
+        """Show the events and the progress of the run until it has ended.
+
+        A notebook gets one display, and a terminal a few lines, that are updated in place: the
+        status, the time since the call, the number of events and the last of them, the steps that
+        are under way, and the requests that wait for an answer. Anywhere else, each event is
+        written as a line. Nothing is raised for a run that fails; ``result`` does that. If the call
+        is interrupted, the run continues, and so does ``events()`` after the last event shown.
+
+        Args:
+            after_sequence: Where to begin. Defaults to the position of the handle, as with
+                ``events``.
+            file: Where to write. Defaults to the notebook, or else to stdout.
+
+        Raises:
+            StatusError: The server responds with an error (404 is a ``StreamNotFoundError``).
+            StreamDisconnectedError: The connection broke, and every attempt to reconnect failed.
+            WorkflowClientError: The events cannot be read, as ``events`` raises.
+        """
+        from .watch import watch
+
+        watch(self, after_sequence, file)
 
     @overload
     def interact(
@@ -259,6 +298,7 @@ class SyncWorkflowRun:
         self._driver.identify(limit.remaining())
         self._driver.server.ensure_cursors(self.handler_id)
         is_new = self._is_new
+        self._status = self._last_status
         self._reading, self._sequence, self._is_new = None, books.begin, False
         machine = self._machine(books.begin, True, POLL_RETRIES, needs_numbers=True)
         stream = SyncEventStream(self._driver, machine)
@@ -274,11 +314,13 @@ class SyncWorkflowRun:
     def _answer_classes(self, limit: Deadline) -> AnswerClasses:
         """Return what the graph of the workflow says of answers."""
         send = self._driver.send
+        name = self._workflow_name
         try:
-            if self._workflow_name is None:
+            if name is None:
                 handler = send(endpoints.get_handler(self.handler_id), limit.remaining())
-                self._workflow_name = handler.workflow_name
-            graph = endpoints.get_workflow_graph(self._workflow_name)
+                self._learn(handler)
+                name = handler.workflow_name
+            graph = endpoints.get_workflow_graph(name)
             found = send(graph, limit.remaining())
         except (WorkflowClientError, *TRANSPORT_ERRORS):
             return UNKNOWN  # it is of help, but not needed
@@ -430,7 +472,9 @@ class SyncWorkflowRun:
             NotFoundError: There is no such run, or it has ended and ``purge`` is not set.
             UnsupportedServerError: The server, known to be older than 0.2.0, let the run go on.
         """
-        return self._driver.cancel(self.handler_id, purge)
+        response = self._driver.cancel(self.handler_id, purge)
+        self._status = response.status
+        return response
 
     def status(self) -> Status:
         """Return the status of the run.
@@ -438,7 +482,9 @@ class SyncWorkflowRun:
         Returns:
             ``"running"``, ``"completed"``, ``"failed"`` or ``"cancelled"``.
         """
-        return (self._driver.send(endpoints.get_handler(self.handler_id))).status
+        handler = self._driver.send(endpoints.get_handler(self.handler_id))
+        self._learn(handler)
+        return handler.status
 
     def checkpoint(self) -> Checkpoint:
         """Return the position of the handle, from which another process can continue.
@@ -458,6 +504,7 @@ class SyncWorkflowRun:
             self._reading.ensure_position()
         if self._run_id is None:
             handler = self._driver.send(endpoints.get_handler(self.handler_id))
+            self._learn(handler)
             self._run_id = handler.run_id
         return take_checkpoint(self.handler_id, self._run_id, self._position, self._books)
 
@@ -479,6 +526,18 @@ class SyncWorkflowRun:
             server=self._driver.server,
             time=self._driver.time,
         )
+
+    def _learn(self, handler: HandlerData) -> None:
+        """Keep what the server says of the run."""
+        self._status, self._workflow_name = handler.status, handler.workflow_name
+
+    @property
+    def _last_status(self) -> str | None:
+        """The status as last known; a run does not leave the one that it ends with."""
+        ended_by = None if self._reading is None else self._reading.ended_by
+        if ended_by is None or self._status in {*ENDED_STATUSES, "deleted"}:
+            return self._status
+        return status_after(ended_by)
 
     @property
     def _position(self) -> Cursor:

@@ -53,11 +53,21 @@ class HandlerData(BaseModel):
     updated_at: str | None = None
     completed_at: str | None = None
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from .._display.bundles import handler_bundle
+
+        return handler_bundle(self)
+
 
 class HandlersListResponse(BaseModel):
     """The runs that the server has in memory or in its store."""
 
     handlers: list[HandlerData]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from .._display.bundles import handlers_bundle
+
+        return handlers_bundle(self)
 
 
 class HealthResponse(BaseModel):

@@ -84,6 +84,10 @@ else:
         def __str__(self) -> str:
             return str(self.envelope)
 
+        def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+            # A result is an event; a notebook would show its fields alone.
+            return self.envelope._repr_mimebundle_()
+
         @classmethod
         def __get_pydantic_core_schema__(
             cls, source: Any, handler: GetCoreSchemaHandler

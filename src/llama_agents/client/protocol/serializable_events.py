@@ -109,6 +109,11 @@ class EventEnvelopeWithMetadata(BaseModel):
     def __eq__(self, other: object) -> bool:
         return super().__eq__(_unwrap(other))
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from .._display.bundles import event_bundle
+
+        return event_bundle(self)
+
     @property
     def is_terminal(self) -> bool:
         """Whether this is a run's terminal event: a stop event, by its type or a superclass."""

@@ -16,6 +16,7 @@ import attrs
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
+from .._statuses import status_after
 from ..protocol import HandlerData, Status
 from ..protocol.serializable_events import EventEnvelopeWithMetadata
 from ._faults import Drop, Fault, Stall, Unavailable
@@ -27,11 +28,6 @@ HEARTBEAT: Final = b": heartbeat\n\n"
 RUN_ID: Final = "replayed"
 DEFAULT_WORKFLOW_NAME: Final = "replayed"  # of the recorded run until a client starts it
 
-_STATUS_BY_TERMINAL_EVENT: Final[Mapping[str, Status]] = {  # all others: completed
-    "WorkflowFailedEvent": "failed",
-    "WorkflowTimedOutEvent": "failed",
-    "WorkflowCancelledEvent": "cancelled",
-}
 _HTTP_STATUS: Final[Mapping[Status, int]] = {"running": 202, "completed": 200}  # all others: 500
 
 
@@ -277,9 +273,7 @@ class Playback:
         """Return the state of a run: by default, the one that the recording ends in."""
         last = self._recording.terminal_event
         if status is None:
-            status = (
-                "running" if last is None else _STATUS_BY_TERMINAL_EVENT.get(last.type, "completed")
-            )
+            status = "running" if last is None else status_after(last.type)
         names = [started.workflow_name for started in self.started if started.handler_id == run]
         return HandlerData.model_validate(
             {
