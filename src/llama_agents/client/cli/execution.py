@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 from urllib.parse import unquote
 
@@ -14,12 +15,11 @@ import attrs
 import httpx
 
 from ..client import SyncWorkflowClient
-from ..errors import safe_url
 from . import batch, runs, workflows
 from .arguments import LOG_VARIABLE, TOKEN_VARIABLE
 from .failures import CommandError, Exit, failure_of
 from .output import Output
-from .session import Session
+from .session import Advice, Session
 
 COMMANDS: Final[Mapping[str, Callable[[Session], Exit]]] = {
     "workflows": workflows.list_workflows,
@@ -40,12 +40,12 @@ LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(message)s"
 
 def execute(options: argparse.Namespace) -> int:
     """Run the command that the options name; return its exit status."""
-    settings = _settings(options)
+    settings, advice = _settings(options), Advice(options)
     output = Output.of_process(options.output, settings.secrets)
     try:
         _configure_log(output)
         with SyncWorkflowClient(base_url=options.url, headers=settings.headers) as client:
-            status = COMMANDS[options.command](Session(options, output, client))
+            status = COMMANDS[options.command](Session(options, output, client, advice))
         output.stdout.flush()
         return status
     except KeyboardInterrupt:
@@ -54,7 +54,7 @@ def execute(options: argparse.Namespace) -> int:
         return _closed_pipe()
     except Exception as error:
         logging.getLogger(__package__).debug("the command failed", exc_info=True)
-        failure = failure_of(error, settings.shown_url, options.program)
+        failure = failure_of(error, advice)
         try:
             output.note(f"{output.style('error:', 'red', is_note=True)} {failure.text}")
         except BrokenPipeError:
@@ -69,12 +69,10 @@ class Settings:
     Attributes:
         headers: The headers.
         secrets: Texts that must not be printed.
-        shown_url: URL of the server, without what may be secret.
     """
 
     headers: dict[str, str]
     secrets: frozenset[str]
-    shown_url: str
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -88,12 +86,10 @@ def _settings(options: argparse.Namespace) -> Settings:
             headers.pop("Authorization", None)
         headers[name] = value
         secrets |= {value, value.rpartition(" ")[2]}
-    try:
+    with suppress(httpx.InvalidURL):
         url = httpx.URL(options.url)
-    except (httpx.InvalidURL, TypeError):
-        return Settings(headers, frozenset(secrets), "the server")
-    secrets |= {url.password, unquote(url.password), url.query.decode()}
-    return Settings(headers, frozenset(secrets), str(safe_url(url)))
+        secrets |= {url.password, unquote(url.password), url.query.decode()}
+    return Settings(headers, frozenset(secrets))
 
 
 def _configure_log(output: Output) -> None:

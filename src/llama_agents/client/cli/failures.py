@@ -23,6 +23,7 @@ from ..errors import (
 )
 from .fields import FieldError
 from .output import one_line
+from .session import Advice
 
 
 class Exit(enum.IntEnum):
@@ -69,14 +70,8 @@ def status_of_run(status: str) -> Exit:
     return {"completed": Exit.COMPLETED, "cancelled": Exit.CANCELLED}.get(status, Exit.FAILED)
 
 
-def failure_of(error: Exception, url: str, program: str) -> Failure:
-    """Return what an exception means.
-
-    Args:
-        error: The exception.
-        url: URL of the server, without what may be secret.
-        program: The name of this program.
-    """
+def failure_of(error: Exception, advice: Advice) -> Failure:
+    """Return what an exception means, and what to do next."""
     text = one_line(str(error)) or type(error).__name__
     match error:
         case CommandError():
@@ -88,21 +83,31 @@ def failure_of(error: Exception, url: str, program: str) -> Failure:
         case WaitTimeoutError():
             return Failure(Exit.TIMEOUT, f"{text}; it is still running")
         case UnansweredRequestError():
-            return Failure(Exit.WAITS, f"{text}. Answer it: {program} answer {error.handler_id}")
+            names = ", ".join(one_line(request.type, 80) for request in error.requests)
+            text = f"run {one_line(error.handler_id)} waits for an answer to {names}"
+            return Failure(
+                Exit.WAITS, f"{text}. Give it: {advice.command('answer', error.handler_id)}"
+            )
         case StreamDisconnectedError() | ResponseTooLargeError() | UnsupportedServerError():
             return Failure(Exit.ERROR, text)
         case InvalidResponseError():
             hint = "is this the URL of a workflow server, and does it need a token?"
             return Failure(Exit.ERROR, f"{text}; {hint}")
         case StatusError():
-            return Failure(Exit.ERROR, f"{text}{_hint(error, program)}")
+            if error.detail:
+                text = f"{one_line(error.detail)} ({error.status_code})"
+            return Failure(Exit.ERROR, f"{text}{_hint(error, advice)}")
         case WorkflowClientError() | ValueError():
             return Failure(Exit.ERROR, text)
         case httpx.ConnectError():
-            return Failure(Exit.ERROR, f"cannot connect to {url}: {text}. Is the server running?")
+            return Failure(
+                Exit.ERROR, f"cannot connect to {advice.url}: {text}. Is the server running?"
+            )
         case httpx.TransportError():
             reason = type(error).__name__ if not str(error) else f"{type(error).__name__}: {text}"
-            return Failure(Exit.ERROR, f"no response from {url} ({reason}){_run_in_doubt(error)}")
+            return Failure(
+                Exit.ERROR, f"no response from {advice.url} ({reason}){_run_in_doubt(error)}"
+            )
         case OSError():
             return Failure(Exit.ERROR, text)
     return Failure(Exit.ERROR, f"{type(error).__name__}: {text}")
@@ -116,16 +121,16 @@ def _run_failure(error: WorkflowFailedError) -> str:
     return f"run {one_line(handler.handler_id)} {handler.status}{reason}"
 
 
-def _hint(error: StatusError, program: str) -> str:
+def _hint(error: StatusError, advice: Advice) -> str:
     match error:
         case StatusError(status_code=401 | 403):
             return ". Set LLAMA_AGENTS_TOKEN, or pass --header 'Authorization: ...'"
         case NotFoundError(handler_id=None):
-            return f". The workflows of the server: {program} workflows"
+            return f". The workflows of the server: {advice.command('workflows')}"
         case NotFoundError():
-            return f". The runs of the server: {program} runs"
+            return f". The runs of the server: {advice.command('runs')}"
         case ConflictError():
-            return f". Its status: {program} result {error.handler_id}"
+            return f". Its status: {advice.command('result', str(error.handler_id))}"
     return ""
 
 

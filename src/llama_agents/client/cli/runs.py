@@ -119,7 +119,7 @@ def _left_running(session: Session, started: SyncWorkflowRun) -> str:
         position: Cursor | None = started.checkpoint()["sequence"]
     except (WorkflowClientError, OSError):
         position = None
-    command = session.follow_command(started.handler_id, position)
+    command = session.advice.follow(started.handler_id, position)
     return f"the run continues; to follow it: {command}"
 
 
@@ -239,7 +239,7 @@ def _followed(
         for event in stream:
             yield _sequence(stream), event
     except KeyboardInterrupt:
-        command = session.follow_command(handler_id, _sequence(stream))
+        command = session.advice.follow(handler_id, _sequence(stream))
         session.output.note(f"\nto continue: {command}")
         raise
 

@@ -16,6 +16,33 @@ from .output import Output
 
 
 @attrs.frozen
+class Advice:
+    """The texts of commands to run next, on the same server; headers are left out.
+
+    Attributes:
+        options: The options of this command.
+    """
+
+    options: argparse.Namespace
+
+    @property
+    def url(self) -> str:
+        """URL of the server, without what may be secret."""
+        return shown_url(self.options.url)
+
+    def command(self, *words: str) -> str:
+        """Return the text of a command."""
+        is_given = self.options.url != os.environ.get(URL_VARIABLE)
+        connection = ("--url", self.url) if is_given else ()
+        return f"{self.options.program} {shlex.join([*connection, *words])}"
+
+    def follow(self, handler_id: str, after: Cursor | None) -> str:
+        """Return the command that continues with a run's events."""
+        position = () if after in (None, -1) else ("--after", str(after))
+        return self.command("events", handler_id, "--follow", *position)
+
+
+@attrs.frozen
 class Session:
     """One command that is being run.
 
@@ -23,24 +50,18 @@ class Session:
         options: Its options.
         output: Where it prints.
         client: The client of the server.
+        advice: What to run next.
     """
 
     options: argparse.Namespace
     output: Output
     client: SyncWorkflowClient
+    advice: Advice
 
-    @property
-    def shown_url(self) -> str:
-        """URL of the server, without what may be secret."""
-        return str(safe_url(httpx.URL(self.options.url)))
 
-    def command(self, *words: str) -> str:
-        """Return the text of another command on the same server; headers are left out."""
-        is_given = self.options.url != os.environ.get(URL_VARIABLE)
-        parts = ["--url", self.shown_url] if is_given else []
-        return f"{self.options.program} {shlex.join([*parts, *words])}"
-
-    def follow_command(self, handler_id: str, after: Cursor | None) -> str:
-        """Return the command that continues with a run's events."""
-        position = () if after in (None, -1) else ("--after", str(after))
-        return self.command("events", handler_id, "--follow", *position)
+def shown_url(url: str) -> str:
+    """Return a URL without what may be secret."""
+    try:
+        return str(safe_url(httpx.URL(url)))
+    except httpx.InvalidURL:
+        return "the server"
