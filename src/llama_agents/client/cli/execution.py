@@ -35,6 +35,7 @@ COMMANDS: Final[Mapping[str, Callable[[Session], Exit]]] = {
     "map": batch.map_file,
 }
 
+SHORTEST_SECRET: Final = 4  # characters; a shorter value is part of many words
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -56,7 +57,7 @@ def execute(options: argparse.Namespace) -> int:
         logging.getLogger(__package__).debug("the command failed", exc_info=True)
         failure = failure_of(error, advice)
         try:
-            output.note(f"{output.style('error:', 'red', is_note=True)} {failure.text}")
+            output.error(failure.text)
         except BrokenPipeError:
             return _closed_pipe()
         return failure.status
@@ -68,11 +69,11 @@ class Settings:
 
     Attributes:
         headers: The headers.
-        secrets: Texts that must not be printed.
+        secrets: Texts that no error may quote, the longest first.
     """
 
     headers: dict[str, str]
-    secrets: frozenset[str]
+    secrets: tuple[str, ...]
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -89,7 +90,8 @@ def _settings(options: argparse.Namespace) -> Settings:
     with suppress(httpx.InvalidURL):
         url = httpx.URL(options.url)
         secrets |= {url.password, unquote(url.password), url.query.decode()}
-    return Settings(headers, frozenset(secrets))
+    long = (secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
+    return Settings(headers, tuple(sorted(long, key=len, reverse=True)))
 
 
 def _configure_log(output: Output) -> None:

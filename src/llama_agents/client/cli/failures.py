@@ -85,9 +85,8 @@ def failure_of(error: Exception, advice: Advice) -> Failure:
         case UnansweredRequestError():
             names = ", ".join(one_line(request.type, 80) for request in error.requests)
             text = f"run {one_line(error.handler_id)} waits for an answer to {names}"
-            return Failure(
-                Exit.WAITS, f"{text}. Give it: {advice.command('answer', error.handler_id)}"
-            )
+            command = advice.command("answer", error.handler_id)
+            return Failure(Exit.WAITS, f"{text}. To give it: {command}")
         case StreamDisconnectedError() | ResponseTooLargeError() | UnsupportedServerError():
             return Failure(Exit.ERROR, text)
         case InvalidResponseError():
@@ -100,14 +99,12 @@ def failure_of(error: Exception, advice: Advice) -> Failure:
         case WorkflowClientError() | ValueError():
             return Failure(Exit.ERROR, text)
         case httpx.ConnectError():
-            return Failure(
-                Exit.ERROR, f"cannot connect to {advice.url}: {text}. Is the server running?"
-            )
+            text = f"cannot connect to {advice.url}: {text}. Is the server running?"
+            return Failure(Exit.ERROR, text)
         case httpx.TransportError():
             reason = type(error).__name__ if not str(error) else f"{type(error).__name__}: {text}"
-            return Failure(
-                Exit.ERROR, f"no response from {advice.url} ({reason}){_run_in_doubt(error)}"
-            )
+            text = f"no response from {advice.url} ({reason}){_run_in_doubt(error)}"
+            return Failure(Exit.ERROR, text)
         case OSError():
             return Failure(Exit.ERROR, text)
     return Failure(Exit.ERROR, f"{type(error).__name__}: {text}")

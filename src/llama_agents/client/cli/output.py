@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TextIO
 
 import attrs
@@ -92,7 +92,7 @@ class Output:
         format: ``text``, ``json`` or ``jsonl``.
         stdout: For results.
         stderr: For notes.
-        secrets: Texts that must not be printed.
+        secrets: Texts that no error may quote.
     """
 
     format: str
@@ -101,7 +101,7 @@ class Output:
     secrets: Sequence[str] = ()
 
     @classmethod
-    def of_process(cls, format_: str, secrets: Iterable[str] = ()) -> Output:
+    def of_process(cls, format_: str, secrets: Sequence[str] = ()) -> Output:
         """Return the output to the standard streams, which may have been closed."""
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
@@ -111,7 +111,7 @@ class Output:
             stream or open(os.devnull, "w")  # noqa: SIM115
             for stream in (sys.stdout, sys.stderr)
         )
-        return cls(format_, stdout, stderr, tuple(sorted(filter(None, secrets), key=len)[::-1]))
+        return cls(format_, stdout, stderr, secrets)
 
     @property
     def is_text(self) -> bool:
@@ -140,9 +140,13 @@ class Output:
 
     def note(self, text: str) -> None:
         """Print a line that is not a result."""
+        print(text, file=self.stderr, flush=True)
+
+    def error(self, text: str) -> None:
+        """Print why a command failed."""
         for secret in self.secrets:
             text = text.replace(secret, "***")
-        print(text, file=self.stderr, flush=True)
+        self.note(f"{self.style('error:', 'red', is_note=True)} {text}")
 
     def style(self, text: str, style: str, *, is_note: bool = False) -> str:
         """Return a text as it is shown in a terminal that can."""

@@ -327,7 +327,7 @@ def cancel(session: Session) -> Exit:
             response = session.client.cancel_handler(handler_id, session.options.purge)
         except (NotFoundError, ConflictError):
             hint = "" if session.options.purge else ", or it has ended (--purge deletes it)"
-            output.note(f"error: no run {one_line(handler_id)}{hint}")
+            output.error(f"no run {one_line(handler_id)}{hint}")
             status = Exit.ERROR
             continue
         done.append({"handler_id": handler_id, "status": response.status})
