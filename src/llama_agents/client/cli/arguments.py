@@ -219,7 +219,7 @@ def parse(
     """Return the options; argparse exits with 2 if they are wrong."""
     options, more = parser.parse_known_args(arguments)
     # argparse takes the values of one argument from one place: fields may stand around options.
-    values = getattr(options, "fields", None) or getattr(options, "ids", None)
+    values = getattr(options, "fields", getattr(options, "ids", None))
     unknown = [each.partition("=")[0] for each in more if each.startswith("-")]  # no values
     if more and (unknown or values is None):
         parser.error(f"unrecognized arguments: {' '.join(unknown or more)}")

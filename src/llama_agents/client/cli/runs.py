@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from .._core.interaction import INPUT
 from .._events.builder import EventCheck
 from .._events.schema import EventDeclaration, SchemaError
 from .._transport.read_ahead import read_ahead
@@ -85,11 +86,12 @@ def _accompany(session: Session, started: SyncWorkflowRun, *, shows_events: bool
     asks = can_ask(output) and not getattr(options, "no_input", False)
 
     def on_event(sequence: int, event: EventEnvelopeWithMetadata) -> None:
-        if shows_events and printer.is_wanted(event):
-            if to_stdout:
-                printer.record(sequence, event)
-            else:
-                printer.note(sequence, event)
+        if not (shows_events and printer.is_wanted(event)):
+            return
+        if to_stdout:
+            printer.record(sequence, event)
+        elif not (asks and INPUT in {event.type, *(event.types or ())}):  # it will be asked
+            printer.note(sequence, event)
 
     def load_graph() -> Any:
         workflow = getattr(options, "workflow", None)
@@ -97,7 +99,7 @@ def _accompany(session: Session, started: SyncWorkflowRun, *, shows_events: bool
             workflow = session.client.get_handler(started.handler_id).workflow_name
         return session.client.get_workflow_graph(workflow)
 
-    answers = {"InputRequiredEvent": Questions(output, load_graph)} if asks else {}
+    answers = {INPUT: Questions(output, load_graph)} if asks else {}
     try:
         started.interact(answers, on_event=on_event, timeout=getattr(options, "timeout", None))
     except WorkflowFailedError as error:

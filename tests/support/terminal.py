@@ -1,0 +1,90 @@
+"""Programs in a pseudo-terminal, as a person uses them."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+TIMEOUT: Final = 30.0  # s, for one text to appear
+
+
+class Terminal:
+    """A program in a terminal, which shows both its outputs.
+
+    Attributes:
+        shown: What has been shown so far, with escape codes and with the input's echo.
+        process: The program.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
+        self.shown = ""
+        self.process = process
+        self._descriptor = descriptor
+
+    def wait_for(self, text: str) -> None:
+        """Wait until a text is shown, after those waited for before."""
+        ends_at = time.monotonic() + TIMEOUT
+        begin = getattr(self, "_seen", 0)
+        while text not in self.shown[begin:]:
+            if not self._read(ends_at):
+                raise AssertionError(f"{text!r} is not shown: {self.shown!r}")
+        self._seen = self.shown.index(text, begin) + len(text)
+
+    def type(self, text: str) -> None:
+        """Type a text, which should end with a newline; ``\\x04`` is Ctrl-D, ``\\x03`` Ctrl-C."""
+        os.write(self._descriptor, text.encode())
+
+    def wait(self) -> int:
+        """Wait until the program ends; return its exit status."""
+        ends_at = time.monotonic() + TIMEOUT
+        while self._read(ends_at):
+            ...
+        return self.process.wait(TIMEOUT)
+
+    @property
+    def text(self) -> str:
+        """What has been shown, without escape codes."""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.shown).replace("\r", "")
+
+    def _read(self, ends_at: float) -> bool:
+        """Read more; return whether the program may show more."""
+        left = ends_at - time.monotonic()
+        if left < 0 or not select.select([self._descriptor], [], [], left)[0]:
+            raise AssertionError(f"nothing more is shown within {TIMEOUT} s: {self.shown!r}")
+        try:
+            chunk = os.read(self._descriptor, 65536)
+        except OSError:  # the program has closed the terminal
+            return False
+        self.shown += chunk.decode(errors="replace")
+        return bool(chunk)
+
+
+@contextmanager
+def terminal(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Terminal]:
+    """Run a program in a terminal of its own; kill it at the end."""
+    ours, its = pty.openpty()
+    try:
+        with subprocess.Popen(
+            command,
+            stdin=its,
+            stdout=its,
+            stderr=its,
+            env=dict(environment),
+            # Its controlling terminal, so that Ctrl-C reaches it as a signal.
+            preexec_fn=lambda: os.login_tty(its),
+        ) as process:
+            os.close(its)
+            try:
+                yield Terminal(process, ours)
+            finally:
+                process.send_signal(signal.SIGKILL)
+    finally:
+        os.close(ours)
