@@ -8,9 +8,12 @@ errors and completion come at once. ``execution`` has the rest.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from .arguments import make_parser, parse
+
+TYPE_CHECKING = False  # as type checkers know it: typing is slow to import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

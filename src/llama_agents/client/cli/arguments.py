@@ -6,16 +6,17 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Sequence
-from typing import Any, Final
 
-from .._statuses import ENDED_STATUSES
+TYPE_CHECKING = False  # as type checkers know it: typing is slow to import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Final
 
 PROGRAM: Final = "llama-agents-client"
 URL_VARIABLE: Final = "LLAMA_AGENTS_URL"
 TOKEN_VARIABLE: Final = "LLAMA_AGENTS_TOKEN"  # its name
 LOG_VARIABLE: Final = "LLAMA_AGENTS_LOG"
-STATUSES: Final = ("running", *sorted(ENDED_STATUSES))
+ENDED_STATUSES: Final = ("cancelled", "completed", "failed")  # those of `_statuses`
 
 DESCRIPTION: Final = "Run workflows on a LlamaIndex workflow server: start, follow, answer, cancel."
 
@@ -110,7 +111,8 @@ def _add_run_commands(add: Any) -> None:
     runs.add_argument(
         "--workflow", metavar="WORKFLOW", action="append", help="only its runs; repeatable"
     ).completer = "workflow"  # read by `completion`
-    runs.add_argument("--status", choices=STATUSES, action="append", help="repeatable")
+    statuses = ("running", *ENDED_STATUSES)
+    runs.add_argument("--status", choices=statuses, action="append", help="repeatable")
     runs.add_argument("--limit", metavar="N", type=_count, help="only the newest N")
 
     events = add("events", "print the events of a run")
@@ -159,7 +161,7 @@ def _add_run_commands(add: Any) -> None:
     )
     batch.add_argument(
         "--rerun",
-        choices=sorted(ENDED_STATUSES),
+        choices=ENDED_STATUSES,
         action="append",
         help="run items again whose earlier run has this status; repeatable (default: cancelled)",
     )
@@ -281,4 +283,5 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from importlib.metadata import version
 
-        parser.exit(message=f"{PROGRAM} {version(PROGRAM)}\n")
+        sys.stdout.write(f"{PROGRAM} {version(PROGRAM)}\n")
+        parser.exit()
