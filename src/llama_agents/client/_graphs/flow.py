@@ -137,7 +137,8 @@ def _box(node: Any) -> Box:
 
 
 def _name(node: Any) -> str:
-    return getattr(node, "event_type", None) or node.label or node.id
+    name: str = getattr(node, "event_type", None) or node.label or node.id
+    return name
 
 
 def _role(node: Any) -> Role:

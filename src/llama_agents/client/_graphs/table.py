@@ -24,7 +24,7 @@ def write_table(flow: Flow) -> str:
         for source in event.sources:
             gives[source].append(_cell(event) or f"to {_name(flow, event.targets[0])}")
     names = [_name(flow, number) for number in range(len(flow.boxes))]
-    rows = [_HEAD]
+    rows: list[tuple[str, str, str]] = [_HEAD]
     for name, taken, given in zip(names, takes, gives, strict=True):
         rows += zip_longest([name], taken, given, fillvalue="")
     return "\n".join(_lines(rows)) + "\n"
