@@ -113,10 +113,9 @@ def points(path: str) -> Iterator[tuple[float, float]]:
     at = (0.0, 0.0)
     for command, arguments in re.findall(r"([MLC])([^MLC]*)", path):
         ends = [at, *_pairs(arguments)]
-        if command == "M":
-            yield ends[-1]
-        for step in range(1, 41) if command != "M" else ():
-            yield _on_curve(ends, step / 40)
+        steps = {"M": 1, "L": 8, "C": 20}[command]
+        for step in range(1, steps + 1):
+            yield ends[-1] if command == "M" else _on_curve(ends, step / steps)
         at = ends[-1]
 
 
