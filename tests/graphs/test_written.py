@@ -238,7 +238,7 @@ def test_what_a_run_did_is_written_as_well_as_colored() -> None:
     assert "class n1 running" in graph("fan-out").to_mermaid(run=run)
     svg = graph("fan-out").to_svg(run=iter(run))
     assert ">running</text>" in svg
-    assert "The run: running." in svg
+    assert "Run status running." in svg
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,7 @@ class _Sketch:
             )
             for (source, target), labels in self._arrows.items()
         ]
-        outcome = f" The run: {self._progress.outcome}." if self._progress is not None else ""
+        outcome = f" Run status {self._progress.outcome}." if self._progress is not None else ""
         steps = sum(node.kind is Kind.STEP for node in self._nodes)
         return Picture(
             name=visible(self._flow.name),
