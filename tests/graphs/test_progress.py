@@ -116,6 +116,12 @@ def test_arrow_is_not_taken_if_another_one_may_have_been() -> None:
     }
 
 
+def test_arrow_without_an_event_is_not_taken() -> None:
+    run = [started("end", "StartEvent"), ended("end", None)]
+    assert ways(FLOWS["names"], *run) == {("", "StartEvent", "end")}
+    assert said(FLOWS["names"], *run)["end"] == "no event"
+
+
 def test_events_with_other_values_than_the_framework_sends_are_ignored() -> None:
     strange = [
         event("StepStateChanged"),

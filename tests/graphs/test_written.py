@@ -168,6 +168,23 @@ def test_graph_of_a_hostile_server_is_drawn_as_far_as_it_makes_sense() -> None:
     assert response.to_svg()
 
 
+def test_step_of_the_framework_is_left_out() -> None:
+    nodes = [{"id": id_, "label": id_, "node_type": "step"} for id_ in ("_done", "a")]
+    nodes.append({"id": "StopEvent", "label": "StopEvent", "node_type": "event"})
+    edges = [{"source": "a", "target": "StopEvent"}, {"source": "StopEvent", "target": "_done"}]
+    response = WorkflowGraphResponse.model_validate(
+        {"graph": {"name": "", "nodes": nodes, "edges": edges}}
+    )
+    assert parse(response.to_mermaid()) == (["a", "stop"], [("a", "StopEvent", "stop")])
+
+
+def test_answer_to_a_request_that_is_only_streamed_comes_from_a_person() -> None:
+    answer = made_up([("Answer", [], [0], "HumanResponseEvent")])
+    assert ("person", "Answer", "step_0") in parse(answer.to_mermaid())[1]
+    request = made_up([("Ask", [0], [], "InputRequiredEvent")])
+    assert ("step_0", "Ask", "person") in parse(request.to_mermaid())[1]
+
+
 def test_empty_graph_is_drawn() -> None:
     empty = made_up([])
     assert parse(empty.to_mermaid()) == ([], [])

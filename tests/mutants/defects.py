@@ -2077,7 +2077,9 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         drop("layout._bands", r"top = bottom", "top = bottom"), COVERS.format("loop-events")
     ),
     "an arrow that leads up is drawn from its source": Defect(
-        replace("layout.place", r"reversed\(shifted\) if way\.is_back else shifted", "shifted"),
+        replace(
+            "layout._Placed.path", r"reversed\(rounded\) if way\.is_back else rounded", "rounded"
+        ),
         COVERS.format("loop-steps"),
     ),
     "a name is text in Mermaid": Defect(
@@ -2095,7 +2097,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         written("graph_that_is_too_large_is_rejected_and_shown_as_text"),
     ),
     "steps are in the order of the flow": Defect(
-        replace("flow._order", r"\[box for .*?\]|deque\(.*\)", "deque()"),
+        replace("_Reader._order", r"\[box for .*?\]|deque\(.*\)", "deque()"),
         written("table_has_the_start_first_and_one_event_a_line"),
     ),
     "a step is not missed in events that begin later": Defect(

@@ -14,7 +14,7 @@ from typing import Final
 
 import attrs
 
-from .layers import Layers, arrange
+from .layers import Layers, Way, arrange
 
 _GAP: Final = 26.0  # between two bands
 _APART: Final = 22.0  # between two neighbors
@@ -94,47 +94,48 @@ def place(
     """
     layers = arrange(len(nodes), arrows, [label.width for label in labels])
     sizes = _sizes(nodes, labels, layers)
-    xs = _Columns(layers, sizes).xs()
-    bands = _bands(layers, sizes)
-    ports = _Ports(layers, sizes)
-    left = min((xs[p] - size.width / 2 for p, size in sizes.items()), default=0.0) - _MARGIN
-    right = max((xs[p] + size.width / 2 + size.beside for p, size in sizes.items()), default=0.0)
-    bottom = max((lower for _, lower in bands.values()), default=0.0)
-
-    def rect(number: int, size: Size) -> Rect:
-        upper, lower = bands[number]
-        return Rect(
-            round(xs[number] - left, 1), round((upper + lower) / 2, 1), size.width, size.height
-        )
-
-    paths = []
-    for way, label in zip(layers.ways, labels, strict=True):
-        first, last = way.places[0], way.places[-1]
-        points = [
-            (
-                xs[first] + ports.of(first, way.places[1]),
-                rect(first, sizes[first]).y + sizes[first].height / 2,
-            )
-        ]
-        points.append((points[0][0], bands[first][1]))
-        for stop in way.places[1:-1]:
-            points += [(xs[stop], bands[stop][0]), (xs[stop], bands[stop][1])]
-        points.append((xs[last] + ports.of(last, way.places[-2]), bands[last][0]))
-        points.append((points[-1][0], rect(last, sizes[last]).y - sizes[last].height / 2))
-        shifted = [(round(x - left, 1), round(y, 1)) for x, y in points]
-        paths.append(
-            Path(
-                tuple(reversed(shifted) if way.is_back else shifted),
-                rect(way.label, label),
-                way.is_back,
-            )
-        )
+    placed = _Placed(layers, sizes)
     return Layout(
-        width=round(right - left + _MARGIN, 1),
-        height=round(bottom + _MARGIN, 1),
-        nodes=[rect(number, size) for number, size in enumerate(nodes)],
-        paths=paths,
+        width=round(placed.width, 1),
+        height=round(placed.height, 1),
+        nodes=[placed.rect(number) for number in range(len(nodes))],
+        paths=[placed.path(way) for way in layers.ways],
     )
+
+
+class _Placed:
+    """Places with their coordinates."""
+
+    def __init__(self, layers: Layers, sizes: Mapping[int, Size]) -> None:
+        self._sizes = sizes
+        self._bands = _bands(layers, sizes)
+        self._ports = _Ports(layers, sizes)
+        xs = _Columns(layers, sizes).xs()
+        left = min((xs[p] - size.width / 2 for p, size in sizes.items()), default=0.0) - _MARGIN
+        self._xs = {place: x - left for place, x in xs.items()}
+        rights = (self._xs[p] + size.width / 2 + size.beside for p, size in sizes.items())
+        self.width = max(rights, default=_MARGIN) + _MARGIN
+        self.height = max((lower for _, lower in self._bands.values()), default=_MARGIN) + _MARGIN
+
+    def rect(self, number: int) -> Rect:
+        """Return the rectangle of a node or a label."""
+        size, (upper, lower) = self._sizes[number], self._bands[number]
+        x, y = round(self._xs[number], 1), round((upper + lower) / 2, 1)
+        return Rect(x, y, size.width, size.height)
+
+    def path(self, way: Way) -> Path:
+        """Return the line of an arrow."""
+        first, *stops, last = way.places
+        start = self._xs[first] + self._ports.of(first, stops[0])
+        end = self._xs[last] + self._ports.of(last, stops[-1])
+        upper, lower = self.rect(first), self.rect(last)
+        points = [(start, upper.y + upper.height / 2), (start, self._bands[first][1])]
+        for stop in stops:
+            points += [(self._xs[stop], y) for y in self._bands[stop]]
+        points += [(end, self._bands[last][0]), (end, lower.y - lower.height / 2)]
+        rounded = [(round(x, 1), round(y, 1)) for x, y in points]
+        in_order = tuple(reversed(rounded) if way.is_back else rounded)
+        return Path(in_order, self.rect(way.label), way.is_back)
 
 
 def _sizes(nodes: Sequence[Size], labels: Sequence[Size], layers: Layers) -> dict[int, Size]:

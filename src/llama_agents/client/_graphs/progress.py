@@ -93,9 +93,9 @@ class _Seen:
         self.outcome = "running"
         self._flow = flow
         self._steps = {box.name: n for n, box in enumerate(flow.boxes) if not box.is_person}
-        self._events = {event.name: event for event in flow.events}
+        self._events = {event.name: event for event in flow.events if event.name}
         self._takes: dict[int, set[str]] = {}
-        for event in flow.events:
+        for event in self._events.values():
             for target in event.targets:
                 self._takes.setdefault(target, set()).add(event.name)
         self._started = Counter[tuple[int, str]]()
@@ -174,7 +174,7 @@ class _Seen:
     def taken(self) -> frozenset[tuple[int | None, str, int | None]]:
         """Return what is known to have gone from where to where."""
         found = set[tuple[int | None, str, int | None]]()
-        for event in self._flow.events:
+        for event in self._events.values():
             is_clear = event.name in self._published and len(event.sources) == 1
             for source in event.sources:
                 if self._gave[source, event.name] or is_clear:

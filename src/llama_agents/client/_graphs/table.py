@@ -11,7 +11,7 @@ from .shown import columns, fit, visible
 
 _WIDEST: Final = 60  # columns of a cell
 _HEAD: Final = ("step", "takes", "gives")
-_MARKS: Final = {Role.START: " (start)", Role.STOP: " (stop)"}
+_ROLE_MARKS: Final = {Role.START: " (start)", Role.STOP: " (stop)"}
 
 
 def write_table(flow: Flow) -> str:
@@ -36,7 +36,7 @@ def _name(flow: Flow, number: int) -> str:
 
 
 def _cell(event: FlowEvent) -> str:
-    return _cut(event.name) + _MARKS.get(event.role, "") if event.name else ""
+    return _cut(event.name) + _ROLE_MARKS.get(event.role, "") if event.name else ""
 
 
 def _cut(name: str) -> str:
