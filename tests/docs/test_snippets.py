@@ -7,21 +7,20 @@ import subprocess
 import sys
 import textwrap
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 from llama_agents.client import codegen
-from llama_agents.client.testing import serve
 from llama_agents.client.testing._recording import load
-from llama_agents.server import WorkflowServer
 
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
 EXAMPLES: Final = ROOT / "examples"
 BASE_URL: Final = "http://127.0.0.1:8080"
 PYTHON: Final = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+OUTPUT: Final = re.compile(r"```(?:text|mermaid)\n(.*?)```", re.DOTALL)
 
 NIGHTLY: Final = "nightly-1 1\nnightly-2 2\nnightly-3 3\n"
 
@@ -57,6 +56,7 @@ PRINTED: Final = {
         "1 of 3\n2 of 3\n3 of 3\n",
         "documents: Input should be a valid integer",
     ],
+    DOCS / "graphs.md": OUTPUT.findall((DOCS / "graphs.md").read_text(encoding="utf-8")),
     DOCS / "connections.md": [],
     DOCS / "logging.md": [],
 }
@@ -74,21 +74,6 @@ async def main() -> None:
 
 asyncio.run(main())
 """
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """A server with the workflows of the examples."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(EXAMPLES)
-        from sample_workflows import STREAMED_EVENTS, sample_workflows
-
-        server = WorkflowServer()
-        for name, workflow in sample_workflows().items():
-            events = list(STREAMED_EVENTS.get(name, ()))
-            server.add_workflow(name, workflow, additional_events=events)
-        with serve(server) as url:
-            yield url
 
 
 def run_python(folder: Path, program: str) -> str:

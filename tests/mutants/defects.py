@@ -58,10 +58,20 @@ def interaction(test: str) -> str:
     return f"tests/core/test_interaction.py::{test}"
 
 
+def written(test: str) -> str:
+    return f"tests/graphs/test_written.py::test_{test}"
+
+
+def progress(test: str) -> str:
+    return f"tests/graphs/test_progress.py::test_{test}"
+
+
 LIMITS: Final = "tests/core/test_typed.py::test_schema_beyond_a_limit_is_rejected_by_that_limit"
 ANYTHING_ELSE: Final = "tests/core/test_codegen.py::test_source_with_anything_else_is_rejected"
 SHARED_OUT: Final = "tests/core/test_pools.py::test_requests_at_once_are_shared_out_to_small_pools"
 CANCELLED: Final = "tests/core/test_pools.py::test_calls_cancelled_at_any_step_leave_the_pool_empty"
+
+COVERS: Final = "tests/graphs/test_geometry.py::test_nothing_in_a_picture_covers_anything_else[{}]"
 
 AIOHTTP: Final = "tests/core/test_aiohttp_transport.py"
 OLD: Final = "tests/core/test_old_servers.py"
@@ -2051,5 +2061,55 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "cancelled calls leave nothing in any pool": Defect(
         replace("pool._pools", r"pool\.shards if .* else ", ""),
         f"{CANCELLED}[asyncio-task-ours-tcp-list_workflows]",
+    ),
+    # ---------------------------------------------------------------- pictures of graphs
+    "nodes keep their distance": Defect(
+        replace("_Columns._distances", r"a\.width / 2 \+ ", ""), COVERS.format("wide-steps")
+    ),
+    "a label has a place of its own": Defect(
+        replace("layout._sizes", r"label if stop == way\.label else ", ""),
+        COVERS.format("branches-steps"),
+    ),
+    "a loop at a node has room": Defect(
+        drop("svg._node_size", r"beside = _LOOP", "pass"), COVERS.format("self-loop-steps")
+    ),
+    "an arrow turns between bands": Defect(
+        drop("layout._bands", r"top = bottom", "top = bottom"), COVERS.format("loop-events")
+    ),
+    "an arrow that leads up is drawn from its source": Defect(
+        replace(
+            "layout._Placed.path", r"reversed\(rounded\) if way\.is_back else rounded", "rounded"
+        ),
+        COVERS.format("loop-steps"),
+    ),
+    "a name is text in Mermaid": Defect(
+        returns("mermaid._escape", "text"), written("names_do_not_change_the_mermaid_source[False]")
+    ),
+    "a name is text in SVG": Defect(
+        replace("svg._text", r"escape\(line\)", "line"),
+        written("names_do_not_change_the_svg_document[False]"),
+    ),
+    "names are bounded and visible": Defect(
+        returns("shown.visible", "text"), written("output_is_bounded_for_long_names")
+    ),
+    "a picture is bounded": Defect(
+        never("_Sketch._connect", "MAX_ARROWS"),
+        written("graph_that_is_too_large_is_rejected_and_shown_as_text"),
+    ),
+    "steps are in the order of the flow": Defect(
+        replace("_Reader._order", r"\[box for .*?\]|deque\(.*\)", "deque()"),
+        written("table_has_the_start_first_and_one_event_a_line"),
+    ),
+    "a step is not missed in events that begin later": Defect(
+        replace("_Seen._state", r"self\._is_whole", "True"),
+        progress("steps_are_not_said_to_be_missed_if_the_start_is_missing"),
+    ),
+    "an arrow is taken only if that is certain": Defect(
+        replace("_Seen._senders", r"is_clear or ", "True or "),
+        progress("arrow_is_not_taken_if_another_one_may_have_been"),
+    ),
+    "a step under way is stopped by the end of a run": Defect(
+        replace("_Seen._state", r"self\.outcome == 'running'", "True"),
+        progress("step_is_said_to_be_in_its_state[run5-stopped]"),
     ),
 }

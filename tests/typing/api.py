@@ -71,6 +71,13 @@ async def asynchronous() -> None:
         assert_type(handler.result.type, str)
         assert_type(handler.result.load_event(), Event)
         assert_type(OutEvent.model_validate(handler.result), OutEvent)
+    graph = await client.get_workflow_graph("greet")
+    run_so_far = [event async for event in client.get_workflow_events("h")]
+    assert_type(graph.to_mermaid(), str)
+    assert_type(graph.to_svg(events=True, run=run_so_far), str)
+    assert_type(graph.to_text(), str)
+    graph.to_svg(True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    graph.to_svg(run=client.get_workflow_events("h"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     stream = client.get_workflow_events("h", after_sequence="now")
     assert_type(stream, EventStream)
     assert_type(stream.last_sequence, int | Literal["now"])

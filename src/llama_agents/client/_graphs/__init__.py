@@ -29,7 +29,9 @@ def to_mermaid(
     return write_mermaid(_picture(graph, events, run))
 
 
-def to_svg(graph: WorkflowGraph, events: bool, run: Iterable[EventEnvelopeWithMetadata] | None) -> str:
+def to_svg(
+    graph: WorkflowGraph, events: bool, run: Iterable[EventEnvelopeWithMetadata] | None
+) -> str:
     """Return the graph as an SVG document."""
     from .svg import write_svg
 
@@ -49,4 +51,5 @@ def _picture(
     from .progress import read_progress
 
     flow = read_flow(graph)
-    return draw(flow, events=events, progress=None if run is None else read_progress(flow, run))
+    picture = draw(flow, events=events)  # which is small, so nothing of a run is read in vain
+    return picture if run is None else draw(flow, events=events, progress=read_progress(flow, run))

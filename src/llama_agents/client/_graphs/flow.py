@@ -67,67 +67,122 @@ class Flow:
 
     Attributes:
         name: The name of its class.
-        description: The docstring of its class.
         boxes: What runs first comes first.
         events: In the order in which the boxes take and produce them.
     """
 
     name: str
-    description: str
     boxes: Sequence[Box]
     events: Sequence[FlowEvent]
 
 
 def read_flow(graph: WorkflowGraph) -> Flow:
     """Read a graph; edges from or to a node that is not there are left out, as are resources."""
-    nodes: dict[str, Any] = {}
-    for node in graph.nodes:
-        nodes.setdefault(node.id, node)
-    stops = {id_ for id_, node in nodes.items() if _role(node) is Role.STOP}
-    boxes: dict[str, Box] = {}
-    sources: dict[str, dict[str, None]] = {}
-    targets: dict[str, dict[str, None]] = {}
-    direct: dict[tuple[str, str, str], None] = {}
-    for id_, node in nodes.items():
-        if node.node_type == "event":
-            sources[id_], targets[id_] = {}, {}
-        elif node.node_type not in _RESOURCES:
-            boxes[id_] = _box(node)
-    for edge in graph.edges:
-        if edge.source in boxes and edge.target in boxes:
-            direct[edge.source, edge.target, edge.label or ""] = None
-        elif edge.source in boxes and edge.target in sources:
-            sources[edge.target][edge.source] = None
-        elif edge.source in targets and edge.target in boxes:
-            targets[edge.source][edge.target] = None
-    if _FRAMEWORK_STEP in boxes and all(
-        id_ in stops for id_, takers in targets.items() if _FRAMEWORK_STEP in takers
-    ):
-        del boxes[_FRAMEWORK_STEP]
-    _connect_person(boxes, nodes, sources, targets)
-    order = _order(boxes, nodes, sources, targets, direct)
-    numbers = {id_: number for number, id_ in enumerate(order)}
-    events = [
-        FlowEvent(
-            name=_name(nodes[id_]),
-            role=_role(nodes[id_]),
-            sources=_numbers(numbers, sources[id_]),
-            targets=_numbers(numbers, targets[id_]),
-            schema=getattr(nodes[id_], "event_schema", None) or {},
-        )
-        for id_ in sources
-    ]
-    events += [
-        FlowEvent(label, Role.OTHER, (numbers[source],), (numbers[target],))
-        for source, target, label in direct
-        if source in numbers and target in numbers
-    ]
-    return Flow(
-        name=graph.name,
-        description=getattr(graph, "description", None) or "",
-        boxes=[boxes[id_] for id_ in order],
-        events=sorted(events, key=_position),
-    )
+    reader = _Reader(graph)
+    reader.leave_out_framework_step()
+    reader.connect_person()
+    return reader.flow()
+
+
+class _Reader:
+    """The nodes of a graph by their IDs, and the edges by what they connect."""
+
+    def __init__(self, graph: WorkflowGraph) -> None:
+        self._name = graph.name
+        self._nodes: dict[str, Any] = {}
+        for node in graph.nodes:
+            self._nodes.setdefault(node.id, node)
+        self._boxes: dict[str, Box] = {}
+        # For each event, its producers and takers; and what leads from a box to a box without one.
+        self._sources: dict[str, dict[str, None]] = {}
+        self._targets: dict[str, dict[str, None]] = {}
+        self._direct: dict[tuple[str, str, str], None] = {}
+        for id_, node in self._nodes.items():
+            if node.node_type == "event":
+                self._sources[id_], self._targets[id_] = {}, {}
+            elif node.node_type not in _RESOURCES:
+                self._boxes[id_] = _box(node)
+        for edge in graph.edges:
+            self._add(edge.source, edge.target, edge.label or "")
+
+    def _add(self, source: str, target: str, label: str) -> None:
+        if source in self._boxes and target in self._boxes:
+            self._direct[source, target, label] = None
+        elif source in self._boxes and target in self._sources:
+            self._sources[target][source] = None
+        elif source in self._targets and target in self._boxes:
+            self._targets[source][target] = None
+
+    def leave_out_framework_step(self) -> None:
+        """Leave out the step that takes the stop event, which is no workflow's own."""
+        taken = [id_ for id_, takers in self._targets.items() if _FRAMEWORK_STEP in takers]
+        if taken and all(_role(self._nodes[id_]) is Role.STOP for id_ in taken):
+            del self._boxes[_FRAMEWORK_STEP]
+
+    def connect_person(self) -> None:
+        """Lead requests that nobody takes to a person, and answers that nobody produces from there.
+
+        A request that is only written to the stream is not in the graph, and then neither is a node
+        for whoever answers.
+        """
+        person = next((id_ for id_, box in self._boxes.items() if box.is_person), "\0person")
+        for id_ in self._sources:
+            role = _role(self._nodes[id_])
+            if role is Role.REQUEST and not self._targets[id_]:
+                self._targets[id_][person] = None
+            elif role is Role.ANSWER and not self._sources[id_]:
+                self._sources[id_][person] = None
+            else:
+                continue
+            self._boxes.setdefault(person, Box(PERSON, is_person=True))
+
+    def flow(self) -> Flow:
+        """Return what was read, in the order in which a run gets to it."""
+        order = self._order()
+        numbers = {id_: number for number, id_ in enumerate(order)}
+        events = [
+            FlowEvent(
+                name=_name(self._nodes[id_]),
+                role=_role(self._nodes[id_]),
+                sources=_numbers(numbers, self._sources[id_]),
+                targets=_numbers(numbers, self._targets[id_]),
+                schema=getattr(self._nodes[id_], "event_schema", None) or {},
+            )
+            for id_ in self._sources
+        ]
+        events += [
+            FlowEvent(label, Role.OTHER, (numbers[source],), (numbers[target],))
+            for source, target, label in self._direct
+            if source in numbers and target in numbers
+        ]
+        boxes = [self._boxes[id_] for id_ in order]
+        return Flow(self._name, boxes, sorted(events, key=_position))
+
+    def _order(self) -> list[str]:
+        """Return the boxes in the order in which a run gets to them."""
+        produced: dict[str, list[str]] = {}
+        following: dict[str, list[str]] = {}
+        for event, producers in self._sources.items():
+            for box in producers:
+                produced.setdefault(box, []).append(event)
+        for source, target, _ in self._direct:
+            following.setdefault(source, []).append(target)
+        starts = [id_ for id_ in self._sources if _role(self._nodes[id_]) is Role.START]
+        order: dict[str, None] = {}
+        spread: set[str] = set()
+        waiting = deque(box for event in starts for box in self._targets[event])
+        others = iter(self._boxes)
+        while len(order) < len(self._boxes):
+            box = waiting.popleft() if waiting else next(others)
+            if box in order or box not in self._boxes:
+                continue
+            order[box] = None
+            waiting.extend(following.get(box, ()))
+            for event in produced.get(box, ()):
+                if event not in spread:
+                    spread.add(event)
+                    waiting.extend(self._targets[event])
+        return list(order)
 
 
 def _box(node: Any) -> Box:
@@ -137,7 +192,8 @@ def _box(node: Any) -> Box:
 
 
 def _name(node: Any) -> str:
-    return getattr(node, "event_type", None) or node.label or node.id
+    name: str = getattr(node, "event_type", None) or node.label or node.id
+    return name
 
 
 def _role(node: Any) -> Role:
@@ -156,62 +212,6 @@ _ROLES: Final = {
     "InputRequiredEvent": Role.REQUEST,
     "HumanResponseEvent": Role.ANSWER,
 }
-
-
-def _connect_person(
-    boxes: dict[str, Box],
-    nodes: Mapping[str, Any],
-    sources: Mapping[str, dict[str, None]],
-    targets: Mapping[str, dict[str, None]],
-) -> None:
-    """Lead requests that nobody takes to a person, and answers that nobody produces from there.
-
-    A request that is only written to the stream is not in the graph, and then neither is a node
-    for whoever answers.
-    """
-    person = next((id_ for id_, box in boxes.items() if box.is_person), "\0person")
-    for id_ in sources:
-        role = _role(nodes[id_])
-        if role is Role.REQUEST and not targets[id_]:
-            targets[id_][person] = None
-        elif role is Role.ANSWER and not sources[id_]:
-            sources[id_][person] = None
-        else:
-            continue
-        boxes.setdefault(person, Box(PERSON, is_person=True))
-
-
-def _order(
-    boxes: Mapping[str, Box],
-    nodes: Mapping[str, Any],
-    sources: Mapping[str, Mapping[str, None]],
-    targets: Mapping[str, Mapping[str, None]],
-    direct: Iterable[tuple[str, str, str]],
-) -> list[str]:
-    """Return the boxes in the order in which a run gets to them."""
-    produced: dict[str, list[str]] = {}
-    following: dict[str, list[str]] = {}
-    for event, producers in sources.items():
-        for box in producers:
-            produced.setdefault(box, []).append(event)
-    for source, target, _ in direct:
-        following.setdefault(source, []).append(target)
-    starts = [id_ for id_ in sources if _role(nodes[id_]) is Role.START]
-    order: dict[str, None] = {}
-    spread: set[str] = set()
-    waiting = deque(box for event in starts for box in targets[event])
-    others = iter(boxes)
-    while len(order) < len(boxes):
-        box = waiting.popleft() if waiting else next(others)
-        if box in order or box not in boxes:
-            continue
-        order[box] = None
-        waiting.extend(following.get(box, ()))
-        for event in produced.get(box, ()):
-            if event not in spread:
-                spread.add(event)
-                waiting.extend(targets[event])
-    return list(order)
 
 
 def _numbers(numbers: Mapping[str, int], ids: Iterable[str]) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final
 
 import attrs
@@ -68,7 +69,7 @@ def arrange(count: int, arrows: Sequence[tuple[int, int]], labels: Sequence[floa
             "The graph is too entangled to be drawn: its arrows span too many layers; "
             "to_text() lists the steps"
         )
-    rows: list[list[int]] = [[] for _ in range(2 * max(ranks, default=0) + 1)]
+    rows: list[list[int]] = [[] for _ in range(2 * max(ranks) + 1 if ranks else 0)]
     for node in range(count):
         rows[2 * ranks[node]].append(node)
     taken = [0.0] * len(rows)  # by labels
@@ -100,18 +101,18 @@ def _closing(count: int, arrows: Sequence[tuple[int, int]]) -> set[int]:
         on_the_way.add(root)
         while stack:
             node, rest = stack[-1]
-            number = next(rest, None)
-            if number is None:
+            for number in rest:
+                target = arrows[number][1]
+                if target in on_the_way:
+                    found.add(number)
+                elif target not in done:
+                    on_the_way.add(target)
+                    stack.append((target, iter(leaving[target])))
+                    break
+            else:
                 stack.pop()
                 done.add(node)
                 on_the_way.discard(node)
-                continue
-            target = arrows[number][1]
-            if target in on_the_way:
-                found.add(number)
-            elif target not in done:
-                on_the_way.add(target)
-                stack.append((target, iter(leaving[target])))
     return found
 
 
@@ -141,14 +142,16 @@ def _without_crossings(rows: list[list[int]], ways: Sequence[Way]) -> list[list[
     above: dict[int, list[int]] = {}
     below: dict[int, list[int]] = {}
     for way in ways:
-        for upper, lower in zip(way.places, way.places[1:], strict=False):
+        for upper, lower in pairwise(way.places):
             below.setdefault(upper, []).append(lower)
             above.setdefault(lower, []).append(upper)
     best = rows = _first_order(rows, below)
     fewest = _crossings(rows, below)
     for sweep in range(_SWEEPS):
         rows = [list(row) for row in rows]
-        neighbors, order = (below, range(len(rows) - 2, -1, -1)) if sweep % 2 else (above, range(1, len(rows)))
+        neighbors, order = (
+            (below, range(len(rows) - 2, -1, -1)) if sweep % 2 else (above, range(1, len(rows)))
+        )
         for number in order:
             other = rows[number + 1 if sweep % 2 else number - 1]
             _sort(rows[number], other, neighbors)
@@ -189,7 +192,7 @@ def _sort(row: list[int], other: Sequence[int], neighbors: dict[int, list[int]])
 
 def _crossings(rows: Sequence[Sequence[int]], below: dict[int, list[int]]) -> int:
     crossings = 0
-    for upper, lower in zip(rows, rows[1:], strict=False):
+    for upper, lower in pairwise(rows):
         position = {place: number for number, place in enumerate(lower)}
         seen: list[int] = []
         for place in upper:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Final
 
 import attrs
 
-from .layers import Layers, arrange
+from .layers import Layers, Way, arrange
 
 _GAP: Final = 26.0  # between two bands
 _APART: Final = 22.0  # between two neighbors
@@ -94,36 +94,48 @@ def place(
     """
     layers = arrange(len(nodes), arrows, [label.width for label in labels])
     sizes = _sizes(nodes, labels, layers)
-    xs = _Columns(layers, sizes).xs()
-    bands = _bands(layers, sizes)
-    ports = _Ports(layers, sizes)
-    left = min((xs[p] - size.width / 2 for p, size in sizes.items()), default=0.0) - _MARGIN
-    right = max((xs[p] + size.width / 2 + size.beside for p, size in sizes.items()), default=0.0)
-    bottom = max((lower for _, lower in bands.values()), default=0.0)
-
-    def rect(number: int, size: Size) -> Rect:
-        upper, lower = bands[number]
-        return Rect(round(xs[number] - left, 1), round((upper + lower) / 2, 1), size.width, size.height)
-
-    paths = []
-    for way, label in zip(layers.ways, labels, strict=True):
-        first, last = way.places[0], way.places[-1]
-        points = [(xs[first] + ports.below(way), rect(first, sizes[first]).y + sizes[first].height / 2)]
-        points.append((points[0][0], bands[first][1]))
-        for stop in way.places[1:-1]:
-            points += [(xs[stop], bands[stop][0]), (xs[stop], bands[stop][1])]
-        points.append((xs[last] + ports.above(way), bands[last][0]))
-        points.append((points[-1][0], rect(last, sizes[last]).y - sizes[last].height / 2))
-        shifted = [(round(x - left, 1), round(y, 1)) for x, y in points]
-        paths.append(
-            Path(tuple(reversed(shifted) if way.is_back else shifted), rect(way.label, label), way.is_back)
-        )
+    placed = _Placed(layers, sizes)
     return Layout(
-        width=round(right - left + _MARGIN, 1),
-        height=round(bottom + _MARGIN, 1),
-        nodes=[rect(number, size) for number, size in enumerate(nodes)],
-        paths=paths,
+        width=round(placed.width, 1),
+        height=round(placed.height, 1),
+        nodes=[placed.rect(number) for number in range(len(nodes))],
+        paths=[placed.path(way) for way in layers.ways],
     )
+
+
+class _Placed:
+    """Places with their coordinates."""
+
+    def __init__(self, layers: Layers, sizes: Mapping[int, Size]) -> None:
+        self._sizes = sizes
+        self._bands = _bands(layers, sizes)
+        self._ports = _Ports(layers, sizes)
+        xs = _Columns(layers, sizes).xs()
+        left = min((xs[p] - size.width / 2 for p, size in sizes.items()), default=0.0) - _MARGIN
+        self._xs = {place: x - left for place, x in xs.items()}
+        rights = (self._xs[p] + size.width / 2 + size.beside for p, size in sizes.items())
+        self.width = max(rights, default=_MARGIN) + _MARGIN
+        self.height = max((lower for _, lower in self._bands.values()), default=_MARGIN) + _MARGIN
+
+    def rect(self, number: int) -> Rect:
+        """Return the rectangle of a node or a label."""
+        size, (upper, lower) = self._sizes[number], self._bands[number]
+        x, y = round(self._xs[number], 1), round((upper + lower) / 2, 1)
+        return Rect(x, y, size.width, size.height)
+
+    def path(self, way: Way) -> Path:
+        """Return the line of an arrow."""
+        first, *stops, last = way.places
+        start = self._xs[first] + self._ports.of(first, stops[0])
+        end = self._xs[last] + self._ports.of(last, stops[-1])
+        upper, lower = self.rect(first), self.rect(last)
+        points = [(start, upper.y + upper.height / 2), (start, self._bands[first][1])]
+        for stop in stops:
+            points += [(self._xs[stop], y) for y in self._bands[stop]]
+        points += [(end, self._bands[last][0]), (end, lower.y - lower.height / 2)]
+        rounded = [(round(x, 1), round(y, 1)) for x, y in points]
+        in_order = tuple(reversed(rounded) if way.is_back else rounded)
+        return Path(in_order, self.rect(way.label), way.is_back)
 
 
 def _sizes(nodes: Sequence[Size], labels: Sequence[Size], layers: Layers) -> dict[int, Size]:
@@ -157,20 +169,11 @@ class _Ports:
         for way in layers.ways:
             below.setdefault(way.places[0], []).append(way.places[1])
             above.setdefault(way.places[-1], []).append(way.places[-2])
-        self._offsets = {
-            **_spread(below, position, sizes),
-            **{(b, a): offset for (b, a), offset in _spread(above, position, sizes).items()},
-        }
+        self._offsets = _spread(below, position, sizes) | _spread(above, position, sizes)
 
     def of(self, place: int, neighbor: int) -> float:
         """Return the offset at a place for the line to a neighbor."""
         return self._offsets.get((place, neighbor), 0.0)
-
-    def below(self, way: object) -> float:
-        return self.of(way.places[0], way.places[1])  # type: ignore[attr-defined]
-
-    def above(self, way: object) -> float:
-        return self.of(way.places[-1], way.places[-2])  # type: ignore[attr-defined]
 
 
 def _spread(
@@ -193,17 +196,27 @@ class _Columns:
         self._rows = layers.rows
         self._sizes = sizes
         self._apart = [self._distances(row) for row in layers.rows]
-        self._at = {p: (row, n) for row, places in enumerate(layers.rows) for n, p in enumerate(places)}
+        self._at = {
+            p: (row, n) for row, places in enumerate(layers.rows) for n, p in enumerate(places)
+        }
         ports = _Ports(layers, sizes)
         # For each place, its neighbors above and below: which, how much it weighs, at which offset.
-        self._pulls: tuple[dict[int, list[tuple[int, float, float]]], ...] = ({}, {})
+        above: dict[int, list[tuple[int, float, float]]] = {}
+        below: dict[int, list[tuple[int, float, float]]] = {}
+        self._pulls = (above, below)
         real = {place for way in layers.ways for place in (way.places[0], way.places[-1])}
         for way in layers.ways:
-            for upper, lower in zip(way.places, way.places[1:], strict=False):
-                weight = 1.0 if upper in real and lower in real else 2.0 if real & {upper, lower} else 8.0
+            for upper, lower in pairwise(way.places):
+                weight = (
+                    1.0
+                    if upper in real and lower in real
+                    else 2.0
+                    if real & {upper, lower}
+                    else 8.0
+                )
                 offset = ports.of(upper, lower) - ports.of(lower, upper)
-                self._pulls[0].setdefault(lower, []).append((upper, weight, offset))
-                self._pulls[1].setdefault(upper, []).append((lower, weight, -offset))
+                above.setdefault(lower, []).append((upper, weight, offset))
+                below.setdefault(upper, []).append((lower, weight, -offset))
 
     def xs(self) -> dict[int, float]:
         """Return the center of each place."""
@@ -228,7 +241,7 @@ class _Columns:
         chains: dict[int, list[int]] = {}  # by the place at their end
         for row in self._rows:
             for place in row:
-                upper = above.get(place, ())
+                upper = above.get(place, [])
                 is_next = len(upper) == 1 and len(below[upper[0][0]]) == 1
                 chain = chains.pop(upper[0][0]) if is_next else []
                 chains[place] = [*chain, place]
@@ -261,7 +274,7 @@ class _Columns:
         sizes = [self._sizes[place] for place in row]
         return [
             a.width / 2 + a.beside + b.width / 2 + (_APART if a.width or b.width else _LANES)
-            for a, b in zip(sizes, sizes[1:], strict=False)
+            for a, b in pairwise(sizes)
         ]
 
     def _settle(self, row: Sequence[int], xs: dict[int, float], sides: Iterable[int]) -> None:
@@ -270,7 +283,11 @@ class _Columns:
         for place in row:
             pulls = [pull for side in sides for pull in self._pulls[side].get(place, ())]
             weight = sum(weight for _, weight, _ in pulls)
-            mean = sum((xs[other] + offset) * w for other, w, offset in pulls) / weight if pulls else xs[place]
+            mean = (
+                sum((xs[other] + offset) * w for other, w, offset in pulls) / weight
+                if pulls
+                else xs[place]
+            )
             wanted.append(mean)
             weights.append(weight or 0.1)
         shifts = list(accumulate(self._apart[self._at[row[0]][0]], initial=0.0))

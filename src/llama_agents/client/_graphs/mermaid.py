@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from .colours import COLOURS, colour_of
+from .colors import COLORS, color_of
 from .picture import Arrow, Kind, Node, Picture
 
-# Everything else is written as a character code: Mermaid reads some of it as syntax, some as
-# Markdown, and some as HTML.
-_LITERAL: Final = frozenset(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 "
-)
+# Any other punctuation is written as a character code: Mermaid reads some of it as syntax, some as
+# Markdown, some as HTML, and some as what it writes itself for character codes.
+_LITERAL: Final = frozenset(" _.,")
 _SHAPES: Final = {
     Kind.START: ("([", "])"),
     Kind.STOP: ("([", "])"),
@@ -32,6 +30,9 @@ def write_mermaid(picture: Picture) -> str:
     lines.append(f"    accDescr: {_escape(picture.description)}")
     lines += [f"    {_node(number, node)}" for number, node in enumerate(picture.nodes)]
     lines += [f"    {_arrow(arrow)}" for arrow in picture.arrows]
+    thick = [str(n) for n, arrow in enumerate(picture.arrows) if arrow.is_dashed and arrow.is_taken]
+    if thick:
+        lines.append(f"    linkStyle {','.join(thick)} stroke-width:3.5px")
     lines += [f"    {line}" for line in _classes(picture)]
     return "\n".join(lines) + "\n"
 
@@ -56,7 +57,7 @@ def _label(lines: tuple[str, ...] | list[str]) -> str:
 
 def _escape(text: str) -> str:
     return "".join(
-        character if character in _LITERAL or character > "\u00a0" else f"#{ord(character)};"
+        character if character.isalnum() or character in _LITERAL else f"#{ord(character)};"
         for character in text
     )
 
@@ -64,12 +65,12 @@ def _escape(text: str) -> str:
 def _classes(picture: Picture) -> Iterator[str]:
     members: dict[str, list[str]] = {}
     for number, node in enumerate(picture.nodes):
-        members.setdefault(colour_of(node), []).append(f"n{number}")
+        members.setdefault(color_of(node), []).append(f"n{number}")
     for name, numbers in members.items():
-        colour = COLOURS[name]
+        color = COLORS[name]
         yield (
-            f"classDef {name} fill:{colour.fill},stroke:{colour.stroke},color:{colour.text}"
-            f",stroke-width:{colour.width}px"
-            + (f",stroke-dasharray:{colour.dashes}" if colour.dashes else "")
+            f"classDef {name} fill:{color.fill},stroke:{color.stroke},color:{color.text}"
+            f",stroke-width:{color.width}px"
+            + (f",stroke-dasharray:{color.dashes}" if color.dashes else "")
         )
         yield f"class {','.join(numbers)} {name}"

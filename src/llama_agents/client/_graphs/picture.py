@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 
 from .flow import Box, Flow, FlowEvent, Role
-from .progress import Progress, StepProgress
+from .progress import UNTOUCHED, Progress, StepProgress
 from .shown import visible
 
 # Nobody reads a larger picture, and Mermaid draws no more arrows than these.
@@ -46,7 +46,7 @@ class Node:
     name: str
     lines: tuple[str, ...] = ()
     description: str = ""
-    progress: StepProgress = StepProgress()
+    progress: StepProgress = UNTOUCHED
 
 
 @attrs.frozen
@@ -111,7 +111,9 @@ class _Sketch:
     def __init__(self, flow: Flow, progress: Progress | None) -> None:
         self._flow = flow
         self._progress = progress
-        self._taken = progress.taken if progress is not None else frozenset()
+        self._taken: dict[str, set[tuple[int | None, int | None]]] = {}
+        for source, name, target in progress.taken if progress is not None else ():
+            self._taken.setdefault(name, set()).add((source, target))
         self._nodes = [self._box_node(number, box) for number, box in enumerate(flow.boxes)]
         self._ends: dict[Kind, int] = {}
         self._arrows: dict[tuple[int, int], dict[str, bool]] = {}
@@ -121,7 +123,7 @@ class _Sketch:
             kind=Kind.PERSON if box.is_person else Kind.STEP,
             name=visible(box.name),
             description=visible(" ".join(box.description[:1000].split())),
-            progress=self._progress.boxes[number] if self._progress is not None else StepProgress(),
+            progress=self._progress.boxes[number] if self._progress is not None else UNTOUCHED,
         )
 
     def add_event(self, event: FlowEvent) -> None:
@@ -136,21 +138,22 @@ class _Sketch:
             raise _too_large(len(sources) * len(targets), MAX_ARROWS, "arrows")
         begin = self._end(Kind.START if event.role is Role.START else None, sources)
         end = self._end(Kind.STOP if event.role is Role.STOP else None, targets)
+        ways = self._taken.get(event.name, ())
         for source in sources:
             for target in targets:
                 self._connect(
                     begin if source is None else source,
                     end if target is None else target,
                     visible(event.name),
-                    (source, event.name, target) in self._taken,
+                    (source, target) in ways,
                 )
 
     def add_event_node(self, event: FlowEvent) -> None:
         """Add an event as a node of its own."""
         node = self._add(Node(Kind.EVENT, visible(event.name), tuple(_fields(event.schema))))
-        ways = [way for way in self._taken if way[1] == event.name]
-        gave = {source for source, _, _ in ways}
-        got = {target for _, _, target in ways}
+        ways = self._taken.get(event.name, ())
+        gave = {source for source, _ in ways}
+        got = {target for _, target in ways}
         if event.role is Role.START:
             self._connect(self._end(Kind.START, [None]), node, "", bool(ways))
         for source in event.sources:
@@ -196,7 +199,7 @@ class _Sketch:
             )
             for (source, target), labels in self._arrows.items()
         ]
-        outcome = f" The run: {self._progress.outcome}." if self._progress is not None else ""
+        outcome = f" Run status {self._progress.outcome}." if self._progress is not None else ""
         steps = sum(node.kind is Kind.STEP for node in self._nodes)
         return Picture(
             name=visible(self._flow.name),
@@ -217,7 +220,7 @@ def _too_large(number: int, limit: int, things: str) -> ValueError:
 
 
 def _labels(labels: Mapping[str, bool]) -> tuple[str, ...]:
-    names = sorted(label for label in labels if label)
+    names = sorted(label for label in labels if label.strip())
     if len(names) > MAX_LABELS:
         names[MAX_LABELS - 1 :] = [f"{len(names) - MAX_LABELS + 1} more"]
     return tuple(names)

@@ -49,7 +49,17 @@ class StepProgress:
     @property
     def text(self) -> str:
         """What a picture says of it."""
-        return f"{self.state.value} ×{self.times}" if self.times > 1 else self.state.value
+        if self.times < 2:
+            return self.state.value
+        is_each = self.state in (StepState.DONE, StepState.NO_EVENT)  # rather than the last one
+        return (
+            f"{self.state.value} ×{self.times}"
+            if is_each
+            else f"{self.state.value} (×{self.times})"
+        )
+
+
+UNTOUCHED: Final = StepProgress()
 
 
 @attrs.frozen
@@ -83,9 +93,9 @@ class _Seen:
         self.outcome = "running"
         self._flow = flow
         self._steps = {box.name: n for n, box in enumerate(flow.boxes) if not box.is_person}
-        self._events = {event.name: event for event in flow.events}
+        self._events = {event.name: event for event in flow.events if event.name}
         self._takes: dict[int, set[str]] = {}
-        for event in flow.events:
+        for event in self._events.values():
             for target in event.targets:
                 self._takes.setdefault(target, set()).add(event.name)
         self._started = Counter[tuple[int, str]]()
@@ -110,7 +120,9 @@ class _Seen:
     def _step_changed(self, change: Mapping[str, Any]) -> None:
         step = self._number(change.get("name"))
         worker, state = change.get("worker_id"), change.get("step_state")
-        taken, given = map(_class_name, (change.get("input_event_name"), change.get("output_event_name")))
+        taken, given = map(
+            _class_name, (change.get("input_event_name"), change.get("output_event_name"))
+        )
         if step is None or not isinstance(worker, str):
             return
         workers = self._workers.setdefault(step, set())
@@ -142,29 +154,36 @@ class _Seen:
 
     def boxes(self) -> list[StepProgress]:
         """Return what each box did."""
+        gave = {step for step, _ in self._gave}
         return [
-            StepProgress() if box.is_person else StepProgress(self._state(step), self._times[step])
+            UNTOUCHED
+            if box.is_person
+            else StepProgress(self._state(step, step in gave), self._times[step])
             for step, box in enumerate(self._flow.boxes)
         ]
 
-    def _state(self, step: int) -> StepState:
+    def _state(self, step: int, gave: bool) -> StepState:
         if step in self._failed:
             return StepState.FAILED
         if self._workers.get(step) or step in self._active:
             return StepState.RUNNING if self.outcome == "running" else StepState.STOPPED
         if step in self._ended:
-            gave = any(source == step for source, _ in self._gave)
             return StepState.DONE if gave else StepState.NO_EVENT
         return StepState.NOT_REACHED if self._is_whole else StepState.UNKNOWN
 
     def taken(self) -> frozenset[tuple[int | None, str, int | None]]:
         """Return what is known to have gone from where to where."""
         found = set[tuple[int | None, str, int | None]]()
-        for event in self._flow.events:
-            found |= {(source, event.name, None) for source in event.sources if self._gave[source, event.name]}
+        for event in self._events.values():
+            is_clear = event.name in self._published and len(event.sources) == 1
+            for source in event.sources:
+                if self._gave[source, event.name] or is_clear:
+                    found.add((source, event.name, None))
             for target in event.targets:
                 if self._arrived(event, target):
-                    found |= {(source, event.name, target) for source in self._senders(event, target)}
+                    found |= {
+                        (source, event.name, target) for source in self._senders(event, target)
+                    }
         return frozenset(found)
 
     def _arrived(self, event: FlowEvent, target: int) -> bool:

@@ -15,7 +15,7 @@ _PIECE: Final = re.compile(r"[^_.\s]+?(?:(?<=[a-z0-9])(?=[A-Z])|[_.]+|\s+|$)|[_.
 # Widths in ems; generous, because every viewer has its own sans-serif font.
 _WIDTHS: Final = {
     **dict.fromkeys("il'|.,:;!jI ", 0.42),
-    **dict.fromkeys("frt()[]{}/\\-\"", 0.52),
+    **dict.fromkeys('frt()[]{}/\\-"', 0.52),
     **dict.fromkeys("mwMW@%…—", 1.06),
     **dict.fromkeys("ABCDEFGHJKLNOPQRSTUVXYZ&<>=+#~", 0.85),
 }
@@ -65,12 +65,13 @@ def fit(text: str, limit: int) -> str:
     return kept + ELLIPSIS
 
 
-def width(text: str, size: float) -> float:
+def width(text: str, size: float, *, is_bold: bool = False) -> float:
     """Estimate the width of text in a generic sans-serif font, rather too wide than too narrow.
 
     Args:
         text: One line.
         size: The size of the font.
+        is_bold: Whether it is bold.
     """
     ems = sum(
         _WIDTHS.get(character, _AVERAGE)
@@ -78,7 +79,7 @@ def width(text: str, size: float) -> float:
         else {0: 0.0, 1: 0.95, 2: 1.1}[_columns(character)]
         for character in text
     )
-    return ems * size
+    return ems * size * (1.14 if is_bold else 1)
 
 
 def wrap(text: str, limit: int, lines: int) -> tuple[str, ...]:

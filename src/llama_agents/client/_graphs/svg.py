@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
-from .colours import COLOURS, FAINT, INK, PAPER, colour_of
+from .colors import COLORS, INK, PAPER, color_of
 from .layout import Layout, Path, Rect, Size, place
 from .picture import Arrow, Kind, Node, Picture
 from .shown import fit, width, wrap
@@ -68,12 +68,11 @@ def _lines(node: Node) -> tuple[str, ...]:
     return wrap(node.name, _COLUMNS, 3)
 
 
-def _node_size(
-    number: int, node: Node, arrows: Sequence[Arrow], loops: dict[int, Arrow]
-) -> Size:
+def _node_size(number: int, node: Node, arrows: Sequence[Arrow], loops: dict[int, Arrow]) -> Size:
     if node.kind is Kind.LOOSE:
         return Size(12, 12, has_ports=False)
-    texts = [width(line, _NAME) for line in _lines(node)]
+    is_bold = node.kind is Kind.EVENT
+    texts = [width(line, _NAME, is_bold=is_bold) for line in _lines(node)]
     texts += [width(line, _SMALL) for line in _details(node)]
     ends = max(
         sum(number == arrow.source for arrow in arrows),
@@ -103,7 +102,7 @@ def _label_size(arrow: Arrow) -> Size:
     lines = _label_lines(arrow)
     if not lines:
         return Size(0, 0, has_ports=False)
-    widest = max(width(line, _SMALL) for line in lines)
+    widest = max(width(line, _SMALL, is_bold=arrow.is_taken) for line in lines)
     return Size(round(widest + 8, 1), _SMALL_LINE * len(lines) + 4, has_ports=False)
 
 
@@ -167,26 +166,28 @@ def _rect(rect: Rect, fill: str, more: str = "", radius: float = 6) -> str:
     return f'<rect x="{x:g}" y="{y:g}" {size} fill="{fill}"{more}/>'
 
 
-def _text(line: str, x: float, y: float, colour: str, more: str = "") -> str:
-    return f'<text x="{round(x, 1):g}" y="{round(y, 1):g}" fill="{colour}"{more}>{escape(line)}</text>'
+def _text(line: str, x: float, y: float, color: str, more: str = "") -> str:
+    return (
+        f'<text x="{round(x, 1):g}" y="{round(y, 1):g}" fill="{color}"{more}>{escape(line)}</text>'
+    )
 
 
 def _node(node: Node, rect: Rect) -> Iterator[str]:
-    colour = COLOURS[colour_of(node)]
-    outline = f' stroke="{colour.stroke}" stroke-width="{colour.width:g}"'
-    if colour.dashes:
-        outline += f' stroke-dasharray="{colour.dashes}"'
+    color = COLORS[color_of(node)]
+    outline = f' stroke="{color.stroke}" stroke-width="{color.width:g}"'
+    if color.dashes:
+        outline += f' stroke-dasharray="{color.dashes}"'
     lines, details = _lines(node), _details(node)
     about = node.name + (f": {node.description}" if node.description else "")
     yield f"<g>{_title(about, lines)}"
     round_ = node.kind in (Kind.START, Kind.STOP, Kind.PERSON, Kind.LOOSE)
-    yield _rect(rect, colour.fill, outline, rect.height / 2 if round_ else 6)
+    yield _rect(rect, color.fill, outline, rect.height / 2 if round_ else 6)
     y = rect.y - (_LINE * len(lines) + _SMALL_LINE * len(details)) / 2
     weight = ' font-weight="bold"' if node.kind is Kind.EVENT else ""
     for line in filter(None, lines):
-        yield _text(line, rect.x, y + _LINE * 0.77, colour.text, weight)
+        yield _text(line, rect.x, y + _LINE * 0.77, color.text, weight)
         y += _LINE
     for line in details:
-        yield _text(line, rect.x, y + _SMALL_LINE * 0.77, colour.text, f' font-size="{_SMALL:g}"')
+        yield _text(line, rect.x, y + _SMALL_LINE * 0.77, color.text, f' font-size="{_SMALL:g}"')
         y += _SMALL_LINE
     yield "</g>"

@@ -11,7 +11,7 @@ from .shown import columns, fit, visible
 
 _WIDEST: Final = 60  # columns of a cell
 _HEAD: Final = ("step", "takes", "gives")
-_MARKS: Final = {Role.START: " (start)", Role.STOP: " (stop)"}
+_ROLE_MARKS: Final = {Role.START: " (start)", Role.STOP: " (stop)"}
 
 
 def write_table(flow: Flow) -> str:
@@ -24,7 +24,7 @@ def write_table(flow: Flow) -> str:
         for source in event.sources:
             gives[source].append(_cell(event) or f"to {_name(flow, event.targets[0])}")
     names = [_name(flow, number) for number in range(len(flow.boxes))]
-    rows = [_HEAD]
+    rows: list[tuple[str, str, str]] = [_HEAD]
     for name, taken, given in zip(names, takes, gives, strict=True):
         rows += zip_longest([name], taken, given, fillvalue="")
     return "\n".join(_lines(rows)) + "\n"
@@ -36,7 +36,7 @@ def _name(flow: Flow, number: int) -> str:
 
 
 def _cell(event: FlowEvent) -> str:
-    return _cut(event.name) + _MARKS.get(event.role, "") if event.name else ""
+    return _cut(event.name) + _ROLE_MARKS.get(event.role, "") if event.name else ""
 
 
 def _cut(name: str) -> str:

@@ -1,11 +1,14 @@
-"""Workflows of many shapes, whose graphs the tests draw, and a few whose runs they colour."""
+"""Workflows of many shapes, whose graphs the tests draw, and a few whose runs they color."""
 
 from __future__ import annotations
 
 import functools
 import operator
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Annotated, Any, Final
 
+from llama_agents.client.protocol import WorkflowGraphResponse
+from pydantic import Field
 from workflows import Context, Workflow, catch_error, step
 from workflows.events import (
     Event,
@@ -18,7 +21,6 @@ from workflows.events import (
 from workflows.representation import WorkflowGraph, get_workflow_representation
 from workflows.resource import Resource
 from workflows.retry_policy import retry_policy, stop_after_attempt, wait_fixed
-from typing_extensions import Annotated
 
 
 def event(name: str, base: type[Event] = Event) -> type[Event]:
@@ -52,7 +54,7 @@ Answer = event("Approval", HumanResponseEvent)
 class Numbers(StartEvent):
     """Start of `FanOut`: the numbers to square."""
 
-    numbers: list[int] = [1, 2, 3]
+    numbers: list[int] = Field([1, 2, 3])
 
 
 class Square(Event):
@@ -95,7 +97,7 @@ class Draft(Event):
 class Remarks(Event):
     """What to change in a draft."""
 
-    remarks: list[str] = []
+    remarks: list[str] = Field([])
 
 
 class Writing(Workflow):
@@ -166,7 +168,9 @@ class WithResources(Workflow):
         return None
 
     @step
-    async def store(self, ev: Draft, database: Annotated[Database, Resource(get_database)]) -> StopEvent:
+    async def store(
+        self, ev: Draft, database: Annotated[Database, Resource(get_database)]
+    ) -> StopEvent:
         return StopEvent()
 
 
@@ -178,7 +182,10 @@ LONG: Final = [
 GRÖSSE, 質問, END = event("Größe"), event("確認済みの質問"), event("end")
 QUESTIONS: Final = [event(f"Question{number}", InputRequiredEvent) for number in range(2)]
 ANSWERS: Final = [event(f"Answer{number}", HumanResponseEvent) for number in range(2)]
-TOOLS: Final = [event(name) for name in ("AgentInput", "AgentSetup", "AgentOutput", "ToolCall", "ToolCallResult")]
+TOOLS: Final = [
+    event(name)
+    for name in ("AgentInput", "AgentSetup", "AgentOutput", "ToolCall", "ToolCallResult")
+]
 KINDS: Final = [event(f"Kind{number}") for number in range(8)]
 
 FLOWS: Final = {
@@ -232,7 +239,10 @@ FLOWS: Final = {
         "Wide",
         {
             "route": (StartEvent, any_of(*KINDS)),
-            **{f"handle_{number}": (kind, any_of(StopEvent, A)) for number, kind in enumerate(KINDS)},
+            **{
+                f"handle_{number}": (kind, any_of(StopEvent, A))
+                for number, kind in enumerate(KINDS)
+            },
             "archive": (A, StopEvent),
         },
     ),
@@ -296,3 +306,28 @@ FLOWS: Final = {
 def as_served(workflow: type[Workflow]) -> WorkflowGraph:
     """Return the graph of a workflow as a server sends it: with steps sorted by name."""
     return get_workflow_representation(workflow)
+
+
+def made_up(
+    events: Iterable[tuple[str, Iterable[int], Iterable[int], str]],
+) -> WorkflowGraphResponse:
+    """Return a graph of events, each with a name, its producers, its takers and its base."""
+    nodes: dict[str, dict[str, Any]] = {}
+    edges = []
+    for number, (name, producers, takers, base) in enumerate(events):
+        types = [name, base]
+        node = {"node_type": "event", "event_type": name, "event_types": types, "label": name}
+        nodes[f"event {number}"] = node
+        for step_number in sorted({*producers, *takers}):
+            nodes[f"step {step_number}"] = {"node_type": "step", "label": f"step_{step_number}"}
+        edges += [(f"step {each}", f"event {number}") for each in sorted(producers)]
+        edges += [(f"event {number}", f"step {each}") for each in sorted(takers)]
+    return WorkflowGraphResponse.model_validate(
+        {
+            "graph": {
+                "name": "MadeUp",
+                "nodes": [{"id": id_, **node} for id_, node in nodes.items()],
+                "edges": [{"source": source, "target": target} for source, target in edges],
+            }
+        }
+    )
