@@ -51,11 +51,18 @@ PRINTED: Final = {
     DOCS / "batch.md": [
         "0 failed: Workflow 'index' failed",
         "1 1\n2 2\n3 3\n4 failed",
+        "0 failed Workflow 'index' failed",
+        "1 completed None 1\n",
         NIGHTLY * 2,
     ],
     DOCS / "typed-events.md": [
         "1 of 3\n2 of 3\n3 of 3\n",
         "documents: Input should be a valid integer",
+    ],
+    DOCS / "notebooks.md": [
+        "DocumentIndexed  number=1 total=2\nDocumentIndexed  number=2 total=2\n",
+        "IndexDone  indexed=2\nindex  ✓ completed  watched for ",
+        "status='completed')",
     ],
     DOCS / "connections.md": [],
     DOCS / "logging.md": [],
