@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 
 import pytest
 from llama_agents.client import (
@@ -15,7 +17,7 @@ from llama_agents.client import (
 )
 from workflows.events import StartEvent, StopEvent
 
-from ..support.workflows import OutEvent, ResponseEvent
+from ..support.workflows import OutEvent, RequestEvent, ResponseEvent
 
 pytestmark = pytest.mark.anyio
 
@@ -141,3 +143,55 @@ async def test_resume_rejects_invalid_checkpoint_before_sending(kept: object) ->
     async with WorkflowClient(base_url="http://127.0.0.1:9") as client:
         with pytest.raises(CheckpointError, match="not a checkpoint"):
             await client.resume(kept)  # type: ignore[arg-type]
+
+
+async def test_handle_shows_the_status_as_last_known(server_url: str) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        run = await client.start("human", StartEvent())
+        name = type(run).__name__
+        known = client.get_run(run.handler_id)
+        assert repr(run) == f"{name}({run.handler_id!r}, status='running')"
+        assert repr(known) == f"{name}({run.handler_id!r})"
+        assert await known.status() == "running"
+        assert repr(known) == repr(run)
+        async for event in run.events():
+            assert ("completed" if event.is_terminal else "running") in repr(run)
+            if event.type == "RequestEvent":
+                await run.send(ResponseEvent(response="Ada"))
+        assert repr(run) == f"{name}({run.handler_id!r}, status='completed')"
+        assert "human" in run._repr_mimebundle_()["text/html"]
+        for copied in (copy.deepcopy(run), pickle.loads(pickle.dumps(run))):
+            assert repr(copied) == repr(run)
+        assert "completed" in repr(await client.resume(await run.checkpoint()))
+        run.events()
+        assert "completed" in repr(run)
+        assert "running" in repr(known)
+        await known.result()
+        assert "completed" in repr(known)
+
+
+async def test_handle_knows_how_a_run_has_failed(server_url: str) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        failing = await client.start("fail")
+        streamed = client.get_run(failing.handler_id)
+        async for _ in streamed.events():
+            pass
+        with pytest.raises(WorkflowFailedError):
+            await failing.result()
+        assert "failed" in repr(failing)
+        assert "failed" in repr(streamed)
+        run = await client.start("human")
+        await run.cancel()
+        assert "cancelled" in repr(run)
+        await run.cancel(purge=True)
+        assert "deleted" in repr(run)
+
+
+async def test_handle_knows_the_status_after_interacting(server_url: str) -> None:
+    async with WorkflowClient(base_url=server_url) as client:
+        run = await client.start("human")
+        answer = ResponseEvent(response="Ada")
+        await client.get_run(run.handler_id).interact({RequestEvent: lambda _: answer})
+        assert "running" in repr(run)
+        await run.interact({RequestEvent: lambda _: answer})
+        assert "completed" in repr(run)

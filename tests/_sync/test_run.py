@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 
 import pytest
 from llama_agents.client import (
@@ -16,7 +18,7 @@ from llama_agents.client import (
 )
 from workflows.events import StartEvent, StopEvent
 
-from ..support.workflows import OutEvent, ResponseEvent
+from ..support.workflows import OutEvent, RequestEvent, ResponseEvent
 
 COUNT = {"n": 5, "pause": 0.02}
 
@@ -140,3 +142,55 @@ def test_resume_rejects_invalid_checkpoint_before_sending(kept: object) -> None:
     with SyncWorkflowClient(base_url="http://127.0.0.1:9") as client:
         with pytest.raises(CheckpointError, match="not a checkpoint"):
             client.resume(kept)  # type: ignore[arg-type]
+
+
+def test_handle_shows_the_status_as_last_known(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("human", StartEvent())
+        name = type(run).__name__
+        known = client.get_run(run.handler_id)
+        assert repr(run) == f"{name}({run.handler_id!r}, status='running')"
+        assert repr(known) == f"{name}({run.handler_id!r})"
+        assert known.status() == "running"
+        assert repr(known) == repr(run)
+        for event in run.events():
+            assert ("completed" if event.is_terminal else "running") in repr(run)
+            if event.type == "RequestEvent":
+                run.send(ResponseEvent(response="Ada"))
+        assert repr(run) == f"{name}({run.handler_id!r}, status='completed')"
+        assert "human" in run._repr_mimebundle_()["text/html"]
+        for copied in (copy.deepcopy(run), pickle.loads(pickle.dumps(run))):
+            assert repr(copied) == repr(run)
+        assert "completed" in repr(client.resume(run.checkpoint()))
+        run.events()
+        assert "completed" in repr(run)
+        assert "running" in repr(known)
+        known.result()
+        assert "completed" in repr(known)
+
+
+def test_handle_knows_how_a_run_has_failed(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        failing = client.start("fail")
+        streamed = client.get_run(failing.handler_id)
+        for _ in streamed.events():
+            pass
+        with pytest.raises(WorkflowFailedError):
+            failing.result()
+        assert "failed" in repr(failing)
+        assert "failed" in repr(streamed)
+        run = client.start("human")
+        run.cancel()
+        assert "cancelled" in repr(run)
+        run.cancel(purge=True)
+        assert "deleted" in repr(run)
+
+
+def test_handle_knows_the_status_after_interacting(server_url: str) -> None:
+    with SyncWorkflowClient(base_url=server_url) as client:
+        run = client.start("human")
+        answer = ResponseEvent(response="Ada")
+        client.get_run(run.handler_id).interact({RequestEvent: lambda _: answer})
+        assert "running" in repr(run)
+        run.interact({RequestEvent: lambda _: answer})
+        assert "completed" in repr(run)

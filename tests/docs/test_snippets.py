@@ -50,6 +50,8 @@ PRINTED: Final = {
     DOCS / "batch.md": [
         "0 failed: Workflow 'index' failed",
         "1 1\n2 2\n3 3\n4 failed",
+        "0 failed Workflow 'index' failed",
+        "1 completed None 1\n",
         NIGHTLY * 2,
     ],
     DOCS / "typed-events.md": [
@@ -57,6 +59,11 @@ PRINTED: Final = {
         "documents: Input should be a valid integer",
     ],
     DOCS / "graphs.md": OUTPUT.findall((DOCS / "graphs.md").read_text(encoding="utf-8")),
+    DOCS / "notebooks.md": [
+        "DocumentIndexed  number=1 total=2\nDocumentIndexed  number=2 total=2\n",
+        "IndexDone  indexed=2\nindex  ✓ completed  watched for ",
+        "status='completed')",
+    ],
     DOCS / "connections.md": [],
     DOCS / "logging.md": [],
 }

@@ -75,6 +75,8 @@ COVERS: Final = "tests/graphs/test_geometry.py::test_nothing_in_a_picture_covers
 
 AIOHTTP: Final = "tests/core/test_aiohttp_transport.py"
 OLD: Final = "tests/core/test_old_servers.py"
+DISPLAY: Final = "tests/core/test_display.py"
+VIEW: Final = "tests/core/test_view.py"
 PAYLOADS: Final = "tests/core/test_payloads.py"
 PUBLIC_NAMES: Final = "tests/core/test_public_names.py"
 HELD_UP: Final = (
@@ -2111,5 +2113,56 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "a step under way is stopped by the end of a run": Defect(
         replace("_Seen._state", r"self\.outcome == 'running'", "True"),
         progress("step_is_said_to_be_in_its_state[run5-stopped]"),
+    ),
+    # ---------------------------------------------------------------- what is shown
+    "markup of a server is shown as text": Defect(
+        replace("html.escaped", r"html\.escape\((.*)\)", r"\1"),
+        f"{DISPLAY}::test_hostile_text_is_shown_as_text",
+    ),
+    "what cannot be printed is escaped": Defect(
+        replace("values.plain", r"c\.isprintable\(\)", "True"),
+        f"{DISPLAY}::test_hostile_text_is_shown_as_text",
+    ),
+    "a table has so many rows": Defect(
+        never("html.table", "MAX_ROWS"), f"{DISPLAY}::test_what_is_shown_is_bounded"
+    ),
+    "a megabyte is not shown": Defect(
+        constant("_display.html.MAX_CELL", "2 ** 21"), f"{DISPLAY}::test_what_is_shown_is_bounded"
+    ),
+    "a handle learns its status from its stream": Defect(
+        replace("WorkflowRun._last_status", r"return status_after\(ended_by\)", "return None"),
+        "tests/_{variant}/test_run.py::test_handle_shows_the_status_as_last_known",
+    ),
+    "a handle learns its status from a result": Defect(
+        drop("WorkflowRun.result", r"self\._learn\(handler\)"),
+        "tests/_{variant}/test_run.py::test_handle_shows_the_status_as_last_known",
+    ),
+    "a watch that is interrupted has shown no more than it has": Defect(
+        replace("watch.watch", r"run\._sequence = position", "run._sequence = machine.cursor"),
+        "tests/_{variant}/test_watch.py::"
+        "test_interrupted_watch_keeps_the_position_of_what_was_shown",
+    ),
+    "a watch ends with the last state": Defect(
+        drop("watch.watch", r"watcher\.finish\(\)"),
+        "tests/_{variant}/test_watch.py::test_watch_shows_the_events_and_the_end",
+    ),
+    "a view is not drawn for each event": Defect(
+        constant("MIN_REDRAW", "0.0"), f"{VIEW}::test_view_is_drawn_at_most_ten_times_a_second"
+    ),
+    "a terminal is not overrun": Defect(
+        replace("Terminal.draw", r"rows - 1, now", "rows + 9, now"),
+        f"{VIEW}::test_terminal_that_is_small_is_not_overrun",
+    ),
+    "a terminal without colors gets none": Defect(
+        replace("choose_screen", r"not os\.environ\.get\('NO_COLOR'\)", "True"),
+        f"{VIEW}::test_environment_decides_what_a_terminal_gets",
+    ),
+    "a request that is answered does not wait": Defect(
+        never("RunView._receive_internal", "_is_idle"),
+        f"{VIEW}::test_request_waits_until_an_idle_run_goes_on",
+    ),
+    "a row of a batch has the fields, not the methods, of an event": Defect(
+        replace("batch_results._fields_of", r"start\._data\.items\(\)", "start.items()"),
+        "tests/core/test_rows.py::test_row_has_the_fields_of_start_and_result_as_they_are",
     ),
 }

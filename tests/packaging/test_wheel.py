@@ -76,7 +76,12 @@ def test_metadata_names_the_distribution_that_the_server_requires(wheel: dict[st
 
 def test_wheel_registers_the_pytest_plugin(wheel: dict[str, bytes]) -> None:
     entries = "[pytest11]\nllama_agents_client = _llama_agents_client_pytest\n"
-    assert metadata_file(wheel, "entry_points.txt") == entries
+    assert entries in metadata_file(wheel, "entry_points.txt")
+
+
+def test_wheel_installs_the_command(wheel: dict[str, bytes]) -> None:
+    entries = "[console_scripts]\nllama-agents-client = llama_agents.client.cli:main\n"
+    assert entries in metadata_file(wheel, "entry_points.txt")
 
 
 def test_sdist_contains_the_contract_but_not_the_generator(built: Path) -> None:
@@ -122,6 +127,7 @@ def test_wheel_imports_only_its_requirements(wheel: dict[str, bytes]) -> None:
         "llama_agents/client/_transport/asyncio_backend.py": {"httpcore"},  # comes with httpx
         "llama_agents/client/_transport/http2.py": {"h2"},  # installed when HTTP/2 is used
         "llama_agents/client/_lazy_types.py": {"llama_agents"},  # seen by type checkers only
+        "llama_agents/client/cli/completion.py": {"argcomplete"},  # if it is installed
         "_llama_agents_client_pytest.py": {"pytest", "llama_agents"},
     }
     for name in wheel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Literal, assert_type
 
 import httpx
@@ -102,6 +103,8 @@ async def asynchronous() -> None:
     assert_type(run.events(), EventStream)
     assert_type(await run.status(), Status)
     assert_type(await run.checkpoint(), Checkpoint)
+    await run.watch(position, file=sys.stderr)
+    await run.watch(file="out.txt")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(await client.resume({"handler_id": "h", "run_id": "r", "sequence": 1}), WorkflowRun)
     types = await client.get_event_types("human")
     assert_type(types, EventTypes)
@@ -132,6 +135,7 @@ async def asynchronous() -> None:
         assert_type(done.result(OutEvent), OutEvent)
         assert_type(done.result(), ResultEnvelope)
         assert_type(done.error, Exception | None)
+        assert_type(done.as_dict(), dict[str, Any])
     client.map_workflow("greet", [], rerun=["done"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 
 
@@ -151,6 +155,7 @@ def synchronous() -> None:
     assert_type(run, SyncWorkflowRun)
     assert_type(run.result(OutEvent, timeout=5), OutEvent)
     assert_type(run.events(), SyncEventStream)
+    run.watch("now")
     assert_type(run.interact({Request: answer}, result_type=OutEvent), OutEvent)
     run.interact({Request: answer_later})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType, reportCallIssue]
     assert_type(client.map_workflow("greet", [{}]), SyncBatch)

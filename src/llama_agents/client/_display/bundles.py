@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from .html import MAX_CELL, Html, bundle, code, faint, line, stacked, strong, table
+from .html import MAX_CELL, Html, bundle, code, faint, line, stacked, strong, table, unbroken
 from .values import duration, fields, fields_text, value_text
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ def handlers_bundle(response: HandlersListResponse) -> dict[str, str]:
         (
             code(h.handler_id),
             h.workflow_name,
-            status_text(h.status),
-            _when(h),
-            _took(h),
+            unbroken(status_text(h.status)),
+            unbroken(_when(h)),
+            unbroken(_took(h)),
             _outcome(h),
         )
         for h in handlers

@@ -12,13 +12,15 @@ from .values import plain
 
 MAX_ROWS: Final = 50
 MAX_CELL: Final = 300  # characters
+MAX_NAME: Final = 80  # characters of a name
 MAX_PLAIN: Final = 20_000  # characters of a repr
 
 _CELL: Final = (
     "text-align: left; vertical-align: top; padding: 0.2em 0.8em 0.2em 0;"
-    " border-bottom: 1px solid rgba(128, 128, 128, 0.35);"
+    " border-bottom: 1px solid rgba(128, 128, 128, 0.35); white-space: normal;"
 )
-_LONG: Final = " max-width: 40em; overflow-wrap: anywhere; white-space: normal;"
+_SHORT: Final = f"{_CELL} max-width: 24em; overflow-wrap: break-word;"
+_LONG: Final = f"{_CELL} min-width: 12em; max-width: 40em; overflow-wrap: anywhere;"
 _TABLE: Final = "border-collapse: collapse; margin: 0.3em 0;"
 _FAINT: Final = "opacity: 0.75;"
 
@@ -45,6 +47,11 @@ def strong(text: str) -> Html:
 def faint(text: str) -> Html:
     """Return text that matters less."""
     return Html(f'<span style="{_FAINT}">{escaped(text)}</span>')
+
+
+def unbroken(text: str) -> Html:
+    """Return short text that is not to be wrapped."""
+    return Html(f'<span style="white-space: nowrap;">{escaped(text, MAX_NAME)}</span>')
 
 
 def code(text: str) -> Html:
@@ -87,10 +94,11 @@ def table(
         if shown > MAX_ROWS:
             shown -= 1
             break
-        first, *others = row
+        first, *others, last = row
         tag = "td" if head else "th"
-        cells = f'<{tag} style="{_CELL}">{escaped(first)}</{tag}>'
-        cells += "".join(f'<td style="{_CELL}{_LONG}">{escaped(each)}</td>' for each in others)
+        cells = f'<{tag} style="{_SHORT}">{escaped(first)}</{tag}>'
+        cells += "".join(f'<td style="{_SHORT}">{escaped(each)}</td>' for each in others)
+        cells += f'<td style="{_LONG}">{escaped(last)}</td>'
         body += f"<tr>{cells}</tr>"
     more = (total or shown) - shown
     note = f'<div style="{_FAINT}">and {more:,} more {escaped(what)}</div>' if more else ""

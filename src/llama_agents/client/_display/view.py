@@ -26,7 +26,7 @@ import attrs
 
 from .._statuses import ENDED_STATUSES, status_after
 from .bundles import status_text
-from .html import MAX_CELL, Html, code, faint, line, stacked, strong, table
+from .html import MAX_CELL, MAX_NAME, Html, code, line, stacked, strong, table
 from .values import cut, duration, fields_text, plain
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 LAST_EVENTS: Final = 8
 MAX_STEPS: Final = 100
 MAX_REQUESTS: Final = 3
-_NAME: Final = 80  # characters of a name
 
 Emphasis = Literal["none", "strong", "faint", "good", "bad"]
 _ENDINGS: Final[dict[str | None, Emphasis]] = {"completed": "good", "failed": "bad"}
@@ -102,7 +101,7 @@ class RunView:
             self._is_idle = True
         if event.type != "StepStateChanged":
             return
-        step, worker = (str(event.value.get(key))[:_NAME] for key in ("name", "worker_id"))
+        step, worker = (str(event.value.get(key))[:MAX_NAME] for key in ("name", "worker_id"))
         if event.value.get("step_state") == "not_running":
             workers = self._workers.get(step, set())
             workers.discard(worker)
@@ -154,7 +153,7 @@ class RunView:
         name, *rest, id_ = self._heading(now)
         blocks = [line(strong(name), *rest, code(id_))]
         if self._workers:
-            blocks.append(line(faint("under way:"), self._steps()))
+            blocks.append(line(f"under way: {self._steps()}"))
         if self._asked:
             blocks.append(line(strong(self._waiting())))
             blocks.append(table(map(_cells, self._requests)))
@@ -173,18 +172,18 @@ class RunView:
     def _heading(self, now: float) -> list[str]:
         events = "1 event" if self._count == 1 else f"{self._count:,} events"
         return [
-            plain(self.workflow_name or "run", _NAME),
-            plain(status_text(self.status), _NAME),
+            plain(self.workflow_name or "run", MAX_NAME),
+            plain(status_text(self.status), MAX_NAME),
             f"watched for {duration(now - self._begin)}",
             events,
-            plain(self._handler_id, _NAME),  # last, because it may be cut
+            plain(self._handler_id, MAX_NAME),  # last, because it may be cut
         ]
 
     def _steps(self) -> str:
         texts = []
         for step, workers in self._workers.items():
-            times = f" ×{len(workers)}" if len(workers) > 1 else ""  # noqa: RUF001
-            texts.append(plain(step, _NAME) + times)
+            times = f" ×{len(workers)}" if len(workers) > 1 else ""
+            texts.append(plain(step, MAX_NAME) + times)
         return plain(", ".join(texts), MAX_CELL)
 
     def _waiting(self) -> str:
@@ -198,7 +197,7 @@ class RunView:
 
 def _text(event: EventEnvelopeWithMetadata) -> str:
     text = fields_text(event.value, MAX_CELL)
-    return f"{plain(event.type, _NAME)}  {text}".rstrip()
+    return f"{plain(event.type, MAX_NAME)}  {text}".rstrip()
 
 
 def _cells(event: EventEnvelopeWithMetadata) -> tuple[str, str]:
