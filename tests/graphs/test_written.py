@@ -271,3 +271,42 @@ def test_what_a_run_did_is_written_as_well_as_colored() -> None:
 )
 def test_names_are_wrapped_between_words(name: str, lines: tuple[str, ...]) -> None:
     assert wrap(name, 10, 2) == lines
+
+
+def test_name_that_is_cut_keeps_its_end() -> None:
+    name = "ThatSomebodyGeneratedFromTheirDomainModelAutomaticallyOne"
+    assert wrap(name, 26, 2) == ("ThatSomebodyGeneratedFrom", "TheirDomainModel…callyOne")
+
+
+def test_fields_are_shown_with_their_types() -> None:
+    response = made_up([("E", [0], [1], "Event")])
+    properties = {
+        "a": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "b": {"$ref": "#/$defs/Item"},
+        "c": {"type": "array", "items": {"$ref": "#/$defs/Item"}},
+        "d": {"enum": ["x", 1]},
+        "e": {"type": ["string"]},
+        "f": "no schema",
+        **{f"g{number}": {"type": "array"} for number in range(10)},
+    }
+    (node,) = (node for node in response.graph.nodes if node.node_type == "event")
+    node.event_schema = {"properties": properties}  # type: ignore[union-attr]
+    assert parse(response.to_mermaid(events=True))[0][-1].split("\n") == [
+        "E",
+        "a: string | null",
+        "b: Item",
+        "c: array of Item",
+        "d: x | 1",
+        "e",
+        "f",
+        *(f"g{number}: array" for number in range(5)),
+        "5 more",
+    ]
+    node.event_schema = {"properties": []}  # type: ignore[union-attr]
+    assert parse(response.to_mermaid(events=True))[0][-1] == "E"
+
+
+def test_arrow_has_a_few_labels_at_most() -> None:
+    response = made_up([(f"E{number}", [0], [1], "Event") for number in range(20)])
+    ((_, label, _),) = parse(response.to_mermaid())[1]
+    assert label.split("\n")[-2:] == ["E14", "13 more"]

@@ -101,5 +101,6 @@ def wrap(text: str, limit: int, lines: int) -> tuple[str, ...]:
     kept = [line.strip() for line in found[:lines]]
     if len(found) > lines:
         # Names that start alike often differ in their end.
-        kept[-1] = fit(kept[-1] + " " * limit, limit - _TAIL) + text[-_TAIL:].lstrip()
+        head = fit(kept[-1] + " " * limit, limit - _TAIL).removesuffix(ELLIPSIS)
+        kept[-1] = head.rstrip() + ELLIPSIS + text[-_TAIL:].lstrip()
     return tuple(kept)
