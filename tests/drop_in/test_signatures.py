@@ -12,7 +12,9 @@ from llama_agents.client import (
     HandlerData,
     SyncEventStream,
     SyncWorkflowClient,
+    SyncWorkflowRun,
     WorkflowClient,
+    WorkflowRun,
 )
 from llama_agents.client.protocol.serializable_events import EventEnvelope
 
@@ -105,7 +107,11 @@ def test_model_has_the_published_fields_in_order(model: Any, fields: str) -> Non
     assert [*model.model_fields] == fields.split()
 
 
-VARIANTS: Final = [(WorkflowClient, SyncWorkflowClient), (EventStream, SyncEventStream)]
+VARIANTS: Final = [
+    (WorkflowClient, SyncWorkflowClient),
+    (EventStream, SyncEventStream),
+    (WorkflowRun, SyncWorkflowRun),
+]
 TRANSLATED: Final = {
     "aclose": "close",
     "__aenter__": "__enter__",
@@ -148,7 +154,7 @@ def test_variants_have_the_same_members_signatures_and_docstrings(
             assert translated(ours) == words(theirs), name
 
 
-@pytest.mark.parametrize("variant", [*VARIANTS[0], *VARIANTS[1]])
+@pytest.mark.parametrize("variant", [*VARIANTS[0], *VARIANTS[1], *VARIANTS[2]])
 def test_public_method_documents_every_parameter(variant: type) -> None:
     for name, member in public_members(variant).items():
         if not name.startswith("_"):
