@@ -81,7 +81,7 @@ def test_source_is_the_committed_one(generated: Path) -> None:
 
 def test_source_is_reproducible(order_url: str, generated: Path) -> None:
     assert run(order_url, "order").stdout == generated.read_text()
-    command = f"\n#     python -m llama_agents.client.codegen {order_url} order\n"
+    command = f"\n#     llama-agents-client --url {order_url} codegen order\n"
     assert command in generated.read_text()
 
 
@@ -364,11 +364,11 @@ def failed(done: subprocess.CompletedProcess[str], status: int = 1) -> str:
 
 
 def test_failure_is_one_line(order_url: str, tmp_path: Path) -> None:
-    assert failed(run(order_url, "nobody")).startswith("error: 404 Not Found for GET http://")
+    assert failed(run(order_url, "nobody")).startswith("error: Workflow 'nobody' not found (404)")
     nowhere = f"http://127.0.0.1:{free_port()}"
     assert failed(run(nowhere, "order")).startswith("error: ")
     assert "base_url" in failed(run("no url", "order"))
-    assert "expected 'NAME: VALUE'" in failed(run(order_url, "order", "--header", "nothing"))
+    assert "expected 'NAME: VALUE'" in failed(run(order_url, "order", "--header", "nothing"), 2)
     unwritable = str(tmp_path / "no" / "folder.py")
     assert "No such file" in failed(run(order_url, "order", "-o", unwritable))
     assert "required: WORKFLOW" in failed(run(order_url), 2)
