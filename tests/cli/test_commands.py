@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from llama_agents.client import SyncWorkflowClient
+from llama_agents.client import SyncWorkflowClient, _text
 from llama_agents.client.cli import output
 
 from examples.chaos_proxy import Fault, chaos, in_turn
@@ -456,8 +456,8 @@ def test_hostile_text_is_printed_as_escapes(run: Run, server_url: str) -> None:
 
 
 def test_text_is_escaped_and_its_meaning_kept() -> None:
-    assert output.printable("ä 漢 👩‍🚀\xa0") == "ä 漢 👩‍🚀\xa0"
-    escaped = output.printable(HOSTILE + "a\nb")
+    assert _text.printable("ä 漢 👩‍🚀\xa0") == "ä 漢 👩‍🚀\xa0"
+    escaped = _text.printable(HOSTILE + "a\nb")
     assert escaped.isprintable()
     assert escaped.endswith("a\\nb")
     assert json.loads(output.json_text({"k": HOSTILE})) == {"k": HOSTILE}

@@ -10,13 +10,13 @@ from typing import Any, Final
 import pytest
 from llama_agents.client import EventEnvelopeWithMetadata, SyncWorkflowClient, WorkflowClient
 from llama_agents.client._display.html import MAX_PLAIN, MAX_ROWS
-from llama_agents.client._display.values import (
+from llama_agents.client._text import (
+    columns,
     cut,
     duration,
     fields_text,
     plain,
     value_text,
-    width,
 )
 from llama_agents.client.protocol import HandlerData, HandlersListResponse, ResultEnvelope
 
@@ -157,7 +157,7 @@ def test_handle_is_shown_without_a_request(client_class: Any) -> None:
     ("text", "shown"),
     [
         ("two\r\nlines", "two\\r\\nlines"),
-        ("a\u3000b\xa0c", "a b c"),
+        ("a\u3000b\xa0c", "a\u3000b\xa0c"),
         ("é 漢 👍", "é 漢 👍"),
         ("\x9b31m\u2028\u200f", "\\x9b31m\\u2028\\u200f"),
         ("12345678901", "123456789…"),
@@ -179,7 +179,7 @@ def test_values_are_json_but_for_text() -> None:
 
 
 def test_lines_are_cut_at_the_columns_of_a_terminal() -> None:
-    assert [width(text) for text in ("ab", "漢字", "e\u0301")] == [2, 4, 1]
+    assert [columns(text) for text in ("ab", "漢字", "e\u0301")] == [2, 4, 1]
     assert [cut("漢字漢字", columns) for columns in (8, 7, 4, 1, 0)] == [
         "漢字漢字",
         "漢字漢…",

@@ -9,7 +9,7 @@ from typing import Final
 from xml.etree import ElementTree
 
 import attrs
-from llama_agents.client._graphs.shown import width
+from llama_agents.client._graphs.lettering import width
 
 SVG: Final = "{http://www.w3.org/2000/svg}"
 _NUMBER: Final = re.compile(r"-?[\d.]+")

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 
 import pytest
 from llama_agents.client._graphs.colors import COLORS, INK, PAPER
-from llama_agents.client._graphs.shown import columns, visible, wrap
+from llama_agents.client._graphs.lettering import LONGEST_NAME, wrap
+from llama_agents.client._text import columns, plain
 from llama_agents.client.protocol import EventEnvelopeWithMetadata, WorkflowGraphResponse
 
 from .drawn import FLOWS, as_served, made_up
@@ -109,7 +110,7 @@ def test_requests_and_answers_are_a_dashed_loop(events: bool) -> None:
 @pytest.mark.parametrize("events", [False, True])
 def test_names_do_not_change_the_mermaid_source(events: bool) -> None:
     labels, _ = parse(nasty().to_mermaid(events=events))
-    assert {visible(name) for name in NASTY} <= set(labels)
+    assert {plain(name, LONGEST_NAME) for name in NASTY} <= set(labels)
 
 
 @pytest.mark.parametrize("name", FLOWS)
@@ -127,8 +128,8 @@ def test_names_do_not_change_the_svg_document(events: bool) -> None:
     assert not {name for name in names if name.startswith("on") or name in ("id", "href", "style")}
     assert root.attrib["role"] == "img"
     titles = {element.text for element in root.iter() if element.tag.endswith("title")}
-    assert visible(NASTY[-1]) in titles
-    assert visible(NASTY[0] + NASTY[2]) == root.attrib["aria-label"]
+    assert plain(NASTY[-1], LONGEST_NAME) in titles
+    assert plain(NASTY[0] + NASTY[2], LONGEST_NAME) == root.attrib["aria-label"]
 
 
 def test_output_is_bounded_for_long_names() -> None:

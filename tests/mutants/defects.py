@@ -2092,7 +2092,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         written("names_do_not_change_the_svg_document[False]"),
     ),
     "names are bounded and visible": Defect(
-        returns("shown.visible", "text"), written("output_is_bounded_for_long_names")
+        returns("_text.plain", "text"), written("output_is_bounded_for_long_names")
     ),
     "a picture is bounded": Defect(
         never("_Sketch._connect", "MAX_ARROWS"),
@@ -2120,7 +2120,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         f"{DISPLAY}::test_hostile_text_is_shown_as_text",
     ),
     "what cannot be printed is escaped": Defect(
-        replace("values.plain", r"c\.isprintable\(\)", "True"),
+        replace("_text.printable", r"c\.isprintable\(\)", "True"),
         f"{DISPLAY}::test_hostile_text_is_shown_as_text",
     ),
     "a table has so many rows": Defect(

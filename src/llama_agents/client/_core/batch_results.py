@@ -70,7 +70,7 @@ class MapResult:
             ``start.NAME``, and those of the result as ``result.NAME``, with their values as they
             are.
         """
-        from .._display.values import fields
+        from .._text import fields
 
         row: dict[str, Any] = {
             "index": self.index,

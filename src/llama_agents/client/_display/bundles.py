@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from .._text import duration, fields, fields_text, value_text
 from .html import MAX_CELL, Html, bundle, code, faint, line, stacked, strong, table, unbroken
-from .values import duration, fields, fields_text, value_text
 
 if TYPE_CHECKING:
     from ..protocol import EventEnvelopeWithMetadata, HandlerData, HandlersListResponse

@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from .values import plain
+from .._text import plain
 
 MAX_ROWS: Final = 50
 MAX_CELL: Final = 300  # characters

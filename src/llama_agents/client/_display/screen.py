@@ -8,8 +8,8 @@ import sys
 import uuid
 from typing import Any, Final, Protocol, TextIO
 
+from .._text import columns
 from .html import MAX_PLAIN
-from .values import width
 from .view import Emphasis, Line, RunView
 
 _STYLES: Final[dict[Emphasis, str]] = {
@@ -115,15 +115,15 @@ class Terminal:
 
     def draw(self, view: RunView, now: float) -> None:
         """Show the view as it is now."""
-        columns, rows = self._size()
+        width, rows = self._size()
         # A terminal that has become narrower has wrapped the lines.
-        up = sum(max(1, -(-shown // columns)) for shown in self._shown)
+        up = sum(max(1, -(-shown // width)) for shown in self._shown)
         up = min(up, rows - 1)
         # The last column would wrap, and the last row is for the cursor.
-        lines = view.lines(columns - 1, rows - 1, now)
+        lines = view.lines(width - 1, rows - 1, now)
         back = f"\x1b[{up}A" if up else ""
         _write(self._file, f"\r{back}\x1b[J" + "".join(f"{self._styled(line)}\n" for line in lines))
-        self._shown = [width(line.text) for line in lines]
+        self._shown = [columns(line.text) for line in lines]
 
     finish = draw
 

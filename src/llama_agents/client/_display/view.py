@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Final, Literal
 import attrs
 
 from .._statuses import ENDED_STATUSES, status_after
+from .._text import cut, duration, fields_text, plain
 from .bundles import status_text
 from .html import MAX_CELL, MAX_NAME, Html, code, line, stacked, strong, table
-from .values import cut, duration, fields_text, plain
 
 if TYPE_CHECKING:
     from ..protocol import EventEnvelopeWithMetadata

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import attrs
 
+from .._text import plain
 from .flow import Box, Flow, FlowEvent, Role
+from .lettering import LONGEST_NAME
 from .progress import UNTOUCHED, Progress, StepProgress
-from .shown import visible
 
 # Nobody reads a larger picture, and Mermaid draws no more arrows than these.
 MAX_NODES: Final = 500
@@ -121,8 +122,8 @@ class _Sketch:
     def _box_node(self, number: int, box: Box) -> Node:
         return Node(
             kind=Kind.PERSON if box.is_person else Kind.STEP,
-            name=visible(box.name),
-            description=visible(" ".join(box.description[:1000].split())),
+            name=plain(box.name, LONGEST_NAME),
+            description=plain(" ".join(box.description[:1000].split()), LONGEST_NAME),
             progress=self._progress.boxes[number] if self._progress is not None else UNTOUCHED,
         )
 
@@ -144,13 +145,15 @@ class _Sketch:
                 self._connect(
                     begin if source is None else source,
                     end if target is None else target,
-                    visible(event.name),
+                    plain(event.name, LONGEST_NAME),
                     (source, target) in ways,
                 )
 
     def add_event_node(self, event: FlowEvent) -> None:
         """Add an event as a node of its own."""
-        node = self._add(Node(Kind.EVENT, visible(event.name), tuple(_fields(event.schema))))
+        node = self._add(
+            Node(Kind.EVENT, plain(event.name, LONGEST_NAME), tuple(_fields(event.schema)))
+        )
         ways = self._taken.get(event.name, ())
         gave = {source for source, _ in ways}
         got = {target for _, target in ways}
@@ -202,7 +205,7 @@ class _Sketch:
         outcome = f" Run status {self._progress.outcome}." if self._progress is not None else ""
         steps = sum(node.kind is Kind.STEP for node in self._nodes)
         return Picture(
-            name=visible(self._flow.name),
+            name=plain(self._flow.name, LONGEST_NAME),
             description=f"A workflow with {steps} step{'' if steps == 1 else 's'}.{outcome}",
             nodes=[self._nodes[number] for number in order],
             arrows=sorted(arrows, key=lambda arrow: (arrow.source, arrow.target)),
@@ -235,8 +238,8 @@ def _fields(schema: Mapping[str, Any]) -> Iterator[str]:
         if number == MAX_FIELDS - 1 and len(fields) > MAX_FIELDS:
             yield f"{len(fields) - number} more"
             return
-        type_ = visible(_type(field), 60)
-        yield f"{visible(str(name), 60)}: {type_}" if type_ else visible(str(name), 60)
+        type_ = plain(_type(field), 60)
+        yield f"{plain(str(name), 60)}: {type_}" if type_ else plain(str(name), 60)
 
 
 def _type(field: object, depth: int = 3) -> str:

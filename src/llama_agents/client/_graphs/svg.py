@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
+from .._text import cut
 from .colors import COLORS, INK, PAPER, color_of
 from .layout import Layout, Path, Rect, Size, place
+from .lettering import width, wrap
 from .picture import Arrow, Kind, Node, Picture
-from .shown import fit, width, wrap
 
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 _NAME: Final = 13.0  # font sizes
@@ -90,7 +91,7 @@ def _node_size(number: int, node: Node, arrows: Sequence[Arrow], loops: dict[int
 
 
 def _details(node: Node) -> list[str]:
-    lines = [fit(line, 44) for line in node.lines]
+    lines = [cut(line, 44) for line in node.lines]
     return [*lines, node.progress.text] if node.progress.text else lines
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Final
 
+from .._text import columns, cut, plain
 from .flow import Flow, FlowEvent, Role
-from .shown import columns, fit, visible
+from .lettering import LONGEST_NAME
 
 _WIDEST: Final = 60  # columns of a cell
 _HEAD: Final = ("step", "takes", "gives")
@@ -40,7 +41,7 @@ def _cell(event: FlowEvent) -> str:
 
 
 def _cut(name: str) -> str:
-    return fit(visible(name), _WIDEST)
+    return cut(plain(name, LONGEST_NAME), _WIDEST)
 
 
 def _lines(rows: Sequence[tuple[str, str, str]]) -> list[str]:

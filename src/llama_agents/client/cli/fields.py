@@ -12,7 +12,8 @@ import attrs
 from .._events.limits import SchemaBudget
 from .._events.normalized import ref_name
 from .._events.schema import NormalizedSchema, SchemaError, declared_events
-from .output import elided, json_text, one_line
+from .._text import plain
+from .output import json_text, one_line
 
 _BOOLEANS: Final = {"true": True, "yes": True, "false": False, "no": False}
 
@@ -118,10 +119,10 @@ class EventFields:
         """Return a type as text, such as ``integer`` or ``"fast" | "slow"``."""
         choices = self._choices(schema)
         if choices is not None:
-            return elided(" | ".join(map(json_text, choices)), 100)
+            return plain(" | ".join(map(json_text, choices)), 100)
         match schema:
             case {"anyOf": members}:
-                return elided(" | ".join(self.type_text(member) for member in members), 100)
+                return plain(" | ".join(self.type_text(member) for member in members), 100)
             case {"format": name}:
                 return str(name)
             case {"type": "array", "items": items} if items:
@@ -140,7 +141,7 @@ class EventFields:
         for field in self.fields.values():
             line = f"{one_line(field.name, 60)}: {self.type_text(field.schema)}"
             if "default" in field.schema:
-                line += f" = {elided(json_text(field.schema['default']), 60)}"
+                line += f" = {plain(json_text(field.schema['default']), 60)}"
             elif field.is_required:
                 line += " (required)"
             lines.append(line)

@@ -1,7 +1,6 @@
 """What a command prints: results to stdout, notes to stderr, both safe for a terminal.
 
-A server's text may hold control characters that move the cursor, set the window's title or reverse
-the order of what is shown. They are printed as escapes.
+A server's text has escapes for what a terminal would act upon; see `_text`.
 """
 
 from __future__ import annotations
@@ -10,15 +9,15 @@ import io
 import json
 import os
 import sys
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, TextIO
 
 import attrs
 
+from .._text import columns, is_shown, plain
+
 MAX_LINE: Final = 500  # characters of one event in text
 
-_JOINERS: Final = "\u200c\u200d"  # of scripts and emoji; invisible, and harmless
 _STYLES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 STATUS_STYLES: Final = {
     "completed": "green",
@@ -28,60 +27,18 @@ STATUS_STYLES: Final = {
 }
 
 
-def printable(text: str, *, keep: str = "") -> str:
-    """Return a text in which every character that is not shown is an escape.
-
-    Args:
-        text: The text.
-        keep: Control characters to keep.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if _is_shown(c) or c in keep else _escape(c) for c in text)
-
-
-def _is_shown(character: str) -> bool:
-    if character.isprintable() or character in _JOINERS:
-        return True
-    return unicodedata.category(character) == "Zs"
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode()
-
-
 def json_text(document: Any, indent: int | None = None) -> str:
     """Return a document as JSON, in which every character that is not shown is an escape."""
     text = json.dumps(document, ensure_ascii=False, indent=indent, default=str)
     if text.isprintable():
         return text
-    return "".join(c if _is_shown(c) or c == "\n" else json.dumps(c)[1:-1] for c in text)
-
-
-def elided(text: str, limit: int = MAX_LINE) -> str:
-    """Return at most so many characters of a text."""
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+    return "".join(c if is_shown(c) or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def one_line(text: str, limit: int = MAX_LINE) -> str:
     """Return the words of a text on one line."""
     # Not all of it: an error of a server may have megabytes.
-    return printable(elided(" ".join(text[: 4 * limit].split()), limit))
-
-
-def fields_text(fields: Mapping[str, Any]) -> str:
-    """Return an event's fields on one line."""
-    dynamic = fields.get("_data")
-    if isinstance(dynamic, dict):
-        fields = {**{name: fields[name] for name in fields if name != "_data"}, **dynamic}
-    parts: list[str] = []
-    length = 0
-    for name, value in fields.items():
-        parts.append(f"{printable(str(name))}={elided(json_text(value))}")
-        length += len(parts[-1])
-        if length > MAX_LINE:
-            break
-    return elided(" ".join(parts))
+    return plain(" ".join(text[: 4 * limit].split()), limit)
 
 
 @attrs.frozen
@@ -161,10 +118,11 @@ class Output:
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
         """Return a table whose columns are as wide as they need to be."""
-        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+        widths = [max(map(columns, column)) for column in zip(head, *rows, strict=True)]
         lines = []
         for row in (head, *rows):
-            cells = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
+            pairs = zip(row, widths, strict=True)
+            cells = (cell + " " * (width - columns(cell)) for cell, width in pairs)
             lines.append("  ".join(cells).rstrip())
         return lines
 

@@ -9,11 +9,12 @@ from typing import Any
 from .._core.answer_classes import AnswerClasses, read_answer_classes
 from .._events.builder import EventCheck
 from .._events.schema import EventDeclaration, SchemaError
+from .._text import printable
 from ..errors import EventValidationError
 from ..protocol import EventEnvelopeWithMetadata
 from ..protocol.graph import WorkflowGraphResponse
 from .fields import EventFields, FieldError
-from .output import Output, json_text, one_line, printable
+from .output import Output, json_text, one_line
 
 PLAIN_FIELD = "response"  # of a HumanResponseEvent without declared fields, by convention
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from .._core.interaction import INPUT
 from .._events.builder import EventCheck
 from .._events.schema import EventDeclaration, SchemaError
+from .._text import fields_text, printable
 from .._transport.read_ahead import read_ahead
 from ..client import SyncEventStream, SyncWorkflowRun
 from ..errors import (
@@ -27,7 +28,7 @@ from ..errors import (
 from ..protocol import EventEnvelopeWithMetadata, HandlerData
 from .failures import CommandError, Exit
 from .fields import EventFields, FieldError, read_object
-from .output import fields_text, json_text, one_line, printable
+from .output import MAX_LINE, json_text, one_line
 from .questions import Questions, can_ask
 from .session import Session
 
@@ -189,7 +190,7 @@ class EventPrinter:
         style = self._output.style
         number = style(f"{'' if sequence is None else sequence:>4}", "dim", is_note=is_note)
         name = style(one_line(event.type, 80), "bold", is_note=is_note)
-        return f"{number} {name} {fields_text(event.value)}".rstrip()
+        return f"{number} {name} {fields_text(event.value, MAX_LINE)}".rstrip()
 
 
 def event_document(sequence: int | None, event: EventEnvelopeWithMetadata) -> dict[str, Any]:

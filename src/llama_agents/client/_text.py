@@ -1,4 +1,8 @@
-"""Values that a server sends, as text: bounded, on one line, and inert."""
+"""What a server sends, as text that a person reads: on one line, bounded, and inert.
+
+Control characters move the cursor of a terminal, changes of direction reorder what is around them,
+and lone surrogates cannot be written at all. They are shown as escapes.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,26 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 ELLIPSIS: Final = "…"
+_JOINERS: Final = "\u200c\u200d"  # of scripts and emoji; invisible, and harmless
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, default=repr)
 
 
-def plain(text: str, limit: int) -> str:
-    """Return a text on one line.
+def printable(text: str, keep: str = "") -> str:
+    """Return a text with escapes for what is not shown, such as control characters.
 
     Args:
-        text: The text; what cannot be printed, such as a control character, a change of direction
-            or a lone surrogate, is written as an escape sequence.
-        limit: How many characters to return; one that is cut ends with an ellipsis.
+        text: The text.
+        keep: Characters to keep.
     """
-    shown = "".join(c if c.isprintable() else _escape(c) for c in text[: limit + 1])
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else _escape(c) for c in text)
+
+
+def plain(text: str, limit: int) -> str:
+    """Return a text as `printable` text of at most so many characters; an ellipsis ends a cut."""
+    shown = printable(text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + ELLIPSIS
 
 
@@ -51,21 +62,21 @@ def fields_text(value: Mapping[str, Any], limit: int) -> str:
     return plain(text, limit)
 
 
-def width(text: str) -> int:
+def columns(text: str) -> int:
     """Return the number of columns that `plain` text takes in a terminal."""
-    return len(text) if text.isascii() else sum(map(_columns, text))
+    return len(text) if text.isascii() else sum(map(character_columns, text))
 
 
-def cut(text: str, columns: int) -> str:
-    """Return as much of `plain` text as a line of a terminal holds."""
-    if width(text) <= columns:
+def cut(text: str, limit: int) -> str:
+    """Return as much of `plain` text as so many columns of a terminal hold."""
+    if columns(text) <= limit:
         return text
-    left, shown = columns - 1, 0
+    left, shown = limit - 1, 0
     for shown, character in enumerate(text):  # noqa: B007
-        left -= _columns(character)
+        left -= character_columns(character)
         if left < 0:
             break
-    return text[:shown] + ELLIPSIS if columns > 0 else ""
+    return text[:shown] + ELLIPSIS if limit > 0 else ""
 
 
 def duration(seconds: float) -> str:
@@ -90,13 +101,18 @@ def _json(value: Any, limit: int) -> str:
     return text
 
 
+def is_shown(character: str) -> bool:
+    """Return whether a character is shown, if only as space, and changes nothing around it."""
+    is_plain = character.isprintable() or character in _JOINERS
+    return is_plain or unicodedata.category(character) == "Zs"
+
+
 def _escape(character: str) -> str:
-    if unicodedata.category(character) == "Zs":
-        return " "
-    return character.encode("unicode_escape").decode()
+    return character if is_shown(character) else character.encode("unicode_escape").decode()
 
 
-def _columns(character: str) -> int:
+def character_columns(character: str) -> int:
+    """Return the number of columns that a character takes in a terminal."""
     if unicodedata.east_asian_width(character) in "WF":
         return 2
-    return 0 if unicodedata.category(character) in ("Mn", "Me") else 1
+    return 0 if unicodedata.category(character) in ("Mn", "Me", "Cf") else 1
