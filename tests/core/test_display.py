@@ -172,6 +172,9 @@ def test_values_are_json_but_for_text() -> None:
     assert value_text({"a": [True, None]}, 99) == json.dumps({"a": [True, None]})
     assert fields_text({"a": "x y", "b": 1, "_data": {"c": None}}, 99) == 'a="x y" b=1 c=null'
     assert fields_text({"a": 1, "_data": 2}, 99) == "a=1 _data=2"
+    failure = {"exception_type": "builtins.ValueError", "exception_message": "no 'x'"}
+    assert fields_text({"exception": failure}, 99) == """exception=ValueError("no 'x'")"""
+    assert fields_text({"a": {**failure, "b": 1}}, 99).startswith('a={"exception_type"')
     assert fields_text({str(number): 0 for number in range(99)}, 9) == "0=0 1=0 …"
     circle: list[Any] = []
     circle.append(circle)

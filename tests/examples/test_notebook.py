@@ -26,9 +26,9 @@ SHOWN: Final = {
         "✓ completed .*21 events.*indexed=20",
     ),
     "run.result(IndexDone)": (r"IndexDone\(indexed=20\)", None),
-    "next(iter(run.events(after_sequence=-1)))": (
-        r"EventEnvelopeWithMetadata\(value={'number': 1, .*",
-        "<strong>DocumentIndexed</strong>.*number.*1.*total.*20",
+    "last": (
+        r"EventEnvelopeWithMetadata\(value={'indexed': 20}, .*",
+        "<strong>IndexDone</strong>.*indexed.*20",
     ),
     'client.start("human").interact({RequestEvent: answer}, OutEvent)': (
         r"What is your name\?\nOutEvent\(output='Hello, Ada'\)",

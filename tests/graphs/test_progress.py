@@ -71,7 +71,7 @@ def ways(workflow: type[Workflow], *run: EventEnvelopeWithMetadata) -> set[tuple
         ([started("square", "Square", 0), started("square", "Square", 1)], "running (×2)"),
         ([started("square", "Square"), ended("square", "Squared")], "done"),
         ([started("square", "Square"), ended("square", "Squared")] * 3, "done ×3"),
-        ([started("square", "Square"), ended("square", None)] * 2, "no event ×2"),
+        ([started("square", "Square"), ended("square", None)] * 2, "ended ×2"),
         ([started("square", "Square"), ended("square", None), FAILED], "failed"),
         ([started("square", "Square"), CANCELLED], "stopped"),
         ([], "not reached"),
@@ -79,6 +79,19 @@ def ways(workflow: type[Workflow], *run: EventEnvelopeWithMetadata) -> set[tuple
 )
 def test_step_is_said_to_be_in_its_state(run: list[EventEnvelopeWithMetadata], square: str) -> None:
     assert said(FanOut, *SPLIT, *run) == {"split": "done", "square": square, "add": "not reached"}
+
+
+def test_person_is_waited_for_until_a_step_has_taken_the_answer() -> None:
+    def person(*run: EventEnvelopeWithMetadata) -> str:
+        boxes = read_flow(as_served(FLOWS["person"])).boxes
+        (number,) = (n for n, box in enumerate(boxes) if box.is_person)
+        return progress(FLOWS["person"], *run).boxes[number].text
+
+    asked = event("ApprovalRequest", "InputRequiredEvent")
+    answered = started("greet", "Approval")
+    assert [person(), person(asked), person(asked, answered)] == ["", "waiting", ""]
+    assert person(asked, answered, asked) == "waiting"
+    assert person(asked, CANCELLED) == ""
 
 
 def test_steps_are_not_said_to_be_missed_if_the_start_is_missing() -> None:
@@ -119,7 +132,7 @@ def test_arrow_is_not_taken_if_another_one_may_have_been() -> None:
 def test_arrow_without_an_event_is_not_taken() -> None:
     run = [started("end", "StartEvent"), ended("end", None)]
     assert ways(FLOWS["names"], *run) == {("", "StartEvent", "end")}
-    assert said(FLOWS["names"], *run)["end"] == "no event"
+    assert said(FLOWS["names"], *run)["end"] == "ended"
 
 
 def test_events_with_other_values_than_the_framework_sends_are_ignored() -> None:
@@ -153,7 +166,7 @@ def client() -> Iterator[SyncWorkflowClient]:
             {"split": "done", "square": "failed", "add": "not reached"},
         ),
         (Writing, {}, "completed", {"write": "done", "review": "done ×3", "rewrite": "done ×2"}),
-        (Flaky, {}, "completed", {"fetch": "no event ×2", "show": "done", "recover": "done"}),
+        (Flaky, {}, "completed", {"fetch": "ended ×2", "show": "done", "recover": "done"}),
     ],
     ids=["fan-out", "failure", "loop", "retries"],
 )

@@ -56,10 +56,18 @@ def fields_text(value: Mapping[str, Any], limit: int) -> str:
     """Return the fields of an event as `plain` text: ``number=4 title="About"``."""
     text = ""
     for name, each in fields(value):
-        text += f"{' ' if text else ''}{plain(str(name), limit)}={_json(each, limit)}"
+        text += f"{' ' if text else ''}{plain(str(name), limit)}={_field_text(each, limit)}"
         if len(text) > limit:
             break
     return plain(text, limit)
+
+
+def _field_text(value: Any, limit: int) -> str:
+    match value:
+        case {"exception_type": str(name), "exception_message": str(message), **others}:
+            if not others:  # as the framework writes an exception
+                return f"{name.rpartition('.')[2]}({_json(message, limit)})"
+    return _json(value, limit)
 
 
 def columns(text: str) -> int:

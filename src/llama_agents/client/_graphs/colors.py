@@ -41,7 +41,8 @@ COLORS: Final = {
     "not_reached": Color("#ffffff", "#6b7280", "#4b5563", dashes="2 3"),
     "running": Color("#dbeafe", "#1d4ed8", "#1e3a8a", 3),
     "done": Color("#dcfce7", "#15803d", "#14532d"),
-    "no_event": Color("#fef9c3", "#a16207", "#713f12"),
+    "ended": Color("#f1f5f9", "#475569", "#1e293b"),
+    "waiting": Color("#f3e8ff", "#7e22ce", "#581c87", 3, dashes="5 3"),
     "stopped": Color("#ffedd5", "#c2410c", "#7c2d12", 3, dashes="7 3"),
     "failed": Color("#fee2e2", "#b91c1c", "#7f1d1d", 3),
 }

@@ -29,7 +29,8 @@ class StepState(enum.Enum):
     NOT_REACHED = "not reached"
     RUNNING = "running"
     DONE = "done"
-    NO_EVENT = "no event"  # ended, and never with an event
+    ENDED = "ended"  # never with an event
+    WAITING = "waiting"  # for a person
     STOPPED = "stopped"  # was running when the run ended
     FAILED = "failed"
 
@@ -51,7 +52,7 @@ class StepProgress:
         """What a picture says of it."""
         if self.times < 2:
             return self.state.value
-        is_each = self.state in (StepState.DONE, StepState.NO_EVENT)  # rather than the last one
+        is_each = self.state in (StepState.DONE, StepState.ENDED)  # rather than the last one
         return (
             f"{self.state.value} ×{self.times}"
             if is_each
@@ -105,7 +106,7 @@ class _Seen:
         self._workers: dict[int, set[str]] = {}
         self._failed = set[int]()
         self._active = set[int]()
-        self._published = set[str]()
+        self._published = Counter[str]()
         self._is_whole = False  # whether the events begin with the run
 
     def receive(self, envelope: EventEnvelopeWithMetadata) -> None:
@@ -113,7 +114,7 @@ class _Seen:
         if envelope.type == "StepStateChanged":
             self._step_changed(value)
         elif envelope.type in self._events:
-            self._published.add(envelope.type)
+            self._published[envelope.type] += 1
         if envelope.is_terminal:
             self._ended_by(envelope.type, value)
 
@@ -156,11 +157,26 @@ class _Seen:
         """Return what each box did."""
         gave = {step for step, _ in self._gave}
         return [
-            UNTOUCHED
+            StepProgress(StepState.WAITING if self._is_waiting() else StepState.UNKNOWN)
             if box.is_person
             else StepProgress(self._state(step, step in gave), self._times[step])
             for step, box in enumerate(self._flow.boxes)
         ]
+
+    def _is_waiting(self) -> bool:
+        """Return whether more requests have been made than steps have taken answers."""
+        requests = sum(
+            self._published[event.name]
+            for event in self._events.values()
+            if event.role is Role.REQUEST
+        )
+        answers = [event for event in self._events.values() if event.role is Role.ANSWER]
+        taken = 0
+        for answer in answers:
+            if not answer.targets:
+                return False  # a step that waits in its middle may have it
+            taken += max(self._started[target, answer.name] for target in answer.targets)
+        return self.outcome == "running" and requests > taken
 
     def _state(self, step: int, gave: bool) -> StepState:
         if step in self._failed:
@@ -168,7 +184,7 @@ class _Seen:
         if self._workers.get(step) or step in self._active:
             return StepState.RUNNING if self.outcome == "running" else StepState.STOPPED
         if step in self._ended:
-            return StepState.DONE if gave else StepState.NO_EVENT
+            return StepState.DONE if gave else StepState.ENDED
         return StepState.NOT_REACHED if self._is_whole else StepState.UNKNOWN
 
     def taken(self) -> frozenset[tuple[int | None, str, int | None]]:

@@ -39,10 +39,11 @@ class WorkflowGraphResponse(BaseModel):
                 events are labels of arrows.
             run: The events of a run so far, as ``get_workflow_events`` yields them with
                 ``include_internal_events=True``. Boxes then say what each step did: done, running,
-                failed, stopped (it was running when the run ended), ended without an event, or not
-                reached; and how often it was started, retries included. Arrows that an event is
-                known to have taken are thick. Without internal events, only the step that failed,
-                or those that a timeout stopped, are known.
+                failed, stopped (it was running when the run ended), ended (but never with an
+                event), or not reached; and how often it was started, retries included. A person
+                may be waited for. Arrows that an event is known to have taken are thick. Without
+                internal events, only the step that failed, or those that a timeout stopped, are
+                known.
 
         Returns:
             A flowchart, for a block with the info string ``mermaid``.
