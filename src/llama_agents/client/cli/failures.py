@@ -27,7 +27,7 @@ from .session import Advice
 
 
 class Exit(enum.IntEnum):
-    """The exit statuses; a table in `arguments` says the same."""
+    """The exit statuses, with two in `main`; a table in `arguments` says the same."""
 
     COMPLETED = 0
     ERROR = 1
@@ -36,8 +36,6 @@ class Exit(enum.IntEnum):
     CANCELLED = 4
     WAITS = 5
     TIMEOUT = 124
-    INTERRUPTED = 130
-    CLOSED_PIPE = 141
 
 
 class CommandError(Exception):
@@ -122,6 +120,8 @@ def _hint(error: StatusError, advice: Advice) -> str:
     match error:
         case StatusError(status_code=401 | 403):
             return ". Set LLAMA_AGENTS_TOKEN, or pass --header 'Authorization: ...'"
+        case NotFoundError(detail=None | "Not Found"):  # not what the API says
+            return ". Is this the URL of a workflow server?"
         case NotFoundError(handler_id=None):
             return f". The workflows of the server: {advice.command('workflows')}"
         case NotFoundError():
