@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from llama_agents.client import SyncWorkflowClient, SyncWorkflowRun, UnsupportedServerError
 from llama_agents.client.cli import output, questions
 from llama_agents.client.protocol import EventEnvelopeWithMetadata
 from llama_agents.client.testing import serve
@@ -234,8 +235,6 @@ def test_huge_request_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_request_of_a_workflow_without_graph_has_no_answer(
     monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
-    from llama_agents.client import SyncWorkflowClient
-
     asked = Asked(monkeypatch, "Ada\n")
     broken = reply({"detail": "no graph"}, "500 Internal Server Error")
     with scripted([broken]) as server, SyncWorkflowClient(base_url=server.url) as client:
@@ -344,3 +343,26 @@ def test_secret_that_a_server_repeats_is_not_shown(
         assert "you sent ***" in other.err
         assert secret not in ran.err + other.err
         assert (ran.err + other.err).replace("\n", "").isprintable()
+
+
+# ------------------------------------------------------------------- old servers
+
+
+def test_text_that_says_what_is_not_found_is_the_servers(run: Run) -> None:
+    text = response("404 Not Found", b"Handler not found", Content_Type="text/plain")
+    with scripted([Turn(text)]) as server:
+        ran = run("--url", server.url, "result", "nobody")
+    assert ran.status == 1
+    assert ". The runs of the server: " in ran.err
+
+
+def test_run_whose_events_have_no_numbers_has_a_result(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interact(*_: Any, **__: Any) -> None:
+        raise UnsupportedServerError("no numbers", "unknown position", "a newer server")
+
+    monkeypatch.setattr(SyncWorkflowRun, "interact", interact)
+    ran = run("run", "greet")
+    assert (ran.status, ran.out) == (0, "text: Hello, World!\n")
+    assert "warning: events are not shown, and nothing is asked: no numbers" in ran.err

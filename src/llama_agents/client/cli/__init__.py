@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: After help, or 2 after a usage error, which has been printed.
     """
     try:  # before the imports, which take longer than many commands
-        options = _options(arguments)
+        options = _parsed(arguments)
         from .execution import execute
 
         return execute(options)
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parsed(words: Sequence[str] | None) -> argparse.Namespace:
     from .arguments import make_parser, parse
 
     parser = make_parser()
@@ -57,7 +57,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
         complete(parser)
     try:
-        return parse(parser, arguments)
+        return parse(parser, words)
     finally:
         if sys.stdout is not None:
             sys.stdout.flush()  # help; at exit, a failure would not be handled

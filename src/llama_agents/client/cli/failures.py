@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import re
+from typing import Final
 
 import attrs
 import httpx
@@ -24,6 +26,8 @@ from ..errors import (
 from .fields import FieldError
 from .output import one_line
 from .session import Advice
+
+_API_NOT_FOUND: Final = re.compile("(Workflow|Handler).* not found")
 
 
 class Exit(enum.IntEnum):
@@ -120,7 +124,7 @@ def _hint(error: StatusError, advice: Advice) -> str:
     match error:
         case StatusError(status_code=401 | 403):
             return ". Set LLAMA_AGENTS_TOKEN, or pass --header 'Authorization: ...'"
-        case NotFoundError(detail=None | "Not Found"):  # not what the API says
+        case NotFoundError() if not _API_NOT_FOUND.search(error.detail or str(error)):
             return ". Is this the URL of a workflow server?"
         case NotFoundError(handler_id=None):
             return f". The workflows of the server: {advice.command('workflows')}"

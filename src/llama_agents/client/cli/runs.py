@@ -119,7 +119,11 @@ def _accompany(session: Session, started: SyncWorkflowRun, *, shows_events: bool
     questions = Questions(output, load_graph, timeout)
     answers = {INPUT: questions} if asks else {}
     try:
-        started.interact(answers, on_event=on_event, timeout=timeout)
+        try:
+            started.interact(answers, on_event=on_event, timeout=timeout)
+        except UnsupportedServerError as error:  # it is old
+            output.warning(f"events are not shown, and nothing is asked: {one_line(str(error))}")
+            started.result(timeout=timeout)
     except WorkflowFailedError as error:
         if not output.is_text:
             output.document(error.handler.model_dump(mode="json"))
