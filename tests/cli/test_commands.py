@@ -352,8 +352,8 @@ def test_map_names_runs_by_a_field(run: Run, tmp_path: Path, server_url: str) ->
     [
         ("[1]", "line 2 is not a JSON object"),
         ("{", "line 2 is not JSON"),
-        ('{"documents": "x"}', "item 2: documents: Input should be a valid integer"),
-        ('{"documents": 1.5}', "item 2: documents: Input should be a valid integer"),
+        ('{"documents": "x"}', "line 2: documents: Input should be a valid integer"),
+        ('{"documents": 1.5}', "line 2: documents: Input should be a valid integer"),
     ],
 )
 def test_map_checks_every_line_before_it_starts_anything(

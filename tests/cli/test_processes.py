@@ -15,12 +15,14 @@ from typing import Final
 
 import httpx
 import pytest
+from llama_agents.client import SyncWorkflowClient
 from llama_agents.client._statuses import ENDED_STATUSES
 from llama_agents.client.cli import arguments
 from llama_agents.client.testing import serve
 
 from examples.chaos_proxy import Fault, chaos, in_turn
 
+from ..support.scripted import Turn, response, scripted
 from ..support.server import wait_until
 from ..support.terminal import Terminal, terminal
 from ..support.workflows import sample_workflows
@@ -164,6 +166,35 @@ def test_map_shows_progress_and_continues_after_an_interruption(url: str, tmp_pa
     assert again.stderr == "12 completed, 0 failed\n"  # no progress without a terminal
 
 
+def test_interrupted_question_prints_the_command_that_answers(url: str) -> None:
+    with at_terminal(url, "run", "human", "--id", "given-up") as person:
+        person.wait_for("response: ")
+        person.type("\x03")
+        assert person.wait() == 130
+    (command,) = re.findall(r"to give it: .*\.client (.*)\n", person.text)
+    with at_terminal(url, *command.split()) as person:
+        person.wait_for("response: ")
+        person.type("Ada\n")
+        assert person.wait() == 0
+
+
+def test_timeout_expires_while_a_question_is_open(url: str) -> None:
+    with at_terminal(url, "run", "human", "--timeout", "1") as person:
+        person.wait_for("response: ")
+        assert person.wait() == 124
+    assert "the run waits for an answer; to give it: " in person.text
+
+
+def test_answer_that_is_no_text_is_asked_again(url: str) -> None:
+    with at_terminal(url, "run", "human", PYTHONIOENCODING="ascii") as person:
+        person.wait_for("response: ")
+        person.type("\xe4\n")
+        person.wait_for("that is not ascii; again: ")
+        person.type("Ada\n")
+        assert person.wait() == 0
+    assert person.text.endswith("output: Hello, Ada\n")
+
+
 # ------------------------------------------------------------------- pipes and signals
 
 
@@ -181,6 +212,85 @@ def test_closed_pipe_is_silent(url: str) -> None:
         process.stdout.close()
         assert process.wait(TIMEOUT) == 141
         assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version"])
+def test_help_to_a_closed_pipe_is_silent(argument: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w") as closed:
+        done = subprocess.run(
+            [*MODULE, argument],
+            env=environment("", PYTHONUNBUFFERED=""),
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=TIMEOUT,
+        )
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_json_is_json_in_every_encoding(server_url: str) -> None:
+    text = "\xe4 \u6f22 \U0001f600"
+    for variables in (
+        {"PYTHONIOENCODING": "ascii"},
+        {"LC_ALL": "C"},
+        {"PYTHONIOENCODING": "cp1252"},
+    ):
+        done = ran(server_url, "run", "echo", f"text={text}", "-o", "jsonl", **variables)
+        assert done.returncode == 0
+        last = json.loads(done.stdout.splitlines()[-1])
+        assert last["result"]["value"]["result"] == {"text": text}
+
+
+def test_interrupt_before_the_command_has_begun_is_silent() -> None:
+    program = (
+        "import sys\nfrom llama_agents.client.cli import main\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name.endswith(sys.argv[1]): raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "sys.exit(main(['runs', '--url', 'http://127.0.0.1:9']))"
+    )
+    for module in ("argparse", "cli.arguments", "cli.execution", "httpx"):
+        done = subprocess.run(
+            [sys.executable, "-c", program, module], capture_output=True, text=True, timeout=TIMEOUT
+        )
+        assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_missed_events_are_a_warning_on_one_line(url: str) -> None:
+    ran(url, "run", "human", "--id", "missed", "--detach")
+    with (
+        chaos(url, in_turn(stream=[Fault(events=0)])) as proxy,
+        subprocess.Popen(
+            [*MODULE, "events", "missed", "--follow", "--after", "now"],
+            env=environment(proxy.url),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        wait_until(lambda: proxy.count("stream") >= 1, within=TIMEOUT)
+        # The first connection ends with the run's next event; the next one has the others.
+        with SyncWorkflowClient(base_url=url) as client:
+            client.send_event("missed", {"type": "ResponseEvent", "value": {"response": "Ada"}})
+        assert process.wait(TIMEOUT) == 0
+        assert process.stderr is not None
+        shown = process.stderr.read()
+    assert shown.startswith("warning: ")
+    assert shown.count("\n") == 1
+
+
+def test_log_is_inert_and_has_no_token_that_a_server_repeats() -> None:
+    echo = response("500 Oops", b'{"detail": "\x1b]0;owned\x07 you sent s3cret-token"}')
+    with scripted([Turn(echo)]) as server:
+        done = ran(server.url, "runs", LLAMA_AGENTS_LOG="debug", LLAMA_AGENTS_TOKEN="s3cret-token")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr  # asked for
+    assert "you sent ***" in done.stderr
+    assert "s3cret" not in done.stderr
+    assert done.stderr.replace("\n", "").isprintable()
 
 
 @pytest.mark.parametrize("redirected", [">&-", "2>&-", ">&- 2>&-"])

@@ -8,12 +8,16 @@ errors and completion come at once. ``execution`` has the rest.
 from __future__ import annotations
 
 import os
-
-from .arguments import make_parser, parse
+import sys
 
 TYPE_CHECKING = False  # as type checkers know it: typing is slow to import
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
+    from typing import Final, TextIO
+
+INTERRUPTED: Final = 130  # exit statuses; `failures` has the others
+CLOSED_PIPE: Final = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,13 +32,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: After help, or 2 after a usage error, which has been printed.
     """
+    try:  # before the imports, which take longer than many commands
+        options = _parsed(arguments)
+        from .execution import execute
+
+        return execute(options)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _let_go_of(sys.stdout, sys.stderr)
+        return CLOSED_PIPE
+    except OSError as error:  # help cannot be written
+        _let_go_of(sys.stdout)
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+
+
+def _parsed(words: Sequence[str] | None) -> argparse.Namespace:
+    from .arguments import make_parser, parse
+
     parser = make_parser()
     if "_ARGCOMPLETE" in os.environ:
         from .completion import complete
 
         complete(parser)
-    options = parse(parser, arguments)
+    try:
+        return parse(parser, words)
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # help; at exit, a failure would not be handled
 
-    from .execution import execute
 
-    return execute(options)
+def _let_go_of(*streams: TextIO | None) -> None:
+    """Leave nothing to be flushed at exit, which would fail again."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        if stream is not None:
+            os.dup2(null, stream.fileno())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 import sys
 
 TYPE_CHECKING = False  # as type checkers know it: typing is slow to import
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, Final
+    from typing import Any, Final, NoReturn
 
 PROGRAM: Final = "llama-agents-client"
 URL_VARIABLE: Final = "LLAMA_AGENTS_URL"
@@ -48,7 +49,7 @@ several values, or JSON for lists and objects. FIELD:=JSON is sent as it is, wha
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=None if os.path.basename(sys.argv[0]) == PROGRAM else "python -m llama_agents.client",
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -58,7 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version)
     _add_connection(parser, "headers", is_main=True)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    shared = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    shared = _Parser(add_help=False, allow_abbrev=False)
     _add_connection(shared, "more_headers", is_main=False)
 
     def add(name: str, summary: str, **options: Any) -> argparse.ArgumentParser:
@@ -222,7 +223,7 @@ def parse(
     options, more = parser.parse_known_args(arguments)
     # argparse takes the values of one argument from one place: fields may stand around options.
     values = getattr(options, "fields", getattr(options, "ids", None))
-    unknown = [each.partition("=")[0] for each in more if each.startswith("-")]  # no values
+    unknown = [each for each in map(_option_name, more) if each]
     if more and (unknown or values is None):
         parser.error(f"unrecognized arguments: {' '.join(unknown or more)}")
     if values is not None:
@@ -237,9 +238,15 @@ def parse(
     return options
 
 
+def _option_name(text: str) -> str:
+    """Return an option without its value, which may be a secret; nothing for other texts."""
+    match = re.match(r"--[\w-]+|-\w", text)
+    return "" if match is None else match[0]
+
+
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
-    if not (name.strip() and colon):
+    if not (name.strip() and colon and value.strip()):  # without a value, quotes are missing
         raise argparse.ArgumentTypeError("expected 'NAME: VALUE'")  # not the text: it is a secret
     return name.strip(), value.strip()
 
@@ -272,6 +279,17 @@ def _number(text: str, kind: type[int] | type[float]) -> float:
         return kind(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors show no secret."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print why the arguments are wrong, and exit."""
+        if message.startswith("argument COMMAND: "):
+            # What stands for the command may be the value of a misspelled --header.
+            message = re.sub("invalid choice: .* (?=\\(choose)", "invalid choice ", message)
+        super().error(message)
 
 
 class _Version(argparse.Action):

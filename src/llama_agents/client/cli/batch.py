@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
 from typing import Any
 
 from .._core.batch_results import MapProgress, MapResult
-from .._events.builder import EventCheck
-from .._events.schema import SchemaError, start_declaration
+from .._events.schema import start_declaration
 from ..errors import EventValidationError, WorkflowFailedError
 from .failures import Exit, status_of_run
-from .fields import FieldError, read_object
+from .fields import EventChecks, FieldError, read_object
+from .files import reading
 from .output import Output, one_line
+from .runs import start_schema
 from .session import Session
 
 
@@ -25,9 +24,11 @@ class Item(dict[str, Any]):
 
     Attributes:
         handler_id: ID of its run.
+        where: Where it is from, for errors.
     """
 
     handler_id: str
+    where: str
 
 
 def map_file(session: Session) -> Exit:
@@ -36,6 +37,7 @@ def map_file(session: Session) -> Exit:
     items = [*_items(session)]
     _validate(session, items)
     progress = Progress(output, len(items))
+    rows: list[dict[str, Any]] = []  # for a document, which is printed as a whole
     failed = 0
     status = Exit.COMPLETED
     try:
@@ -48,9 +50,12 @@ def map_file(session: Session) -> Exit:
             on_progress=progress.show,
         ) as results:
             for result in results:
-                progress.clear()
-                output.record(_row(result))
-                progress.show()
+                if output.format == "json":
+                    rows.append(_row(result))
+                else:
+                    progress.clear()
+                    output.record(_row(result))
+                    progress.show()
                 if result.error is not None:
                     failed += 1
                     status = max(status, _status(result))
@@ -60,6 +65,8 @@ def map_file(session: Session) -> Exit:
         raise
     finally:
         progress.clear()
+        if output.format == "json":
+            output.document(rows)
     output.note(f"{len(items) - failed} completed, {failed} failed")
     return status
 
@@ -68,15 +75,12 @@ def _items(session: Session) -> Iterator[Item]:
     """Read the items; the same line again is another item, with an ID of its own."""
     options = session.options
     keys: Counter[str] = Counter()
-    name = "standard input" if options.file == "-" else options.file
-    opened = (
-        nullcontext(sys.stdin) if options.file == "-" else open(options.file, encoding="utf-8")  # noqa: SIM115  # entered below
-    )
-    with opened as lines:
+    with reading(options.file) as (lines, name):
         for number, line in enumerate(lines, 1):
             if line.strip():
                 where = f"{name}, line {number}"
                 item = Item(read_object(line, where))
+                item.where = where
                 key = _key(item, options.key, where)
                 keys[key] += 1
                 if keys[key] > 1 and options.key is not None:
@@ -98,16 +102,13 @@ def _key(item: Item, field: str | None, where: str) -> str:
 
 def _validate(session: Session, items: Iterable[Item]) -> None:
     """Check each item against the workflow's schema, before anything is started."""
-    schema = session.client.get_workflow_schema(session.options.workflow).start
-    try:
-        check = EventCheck(start_declaration(schema))
-    except (SchemaError, RecursionError):
-        return  # the server checks them
-    for number, item in enumerate(items, 1):
+    schema = start_schema(session)
+    checks = EventChecks(lambda: start_declaration(schema))
+    for item in items:
         try:
-            check.check([{"type": check.name, "value": dict(item)}])
+            checks.check(item)
         except EventValidationError as error:
-            raise FieldError(f"item {number}: {error}") from error
+            raise FieldError(f"{item.where}: {error}") from error
 
 
 def _row(result: MapResult) -> dict[str, Any]:

@@ -53,8 +53,8 @@ def _ask(options: argparse.Namespace, question: Callable[[Any], list[str]]) -> l
     token = os.environ.get(TOKEN_VARIABLE)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        headers |= dict(options.headers)
+        headers |= dict([*options.headers, *getattr(options, "more_headers", ())])
         with SyncWorkflowClient(base_url=url, headers=headers, timeout=TIMEOUT) as client:
-            return question(client)
+            return [name for name in question(client) if name.isprintable()]
     except Exception:  # a completion that fails is none
         return []

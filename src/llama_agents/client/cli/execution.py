@@ -5,20 +5,21 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import sys
+import warnings
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 from urllib.parse import unquote
 
-import attrs
 import httpx
 
+from .._text import printable
 from ..client import SyncWorkflowClient
 from . import batch, runs, workflows
 from .arguments import LOG_VARIABLE, TOKEN_VARIABLE
 from .failures import CommandError, Exit, failure_of
-from .output import Output
+from .output import Output, one_line
 from .session import Advice, Session
 
 COMMANDS: Final[Mapping[str, Callable[[Session], Exit]]] = {
@@ -40,58 +41,59 @@ LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(message)s"
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Run the command that the options name; return its exit status."""
-    settings, advice = _settings(options), Advice(options)
-    output = Output.of_process(options.output, settings.secrets)
+    """Run the command that the options name.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        BrokenPipeError: Nobody reads the output any more.
+        KeyboardInterrupt: The user has interrupted it; what that means has been printed.
+    """
+    output, advice = Output.of_process(options.output, _secrets(options)), Advice(options)
     try:
         _configure_log(output)
-        with SyncWorkflowClient(base_url=options.url, headers=settings.headers) as client:
+        with (
+            warnings.catch_warnings(),
+            SyncWorkflowClient(base_url=options.url, headers=_headers(options)) as client,
+        ):
+            warnings.showwarning = lambda message, *_: output.warning(one_line(str(message)))
             status = COMMANDS[options.command](Session(options, output, client, advice))
         output.stdout.flush()
         return status
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED
     except BrokenPipeError:
-        return _closed_pipe()
+        raise
     except Exception as error:
         logging.getLogger(__package__).debug("the command failed", exc_info=True)
         failure = failure_of(error, advice)
-        try:
-            output.error(failure.text)
-        except BrokenPipeError:
-            return _closed_pipe()
+        output.error(failure.text)
         return failure.status
 
 
-@attrs.frozen
-class Settings:
-    """What goes with every request.
-
-    Attributes:
-        headers: The headers.
-        secrets: Texts that no error may quote, the longest first.
-    """
-
-    headers: dict[str, str]
-    secrets: tuple[str, ...]
+def _token() -> str:
+    return os.environ.get(TOKEN_VARIABLE, "").strip()
 
 
-def _settings(options: argparse.Namespace) -> Settings:
-    headers = {}
-    token = os.environ.get(TOKEN_VARIABLE, "").strip()
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    secrets = {token}
+def _headers(options: argparse.Namespace) -> dict[str, str]:
+    headers = {"Authorization": f"Bearer {token}"} if (token := _token()) else {}
     for name, value in options.headers:
         if name.lower() == "authorization":
             headers.pop("Authorization", None)
         headers[name] = value
+    return headers
+
+
+def _secrets(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the texts that no error may quote, the longest first."""
+    secrets = {_token()}
+    for _, value in options.headers:
         secrets |= {value, value.rpartition(" ")[2]}
-    with suppress(httpx.InvalidURL):
+    with suppress(httpx.InvalidURL, UnicodeError):
         url = httpx.URL(options.url)
         secrets |= {url.password, unquote(url.password), url.query.decode()}
-    long = (secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
-    return Settings(headers, tuple(sorted(long, key=len, reverse=True)))
+        secrets |= {value for _, value in url.params.multi_items()}
+        secrets.add(b64encode(f"{url.username}:{url.password}".encode()).decode())  # as it is sent
+    return tuple(sorted((s for s in secrets if len(s) >= SHORTEST_SECRET), key=len, reverse=True))
 
 
 def _configure_log(output: Output) -> None:
@@ -101,16 +103,23 @@ def _configure_log(output: Output) -> None:
     if level.lower() not in ("info", "debug"):
         raise CommandError(f"{LOG_VARIABLE} must be info or debug, not {level!r}", Exit.USAGE)
     handler = logging.StreamHandler(output.stderr)
-    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    handler.setFormatter(SafeFormatter(output))
     logger = logging.getLogger("llama_agents.client")
     logger.addHandler(handler)
     logger.setLevel(level.upper())
 
 
-def _closed_pipe() -> Exit:
-    """Leave nothing to be flushed at exit, which would fail again."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            os.dup2(null, stream.fileno())
-    return Exit.CLOSED_PIPE
+class SafeFormatter(logging.Formatter):
+    """Writes log records, whose texts may be a server's, as errors are written.
+
+    Args:
+        output: Where they are written; it knows what must not be.
+    """
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(LOG_FORMAT)
+        self._output = output
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record."""
+        return self._output.redacted(printable(super().format(record), keep="\n"))

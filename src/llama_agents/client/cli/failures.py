@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import re
+from typing import Final
 
 import attrs
 import httpx
@@ -25,9 +27,11 @@ from .fields import FieldError
 from .output import one_line
 from .session import Advice
 
+_API_NOT_FOUND: Final = re.compile("(Workflow|Handler).* not found")
+
 
 class Exit(enum.IntEnum):
-    """The exit statuses; a table in `arguments` says the same."""
+    """The exit statuses, with two in `main`; a table in `arguments` says the same."""
 
     COMPLETED = 0
     ERROR = 1
@@ -36,8 +40,6 @@ class Exit(enum.IntEnum):
     CANCELLED = 4
     WAITS = 5
     TIMEOUT = 124
-    INTERRUPTED = 130
-    CLOSED_PIPE = 141
 
 
 class CommandError(Exception):
@@ -122,6 +124,8 @@ def _hint(error: StatusError, advice: Advice) -> str:
     match error:
         case StatusError(status_code=401 | 403):
             return ". Set LLAMA_AGENTS_TOKEN, or pass --header 'Authorization: ...'"
+        case NotFoundError() if not _API_NOT_FOUND.search(error.detail or str(error)):
+            return ". Is this the URL of a workflow server?"
         case NotFoundError(handler_id=None):
             return f". The workflows of the server: {advice.command('workflows')}"
         case NotFoundError():

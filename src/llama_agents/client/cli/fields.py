@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
 
+from .._events.builder import EventCheck
 from .._events.limits import SchemaBudget
 from .._events.normalized import ref_name
-from .._events.schema import NormalizedSchema, SchemaError, declared_events
+from .._events.schema import EventDeclaration, NormalizedSchema, SchemaError, declared_events
 from .._text import plain
 from .output import json_text, one_line
 
@@ -172,11 +173,41 @@ class EventFields:
         return set()
 
 
+class EventChecks:
+    """Validates events of one class before they are sent, as far as its schema can be read.
+
+    Args:
+        declaration: Returns the class, as the server declares it.
+    """
+
+    def __init__(self, declaration: Callable[[], EventDeclaration]) -> None:
+        try:
+            self._check: EventCheck | None = EventCheck(declaration())
+        except (SchemaError, RecursionError):
+            self._check = None  # the server checks them
+
+    def check(self, value: Mapping[str, Any]) -> None:
+        """Validate the fields of an event.
+
+        Raises:
+            EventValidationError: They do not match the schema.
+        """
+        if self._check is not None:
+            self._check.check([{"type": self._check.name, "value": dict(value)}])
+
+
 def _json(name: str, text: str) -> Any:
+    """Return a value that can be sent."""
     try:
-        return json.loads(text)
+        value = json.loads(text, parse_constant=_reject)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise FieldError(f"{name} is not JSON: {error}") from error
+    return value
+
+
+def _reject(constant: str) -> Any:
+    raise ValueError(f"it has no {constant}")
 
 
 def read_object(text: str, source: str) -> dict[str, Any]:
@@ -189,10 +220,7 @@ def read_object(text: str, source: str) -> dict[str, Any]:
     Raises:
         FieldError: It is not an object.
     """
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise FieldError(f"{source} is not JSON: {error}") from error
+    value = _json(source, text)
     if not isinstance(value, dict):
         raise FieldError(f"{source} is not a JSON object")
     return value

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -18,13 +19,7 @@ from .._text import columns, is_shown, plain
 
 MAX_LINE: Final = 500  # characters of one event in text
 
-_STYLES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-STATUS_STYLES: Final = {
-    "completed": "green",
-    "failed": "red",
-    "cancelled": "yellow",
-    "running": "cyan",
-}
+_STYLES: Final = {"bold": "1", "dim": "2", "red": "31", "yellow": "33"}
 
 
 def json_text(document: Any, indent: int | None = None) -> str:
@@ -81,11 +76,21 @@ class Output:
 
     def record(self, document: Any) -> None:
         """Print one of several results as a line of JSON."""
-        self.line(json_text(document))
+        self.line(self.json(document, indent=None))
 
     def document(self, document: Any) -> None:
         """Print a result as JSON, on one line in the format jsonl."""
-        self.line(json_text(document, indent=2 if self.format == "json" else None))
+        self.line(self.json(document))
+
+    def json(self, document: Any, *, indent: int | None = 2) -> str:
+        """Return a document as JSON that is valid in the encoding of the output, too."""
+        indent = indent if self.format == "json" else None
+        text = json_text(_with_finite_numbers(document), indent)
+        try:
+            text.encode(self.stdout.encoding or "ascii")
+        except UnicodeEncodeError:
+            return "".join(c if c.isascii() else json.dumps(c)[1:-1] for c in text)
+        return text
 
     def documents(self, documents: Sequence[Any]) -> None:
         """Print a list as JSON, or each of its items as a line."""
@@ -99,22 +104,25 @@ class Output:
         """Print a line that is not a result."""
         print(text, file=self.stderr, flush=True)
 
+    def warning(self, text: str) -> None:
+        """Print what is wrong, but stops no command."""
+        self.note(f"{self.style('warning:', 'yellow', is_note=True)} {self.redacted(text)}")
+
     def error(self, text: str) -> None:
         """Print why a command failed."""
+        self.note(f"{self.style('error:', 'red', is_note=True)} {self.redacted(text)}")
+
+    def redacted(self, text: str) -> str:
+        """Return a text without what must not be shown."""
         for secret in self.secrets:
             text = text.replace(secret, "***")
-        self.note(f"{self.style('error:', 'red', is_note=True)} {text}")
+        return text
 
     def style(self, text: str, style: str, *, is_note: bool = False) -> str:
         """Return a text as it is shown in a terminal that can."""
         if not has_color(self.stderr if is_note else self.stdout):
             return text
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
-
-    def status(self, status: str, width: int = 0, *, is_note: bool = False) -> str:
-        """Return a status in its color."""
-        text = f"{one_line(status, 40):{width}}"
-        return self.style(text, STATUS_STYLES.get(status, "bold"), is_note=is_note)
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
         """Return a table whose columns are as wide as they need to be."""
@@ -125,6 +133,17 @@ class Output:
             cells = (cell + " " * (width - columns(cell)) for cell, width in pairs)
             lines.append("  ".join(cells).rstrip())
         return lines
+
+
+def _with_finite_numbers(document: Any) -> Any:
+    """Return a document in which each NaN and infinity, which JSON does not have, is null."""
+    if isinstance(document, float):
+        return document if math.isfinite(document) else None
+    if isinstance(document, dict):
+        return {name: _with_finite_numbers(value) for name, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [_with_finite_numbers(value) for value in document]
+    return document
 
 
 def has_color(stream: TextIO) -> bool:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import select
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from .._core.answer_classes import AnswerClasses, read_answer_classes
-from .._events.builder import EventCheck
-from .._events.schema import EventDeclaration, SchemaError
-from .._text import printable
-from ..errors import EventValidationError
+from .._events.schema import EventDeclaration
+from .._text import ELLIPSIS, plain, printable
+from ..errors import EventValidationError, StatusError
 from ..protocol import EventEnvelopeWithMetadata
 from ..protocol.graph import WorkflowGraphResponse
-from .fields import EventFields, FieldError
+from .fields import EventChecks, EventFields, FieldError
 from .output import Output, json_text, one_line
 
-PLAIN_FIELD = "response"  # of a HumanResponseEvent without declared fields, by convention
+MAX_SHOWN: Final = 5000  # characters of one field of a request
+MAX_SHOWN_FIELDS: Final = 100
+PLAIN_FIELD: Final = "response"  # of a HumanResponseEvent without declared fields, by convention
+
+
+class QuestionTimeoutError(Exception):
+    """A person has not answered in time."""
 
 
 def can_ask(output: Output) -> bool:
@@ -30,40 +38,60 @@ class Questions:
     Args:
         output: Where the questions are printed.
         load_graph: Returns the graph of the workflow, which says which class answers.
+        timeout: How long to wait for answers, in seconds from now; None for no limit.
+
+    Attributes:
+        is_asking: Whether a question is open, also when it was interrupted.
     """
 
-    def __init__(self, output: Output, load_graph: Callable[[], WorkflowGraphResponse]) -> None:
+    def __init__(
+        self,
+        output: Output,
+        load_graph: Callable[[], WorkflowGraphResponse],
+        timeout: float | None = None,
+    ) -> None:
         self._output = output
         self._load_graph = load_graph
+        self.is_asking = False
+        self._ends_at = None if timeout is None else time.monotonic() + timeout
         self._known: AnswerClasses | None = None
         self._schemas: Mapping[str, Mapping[str, Any]] = {}
 
     def __call__(self, request: EventEnvelopeWithMetadata) -> dict[str, Any] | None:
         """Return the answer to a request; None if there is none."""
+        self.is_asking = True
         self._show(request)
+        answer = None
         try:
             name = self._answer_class([request.type, *(request.types or ())])
-            return None if name is None else self._ask_until_valid(name)
+            if name is not None:
+                answer = self._ask_until_valid(name)
         except EOFError:
             self._output.note("")
-            return None
+        self.is_asking = False
+        return answer
 
     def _show(self, request: EventEnvelopeWithMetadata) -> None:
         output = self._output
         name = output.style(one_line(request.type, 80), "bold", is_note=True)
-        texts = {**request.value, **(request.value.get("_data") or {})}
-        texts.pop("_data", None)
+        texts = dict(request.value)
+        if isinstance(dynamic := texts.get("_data"), dict):
+            del texts["_data"]
+            texts |= dynamic
         if len(texts) == 1 and isinstance(text := next(iter(texts.values())), str):
-            output.note(f"{name}: {printable(text, keep=chr(10))}")
+            output.note(f"{name}: {_shown(text)}")
             return
         output.note(name)
-        for key, value in texts.items():
-            text = printable(value, keep="\n") if isinstance(value, str) else json_text(value)
-            output.note(f"  {one_line(key, 80)}: {text}")
+        for key, value in islice(texts.items(), MAX_SHOWN_FIELDS):
+            output.note(f"  {one_line(key, 80)}: {_shown(value)}")
 
     def _answer_class(self, names: Sequence[str]) -> str | None:
         if self._known is None:
-            graph = self._load_graph().graph
+            try:
+                graph = self._load_graph().graph
+            except StatusError as error:  # a server cannot draw every workflow
+                self._output.warning(f"no graph, which would say how to answer: {_reason(error)}")
+                return None
             self._known = read_answer_classes(graph)
             self._schemas = {
                 getattr(node, "event_type", ""): schema
@@ -90,17 +118,15 @@ class Questions:
     def _ask_until_valid(self, name: str) -> dict[str, Any]:
         schema = self._schemas.get(name, {"title": name})
         fields = EventFields(schema)
+        checks = EventChecks(lambda: EventDeclaration(name, (), schema))
         while True:
             value = self._ask(fields)
             try:
-                check = EventCheck(EventDeclaration(name, (), schema))
-                check.check([{"type": name, "value": value}])
-            except (SchemaError, RecursionError):
-                pass  # the server checks it
+                checks.check(value)
             except EventValidationError as error:
                 self._output.note(one_line(str(error)))
-                continue
-            return {"type": name, "value": value}
+            else:
+                return {"type": name, "value": value}
 
     def _ask(self, fields: EventFields) -> dict[str, Any]:
         if not fields.fields:
@@ -126,8 +152,33 @@ class Questions:
 
     def _read(self, prompt: str) -> str:
         """Return a line that a person types; the prompt goes to stderr, stdout is for results."""
-        print(prompt, end="", file=self._output.stderr, flush=True)
-        line = sys.stdin.readline()
-        if not line:
-            raise EOFError
-        return line.rstrip("\n")
+        while True:
+            print(prompt, end="", file=self._output.stderr, flush=True)
+            self._await_line()
+            try:
+                line = sys.stdin.readline()
+                line.encode()  # what cannot be decoded may be surrogates
+            except UnicodeError:
+                prompt = f"that is not {sys.stdin.encoding}; again: "
+                continue
+            if not line:
+                raise EOFError
+            return line.rstrip("\n")
+
+    def _await_line(self) -> None:
+        if self._ends_at is None or sys.platform == "win32":  # which cannot wait for a line
+            return
+        left = max(self._ends_at - time.monotonic(), 0.0)
+        if not select.select([sys.stdin], [], [], left)[0]:
+            raise QuestionTimeoutError
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        cut = ELLIPSIS if len(value) > MAX_SHOWN else ""
+        return printable(value[:MAX_SHOWN], keep="\n") + cut
+    return plain(json_text(value), MAX_SHOWN)
+
+
+def _reason(error: StatusError) -> str:
+    return one_line(error.detail or str(error))

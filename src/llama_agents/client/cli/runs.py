@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
+from .._core.actions import Retry
 from .._core.interaction import INPUT
-from .._events.builder import EventCheck
-from .._events.schema import EventDeclaration, SchemaError
+from .._events.schema import EventDeclaration, start_declaration
+from .._statuses import status_after
 from .._text import fields_text, printable
 from .._transport.read_ahead import read_ahead
 from ..client import SyncEventStream, SyncWorkflowRun
@@ -20,16 +18,17 @@ from ..errors import (
     ConflictError,
     Cursor,
     NotFoundError,
+    ServerError,
     UnsupportedServerError,
     WaitTimeoutError,
-    WorkflowClientError,
     WorkflowFailedError,
 )
 from ..protocol import EventEnvelopeWithMetadata, HandlerData
-from .failures import CommandError, Exit
-from .fields import EventFields, FieldError, read_object
+from .failures import CommandError, Exit, status_of_run
+from .fields import EventChecks, EventFields, FieldError, read_object
+from .files import reading
 from .output import MAX_LINE, json_text, one_line
-from .questions import Questions, can_ask
+from .questions import Questions, QuestionTimeoutError, can_ask
 from .session import Session
 
 # The events that a run has had arrive at once, and nothing marks the last.
@@ -41,9 +40,7 @@ def run(session: Session) -> Exit:
     """Run a workflow, and print its result."""
     options, output = session.options, session.output
     start = _start_fields(session)
-    started = session.client.start(
-        options.workflow, start or None, handler_id=options.id, validate=True
-    )
+    started = session.client.start(options.workflow, start or None, handler_id=options.id)
     if options.detach:
         if output.is_text:
             output.line(printable(started.handler_id))
@@ -60,22 +57,31 @@ def _start_fields(session: Session) -> dict[str, Any]:
     start: dict[str, Any] = {}
     if options.json is not None:
         match options.json:
-            case "-":
-                start = read_object(sys.stdin.read(), "standard input")
-            case text if text.startswith("@"):
-                start = read_object(Path(text[1:]).read_text(encoding="utf-8"), text[1:])
+            case text if text == "-" or text.startswith("@"):
+                with reading(text.removeprefix("@")) as (file, name):
+                    start = read_object(file.read(), name)
             case text:
                 start = read_object(text, "--json")
-    if options.fields:
-        schema = session.client.get_workflow_schema(options.workflow).start
-        start |= EventFields(schema).read(options.fields)
+    schema = start_schema(session)
+    start |= EventFields(schema).read(options.fields)
+    EventChecks(lambda: start_declaration(schema)).check(start)
     return start
+
+
+def start_schema(session: Session) -> Mapping[str, Any]:
+    """Return the schema of the workflow's start event; an empty one if the server has none."""
+    try:
+        return session.client.get_workflow_schema(session.options.workflow).start
+    except ServerError as error:  # it cannot write every schema
+        session.output.warning(f"the fields are not checked: {one_line(str(error))}")
+        return {}
 
 
 def answer(session: Session) -> Exit:
     """Answer what a run asks, at the terminal."""
     if not can_ask(session.output):
-        raise CommandError("there is no terminal to ask at; send the answer: ... send ID TYPE")
+        command = session.advice.command("send", session.options.id)
+        raise CommandError(f"there is no terminal to ask at; to answer: {command} TYPE FIELD=VALUE")
     return _accompany(session, session.client.get_run(session.options.id), shows_events=False)
 
 
@@ -85,8 +91,11 @@ def _accompany(session: Session, started: SyncWorkflowRun, *, shows_events: bool
     printer = EventPrinter(session, include_internal=False)
     to_stdout = output.format == "jsonl"
     asks = can_ask(output) and not getattr(options, "no_input", False)
+    position: Cursor = -1
 
     def on_event(sequence: int, event: EventEnvelopeWithMetadata) -> None:
+        nonlocal position
+        position = sequence
         if not (shows_events and printer.is_wanted(event)):
             return
         if to_stdout:
@@ -100,30 +109,34 @@ def _accompany(session: Session, started: SyncWorkflowRun, *, shows_events: bool
             workflow = session.client.get_handler(started.handler_id).workflow_name
         return session.client.get_workflow_graph(workflow)
 
-    answers = {INPUT: Questions(output, load_graph)} if asks else {}
+    def left_running() -> str:
+        if questions.is_asking:
+            command = session.advice.command("answer", started.handler_id)
+            return f"\nthe run waits for an answer; to give it: {command}"
+        command = session.advice.follow(started.handler_id, position)
+        return f"the run continues; to follow it: {command}"
+
+    timeout = getattr(options, "timeout", None)
+    questions = Questions(output, load_graph, timeout)
+    answers = {INPUT: questions} if asks else {}
     try:
-        started.interact(answers, on_event=on_event, timeout=getattr(options, "timeout", None))
+        try:
+            started.interact(answers, on_event=on_event, timeout=timeout)
+        except UnsupportedServerError as error:  # it is old
+            output.warning(f"events are not shown, and nothing is asked: {one_line(str(error))}")
+            started.result(timeout=timeout)
     except WorkflowFailedError as error:
         if not output.is_text:
             output.document(error.handler.model_dump(mode="json"))
         raise
     except KeyboardInterrupt:
-        output.note(f"\n{_left_running(session, started)}")
+        output.note(f"\n{left_running().lstrip()}")
         raise
-    except WaitTimeoutError:
-        output.note(_left_running(session, started))
-        raise
+    except (WaitTimeoutError, QuestionTimeoutError) as error:
+        output.note(left_running())
+        raise WaitTimeoutError(started.handler_id, timeout or 0.0) from error
     _print_result(session, session.client.get_handler(started.handler_id))
     return Exit.COMPLETED
-
-
-def _left_running(session: Session, started: SyncWorkflowRun) -> str:
-    try:
-        position: Cursor | None = started.checkpoint()["sequence"]
-    except (WorkflowClientError, OSError):
-        position = None
-    command = session.advice.follow(started.handler_id, position)
-    return f"the run continues; to follow it: {command}"
 
 
 def print_result(session: Session) -> Exit:
@@ -205,32 +218,29 @@ def print_events(session: Session) -> Exit:
         session, include_internal=options.internal, types=tuple(options.type or ())
     )
     documents: list[dict[str, Any]] = []
-    last: EventEnvelopeWithMetadata | None = None
+    status: str | None = None
     source = _followed if options.follow else past_events
-    for sequence, event in source(
-        session, options.id, include_internal=options.internal, after=options.after
-    ):
-        last = event
-        if not printer.is_wanted(event):
-            continue
+    try:
+        for sequence, event in source(
+            session, options.id, include_internal=options.internal, after=options.after
+        ):
+            if event.is_terminal:
+                status = status_after(event.type)
+            if not printer.is_wanted(event):
+                continue
+            if output.format == "json":
+                documents.append(event_document(sequence, event))
+            elif output.format == "jsonl":
+                printer.record(sequence, event)
+            else:
+                printer.line(sequence, event)
+    finally:
         if output.format == "json":
-            documents.append(event_document(sequence, event))
-        elif output.format == "jsonl":
-            printer.record(sequence, event)
-        else:
-            printer.line(sequence, event)
-    if output.format == "json":
-        output.document(documents)
-    return _status_of_event(last) if options.follow and last is not None else Exit.COMPLETED
-
-
-def _status_of_event(event: EventEnvelopeWithMetadata) -> Exit:
-    ends = {
-        "WorkflowCancelledEvent": Exit.CANCELLED,
-        "WorkflowFailedEvent": Exit.FAILED,
-        "WorkflowTimedOutEvent": Exit.FAILED,
-    }
-    return ends.get(event.type, Exit.COMPLETED)
+            output.document(documents)
+    if not options.follow:
+        return Exit.COMPLETED
+    # Without its last event, which was before the position.
+    return status_of_run(status or session.client.get_handler(options.id).status)
 
 
 def _followed(
@@ -252,10 +262,19 @@ def past_events(
 ) -> Iterator[tuple[int | None, EventEnvelopeWithMetadata]]:
     """Yield the events that a run has had so far."""
     stream = session.client.get_workflow_events(handler_id, include_internal, after)
+    machine = stream._machine
     ends_at = time.monotonic() + QUIET_LIMIT
     with stream, read_ahead(stream, lambda event: (_sequence(stream), event)) as new:
-        while time.monotonic() < ends_at and (events := new.get(QUIET)):
+        while time.monotonic() < ends_at:
+            connection = machine.action
+            events = new.get(QUIET)
+            if events is None:
+                return
             yield from events
+            # A stream that is being connected again is silent, too: that says nothing.
+            if not (events or isinstance(connection, Retry)) and machine.action is connection:
+                return
+    session.output.warning("the run goes on, and there may be more events: --follow shows them")
 
 
 def _sequence(stream: SyncEventStream) -> int | None:
@@ -285,16 +304,17 @@ def list_runs(session: Session) -> Exit:
 
 def _row(handler: HandlerData) -> tuple[str, ...]:
     started, ended = (_time(text) for text in (handler.started_at, handler.completed_at))
-    shown = started.astimezone().strftime("%Y-%m-%d %H:%M:%S") if started else handler.started_at
+    shown = started.strftime("%Y-%m-%d %H:%M:%S") if started else handler.started_at
     took = f"{(ended - started).total_seconds():.1f} s" if started and ended else ""
     names = (handler.workflow_name, handler.status, shown, took)
-    return (printable(handler.handler_id), *(one_line(name, 80) for name in names))
+    return (one_line(handler.handler_id), *(one_line(name, 80) for name in names))
 
 
 def _time(text: str | None) -> datetime | None:
+    """Return a time of the server in the local time zone."""
     try:
-        return None if text is None else datetime.fromisoformat(text)
-    except ValueError:
+        return None if text is None else datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
         return None
 
 
@@ -302,18 +322,10 @@ def send(session: Session) -> Exit:
     """Send an event to a run."""
     options, client = session.options, session.client
     handler = client.get_handler(options.id)
-    schemas = {
-        str(schema.get("title")): schema
-        for schema in client.get_workflow_events_schema(handler.workflow_name).events
-    }
-    if options.type not in schemas:
-        names = ", ".join(sorted(one_line(name, 80) for name in schemas))
-        raise FieldError(f"the workflow has no event {options.type!r}; it has {names}")
-    schema = schemas[options.type]
-    event = {"type": options.type, "value": EventFields(schema).read(options.fields)}
-    with suppress(SchemaError, RecursionError):  # the server checks it
-        EventCheck(EventDeclaration(options.type, (), schema)).check([event])
-    sent = client.send_event(options.id, event)
+    schema = _event_schema(session, handler.workflow_name)
+    value = EventFields(schema).read(options.fields)
+    EventChecks(lambda: EventDeclaration(options.type, (), schema)).check(value)
+    sent = client.send_event(options.id, {"type": options.type, "value": value})
     if session.output.is_text:
         session.output.note(f"sent {one_line(options.type)} to {one_line(options.id)}")
     else:
@@ -321,21 +333,37 @@ def send(session: Session) -> Exit:
     return Exit.COMPLETED
 
 
+def _event_schema(session: Session, workflow: str) -> Mapping[str, Any]:
+    name = session.options.type
+    try:
+        listed = session.client.get_workflow_events_schema(workflow).events
+    except ServerError as error:  # it cannot write every schema
+        session.output.warning(f"the event is not checked: {one_line(str(error))}")
+        return {}
+    schemas = {str(schema.get("title")): schema for schema in listed}
+    if name not in schemas:
+        names = ", ".join(sorted(one_line(each, 80) for each in schemas))
+        raise FieldError(f"the workflow has no event {name!r}; it has {names}")
+    return schemas[name]
+
+
 def cancel(session: Session) -> Exit:
     """Cancel runs, or delete them."""
     output, status = session.output, Exit.COMPLETED
     done = []
-    for handler_id in session.options.ids:
-        try:
-            response = session.client.cancel_handler(handler_id, session.options.purge)
-        except (NotFoundError, ConflictError):
-            hint = "" if session.options.purge else ", or it has ended (--purge deletes it)"
-            output.error(f"no run {one_line(handler_id)}{hint}")
-            status = Exit.ERROR
-            continue
-        done.append({"handler_id": handler_id, "status": response.status})
-        if output.is_text:
-            output.line(f"{one_line(response.status, 40)} {printable(handler_id)}")
-    if not output.is_text:
-        output.documents(done)
+    try:
+        for handler_id in session.options.ids:
+            try:
+                response = session.client.cancel_handler(handler_id, session.options.purge)
+            except (NotFoundError, ConflictError):
+                hint = "" if session.options.purge else ", or it has ended (--purge deletes it)"
+                output.error(f"no run {one_line(handler_id)}{hint}")
+                status = Exit.ERROR
+                continue
+            done.append({"handler_id": handler_id, "status": response.status})
+            if output.is_text:
+                output.line(f"{one_line(response.status, 40)} {printable(handler_id)}")
+    finally:
+        if not output.is_text:
+            output.documents(done)
     return status

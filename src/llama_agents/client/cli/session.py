@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+from collections.abc import Sequence
 
 import attrs
 import httpx
 
+from .._text import printable
 from ..client import SyncWorkflowClient
 from ..errors import Cursor, safe_url
 from .arguments import URL_VARIABLE
@@ -30,16 +32,18 @@ class Advice:
         """URL of the server, without what may be secret."""
         return shown_url(self.options.url)
 
-    def command(self, *words: str) -> str:
+    def command(self, name: str, *values: str, options: Sequence[str] = ()) -> str:
         """Return the text of a command."""
+        after = operands(*values)
+        words = (name, *options, *after) if "--" in after else (name, *after, *options)
         is_given = self.options.url != os.environ.get(URL_VARIABLE)
         connection = ("--url", self.url) if is_given else ()
-        return f"{self.options.program} {shlex.join([*connection, *words])}"
+        return printable(f"{self.options.program} {shlex.join([*connection, *words])}")
 
     def follow(self, handler_id: str, after: Cursor | None) -> str:
         """Return the command that continues with a run's events."""
         position = () if after in (None, -1) else ("--after", str(after))
-        return self.command("events", handler_id, "--follow", *position)
+        return self.command("events", handler_id, options=("--follow", *position))
 
 
 @attrs.frozen
@@ -57,6 +61,11 @@ class Session:
     output: Output
     client: SyncWorkflowClient
     advice: Advice
+
+
+def operands(*values: str) -> tuple[str, ...]:
+    """Return words that are taken for values, also if they begin as options do."""
+    return ("--", *values) if any(each.startswith("-") for each in values) else values
 
 
 def shown_url(url: str) -> str:
