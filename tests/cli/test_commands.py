@@ -66,6 +66,29 @@ def test_graph_is_printed_or_written_in_the_format_of_its_suffix(run: Run, tmp_p
         assert (tmp_path / name).read_text(encoding="utf-8").startswith(begin)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-O", "g.png"], "no format for 'g.png': use one of .svg, .mmd"),
+        (["--events"], "--events and --run need --format mermaid or svg"),
+        (["--run", "x"], "--events and --run need --format mermaid or svg"),
+    ],
+)
+def test_graph_that_cannot_be_drawn_so_is_a_usage_error(
+    run: Run, arguments: list[str], message: str
+) -> None:
+    ran = run("graph", "human", *arguments)
+    assert (ran.status, ran.out) == (2, "")
+    assert message in ran.err
+
+
+def test_graph_of_another_workflows_run_is_an_error(run: Run) -> None:
+    run("run", "greet", "--id", "foreign")
+    ran = run("graph", "human", "--format", "svg", "--run", "foreign")
+    assert (ran.status, ran.out) == (1, "")
+    assert "foreign is a run of greet, not of human" in ran.err
+
+
 def test_graph_shows_what_a_run_did(run: Run) -> None:
     run("run", "greet", "--id", "drawn")
     plain = run("graph", "greet", "--format", "svg").out
@@ -118,6 +141,14 @@ def test_run_reads_fields_from_json_and_assignments_override_them(
         monkeypatch.setattr("sys.stdin", io.StringIO(text))
         ran = run("run", "index", "--json", source, "documents=3", "--quiet")
         assert ran.out == "indexed: 3\n"
+
+
+def test_field_in_json_that_is_not_declared_is_sent_with_a_warning(run: Run) -> None:
+    ran = run("run", "index", "--json", '{"documets": 1}', "documents=1", FAST, "--quiet")
+    assert (ran.status, ran.out) == (0, "indexed: 1\n")
+    assert ran.err == (
+        "warning: IndexStart declares no field 'documets'; it has documents, seconds_each\n"
+    )
 
 
 def test_fields_may_stand_around_options(run: Run) -> None:
@@ -177,7 +208,7 @@ def test_expired_timeout_is_status_124_with_the_command_that_follows(run: Run) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "index", "documents=many"], "documents must be integer, not 'many'"),
+        (["run", "index", "documents=many"], "documents must be an integer, not 'many'"),
         (["run", "index", "documets=1"], "did you mean documents?"),
         (["run", "index", "number=1"], "it has documents, seconds_each"),
         (["run", "index", "documents"], "expected FIELD=VALUE or FIELD:=JSON"),
@@ -368,6 +399,15 @@ def test_map_checks_every_line_before_it_starts_anything(
     assert len(run("runs", "-o", "json").json) == before
 
 
+def test_map_warns_of_fields_that_are_not_declared_once(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "in.jsonl"
+    line = '{"documents": 1, "seconds_each": 0, "documets": %d, "page": %d}\n'
+    file.write_text(line % (1, 1) + line % (2, 2))
+    ran = run("map", "index", str(file), "--key", "page")
+    assert ran.status == 0
+    assert ran.err.count("warning: ") == ran.err.count("declares no field 'documets'") == 1
+
+
 def test_map_reads_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO('{"documents": 2, "seconds_each": 0}\n'))
     assert [line["result"] for line in run("map", "index", "-").lines] == [{"indexed": 2}]
@@ -398,11 +438,14 @@ def test_server_that_is_none_is_one_line(run: Run) -> None:
 
 def test_unknown_names_say_which_command_lists_them(run: Run) -> None:
     ran = run("run", "nothing")
-    assert (ran.status, ran.err.startswith("error: Workflow not found (404). ")) == (1, True)
+    assert (
+        ran.status,
+        ran.err.startswith("error: the server has no workflow nothing (404). "),
+    ) == (1, True)
     assert ran.err.endswith(" workflows\n")
     for command in (["result", "nobody"], ["events", "nobody"], ["events", "nobody", "--follow"]):
         ran = run(*command)
-        assert ran.err.startswith("error: Handler not found (404). ")
+        assert ran.err.startswith("error: the server has no run nobody (404). ")
         assert ran.err.endswith(" runs\n")
 
 

@@ -204,7 +204,7 @@ class Asked:
         self.err = io.StringIO()
         monkeypatch.setattr("sys.stdin", io.StringIO(typed))
         out = output.Output("text", io.StringIO(), self.err)
-        self.questions = questions.Questions(out, self._no_graph)
+        self.questions = questions.Questions(out, self._no_graph, "send")
 
     def _no_graph(self) -> Any:
         raise AssertionError
@@ -353,7 +353,7 @@ def test_text_that_says_what_is_not_found_is_the_servers(run: Run) -> None:
     with scripted([Turn(text)]) as server:
         ran = run("--url", server.url, "result", "nobody")
     assert ran.status == 1
-    assert ". The runs of the server: " in ran.err
+    assert ". To list the runs: " in ran.err
 
 
 def test_run_whose_events_have_no_numbers_has_a_result(

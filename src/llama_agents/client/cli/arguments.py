@@ -86,7 +86,7 @@ def _add_workflow_commands(add: Any) -> None:
     graph.add_argument(
         "--format",
         choices=("text", "mermaid", "svg"),
-        help="default: by the suffix of -O (.svg, .mmd), else text",
+        help="default: by the suffix of -O (.svg, .mmd, .txt), else text",
     )
     graph.add_argument("--events", action="store_true", help="draw events as nodes, too")
     graph.add_argument("--run", metavar="ID", help="color the steps by what this run did")
@@ -102,7 +102,11 @@ def _add_run_commands(add: Any) -> None:
     _add_workflow(run)
     _add_fields(run)
     run.add_argument("--json", metavar="JSON|@FILE|-", help="the fields as a JSON object")
-    run.add_argument("--id", metavar="ID", help="an ID for the run (default: a new one)")
+    run.add_argument(
+        "--id",
+        metavar="ID",
+        help="an ID for the run, which replaces one that has ended (default: a new ID)",
+    )
     run.add_argument("--detach", action="store_true", help="print the run's ID, and do not wait")
     run.add_argument("--quiet", action="store_true", help="do not show events as they come")
     run.add_argument("--no-input", action="store_true", help="exit with 5 instead of asking")

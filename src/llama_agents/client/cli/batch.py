@@ -12,10 +12,10 @@ from .._core.batch_results import MapProgress, MapResult
 from .._events.schema import start_declaration
 from ..errors import EventValidationError, WorkflowFailedError
 from .failures import Exit, status_of_run
-from .fields import EventChecks, FieldError, read_object
+from .fields import EventChecks, EventFields, FieldError, read_object
 from .files import reading
 from .output import Output, one_line
-from .runs import start_schema
+from .runs import start_schema, warn_of_undeclared
 from .session import Session
 
 
@@ -61,7 +61,7 @@ def map_file(session: Session) -> Exit:
                     status = max(status, _status(result))
     except KeyboardInterrupt:
         progress.clear()
-        output.note("stopped; its runs are cancelled. The same command continues where it was")
+        output.note("stopped; its runs are cancelled. The same command continues where it left off")
         raise
     finally:
         progress.clear()
@@ -104,11 +104,17 @@ def _validate(session: Session, items: Iterable[Item]) -> None:
     """Check each item against the workflow's schema, before anything is started."""
     schema = start_schema(session)
     checks = EventChecks(lambda: start_declaration(schema))
+    fields = EventFields(schema)
+    undeclared: dict[str, None] = {}
     for item in items:
+        undeclared |= dict.fromkeys(fields.undeclared(item))
         try:
             checks.check(item)
         except EventValidationError as error:
             raise FieldError(f"{item.where}: {error}") from error
+    warn_of_undeclared(
+        session, fields, (name for name in undeclared if name != session.options.key)
+    )
 
 
 def _row(result: MapResult) -> dict[str, Any]:

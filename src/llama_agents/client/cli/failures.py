@@ -97,6 +97,10 @@ def failure_of(error: Exception, advice: Advice) -> Failure:
         case StatusError():
             if error.detail:
                 text = f"{one_line(error.detail)} ({error.status_code})"
+            if error.detail == "Handler not found":
+                text = f"the server has no run {one_line(str(error.handler_id))} (404)"
+            elif error.detail == "Workflow not found":
+                text = f"the server has no workflow {one_line(str(advice.options.workflow))} (404)"
             return Failure(Exit.ERROR, f"{text}{_hint(error, advice)}")
         case WorkflowClientError() | ValueError():
             return Failure(Exit.ERROR, text)
@@ -127,11 +131,11 @@ def _hint(error: StatusError, advice: Advice) -> str:
         case NotFoundError() if not _API_NOT_FOUND.search(error.detail or str(error)):
             return ". Is this the URL of a workflow server?"
         case NotFoundError(handler_id=None):
-            return f". The workflows of the server: {advice.command('workflows')}"
+            return f". To list the workflows: {advice.command('workflows')}"
         case NotFoundError():
-            return f". The runs of the server: {advice.command('runs')}"
+            return f". To list the runs: {advice.command('runs')}"
         case ConflictError():
-            return f". Its status: {advice.command('result', str(error.handler_id))}"
+            return f". To wait for that run: {advice.command('result', str(error.handler_id))}"
     return ""
 
 

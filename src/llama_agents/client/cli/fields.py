@@ -16,6 +16,12 @@ from .._events.schema import EventDeclaration, NormalizedSchema, SchemaError, de
 from .._text import plain
 from .output import json_text, one_line
 
+_PHRASES: Final = {
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
 _BOOLEANS: Final = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -84,6 +90,10 @@ class EventFields:
             values[name] = _json(name, text) if is_json else self.value(name, text)
         return values
 
+    def undeclared(self, value: Mapping[str, Any]) -> list[str]:
+        """Return the names in a value that the event does not declare, if it declares any."""
+        return [name for name in value if name not in self.fields] if self.fields else []
+
     def value(self, name: str, text: str) -> Any:
         """Return the value of a field, read as its type.
 
@@ -114,7 +124,14 @@ class EventFields:
             value = text
         if _type_of(value) in types or (_type_of(value) == "integer" and "number" in types):
             return value
-        raise FieldError(f"{name} must be {self.type_text(schema)}, not {text!r}")
+        raise FieldError(f"{name} must be {self._expected(schema, types)}, not {text!r}")
+
+    def _expected(self, schema: Mapping[str, Any], types: set[str]) -> str:
+        """Return a type as it is asked for."""
+        text = self.type_text(schema)
+        if text in _PHRASES:
+            return _PHRASES[text]
+        return f"JSON: {text}" if types & {"array", "object"} else text
 
     def type_text(self, schema: Mapping[str, Any]) -> str:
         """Return a type as text, such as ``integer`` or ``"fast" | "slow"``."""

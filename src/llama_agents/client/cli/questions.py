@@ -38,6 +38,7 @@ class Questions:
     Args:
         output: Where the questions are printed.
         load_graph: Returns the graph of the workflow, which says which class answers.
+        send_command: The beginning of the command that sends any event.
         timeout: How long to wait for answers, in seconds from now; None for no limit.
 
     Attributes:
@@ -48,10 +49,12 @@ class Questions:
         self,
         output: Output,
         load_graph: Callable[[], WorkflowGraphResponse],
+        send_command: str,
         timeout: float | None = None,
     ) -> None:
         self._output = output
         self._load_graph = load_graph
+        self._send_command = send_command
         self.is_asking = False
         self._ends_at = None if timeout is None else time.monotonic() + timeout
         self._known: AnswerClasses | None = None
@@ -101,7 +104,8 @@ class Questions:
         choices = self._known.that_fit(names)
         if not choices:
             self._output.note(
-                f"the graph of the workflow names no answer to {one_line(names[0], 60)}"
+                f"the graph of the workflow names no answer to {one_line(names[0], 60)}; "
+                f"if you know its class: {self._send_command} TYPE FIELD=VALUE"
             )
             return None
         if len(choices) == 1:
@@ -120,7 +124,7 @@ class Questions:
         fields = EventFields(schema)
         checks = EventChecks(lambda: EventDeclaration(name, (), schema))
         while True:
-            value = self._ask(fields)
+            value = self._ask(fields, schema)
             try:
                 checks.check(value)
             except EventValidationError as error:
@@ -128,7 +132,7 @@ class Questions:
             else:
                 return {"type": name, "value": value}
 
-    def _ask(self, fields: EventFields) -> dict[str, Any]:
+    def _ask(self, fields: EventFields, schema: Mapping[str, Any]) -> dict[str, Any]:
         if not fields.fields:
             return {PLAIN_FIELD: self._read(f"{PLAIN_FIELD}: ")}
         value: dict[str, Any] = {}
@@ -143,8 +147,11 @@ class Questions:
                 if not text and not field.is_required:
                     break
                 try:
-                    value[field.name] = fields.value(field.name, text)
-                except FieldError as error:
+                    read = {field.name: fields.value(field.name, text)}
+                    alone = _only(schema, field.name)
+                    EventChecks(lambda: EventDeclaration("Field", (), alone)).check(read)  # noqa: B023  # called at once
+                    value |= read
+                except (FieldError, EventValidationError) as error:
                     self._output.note(one_line(str(error)))
                 else:
                     break
@@ -171,6 +178,16 @@ class Questions:
         left = max(self._ends_at - time.monotonic(), 0.0)
         if not select.select([sys.stdin], [], [], left)[0]:
             raise QuestionTimeoutError
+
+
+def _only(schema: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the schema of an event that has only one of the fields."""
+    return {
+        **schema,
+        "title": "Field",
+        "required": [],
+        "properties": {name: schema["properties"][name]},
+    }
 
 
 def _shown(value: Any) -> str:

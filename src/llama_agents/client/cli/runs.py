@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -63,9 +63,20 @@ def _start_fields(session: Session) -> dict[str, Any]:
             case text:
                 start = read_object(text, "--json")
     schema = start_schema(session)
-    start |= EventFields(schema).read(options.fields)
+    fields = EventFields(schema)
+    start |= fields.read(options.fields)
+    warn_of_undeclared(session, fields, fields.undeclared(start))
     EventChecks(lambda: start_declaration(schema)).check(start)
     return start
+
+
+def warn_of_undeclared(session: Session, fields: EventFields, names: Iterable[str]) -> None:
+    """Say that an event has fields that its class does not declare; it may read them anyway."""
+    for name in names:
+        declared = ", ".join(map(one_line, fields.fields))
+        session.output.warning(
+            f"{one_line(fields.name)} declares no field {one_line(name)!r}; it has {declared}"
+        )
 
 
 def start_schema(session: Session) -> Mapping[str, Any]:
@@ -117,7 +128,8 @@ def _accompany(session: Session, started: SyncWorkflowRun, *, shows_events: bool
         return f"the run continues; to follow it: {command}"
 
     timeout = getattr(options, "timeout", None)
-    questions = Questions(output, load_graph, timeout)
+    send = session.advice.command("send", started.handler_id)
+    questions = Questions(output, load_graph, send, timeout)
     answers = {INPUT: questions} if asks else {}
     try:
         try:

@@ -10,13 +10,21 @@ from typing import Any, Final
 from .._text import printable
 from ..errors import WorkflowClientError
 from .arguments import PROGRAM
-from .failures import Exit
+from .failures import CommandError, Exit
 from .fields import EventFields
 from .output import one_line
 from .runs import past_events
 from .session import Session, operands
 
-SUFFIXES: Final[Mapping[str, str]] = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid"}
+# What the server says of a workflow class without a docstring: that of the framework's base class.
+INHERITED: Final = "Event-driven orchestrator to define and run application flows"
+SUFFIXES: Final[Mapping[str, str]] = {
+    "": "text",
+    ".svg": "svg",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+    ".txt": "text",
+}
 
 
 def list_workflows(session: Session) -> Exit:
@@ -42,7 +50,9 @@ def _described(session: Session, name: str) -> dict[str, Any]:
     described: dict[str, Any] = {"name": name, "description": None, "start": None}
     try:
         described["start"] = session.client.get_workflow_schema(name).start
-        described["description"] = session.client.get_workflow_graph(name).graph.description
+        description = session.client.get_workflow_graph(name).graph.description
+        if not (description or "").startswith(INHERITED):
+            described["description"] = description
     except WorkflowClientError as error:
         session.output.warning(f"{one_line(name)}: {one_line(str(error))}")
     return described
@@ -51,14 +61,25 @@ def _described(session: Session, name: str) -> dict[str, Any]:
 def show_graph(session: Session) -> Exit:
     """Print the graph of a workflow, or write it to a file."""
     options, output = session.options, session.output
-    graph = session.client.get_workflow_graph(options.workflow)
     suffix = Path(options.file or "").suffix.lower()
     format_ = options.format or SUFFIXES.get(suffix)
-    if not output.is_text and format_ is None:
+    if not (output.is_text or options.format) and suffix in ("", ".json"):
+        format_ = "json"
+    if format_ is None:
+        known = ", ".join(filter(None, SUFFIXES))
+        problem = f"no format for {options.file!r}: use one of {known}, or --format"
+        raise CommandError(problem, Exit.USAGE)
+    if format_ == "text" and (options.events or options.run is not None):
+        raise CommandError("--events and --run need --format mermaid or svg", Exit.USAGE)
+    graph = session.client.get_workflow_graph(options.workflow)
+    if format_ == "json":
         _write(session, output.json(graph.graph.model_dump(mode="json")))
         return Exit.COMPLETED
     run = None
     if options.run is not None:
+        of = session.client.get_handler(options.run).workflow_name
+        if of != options.workflow:
+            raise CommandError(f"{options.run} is a run of {of}, not of {options.workflow}")
         run = [event for _, event in past_events(session, options.run, include_internal=True)]
     match format_:
         case "svg":
