@@ -143,6 +143,15 @@ def test_workflow_without_schema_is_run_unchecked(
         assert "warning: the fields are not checked: " in ran.err
 
 
+@pytest.mark.parametrize("command", [["run", "w"], ["send", "h", "Reply"]])
+def test_nothing_is_sent_unchecked_because_a_gateway_fails(run: Run, command: list[str]) -> None:
+    turns = [reply(handler(status="running"))] * (command[0] == "send")
+    with scripted([*turns, Turn(response("502 Bad Gateway"))]) as server:
+        ran = run("--url", server.url, *command)
+    assert (ran.status, ran.err.count("\n")) == (1, 1)
+    assert all(request.startswith("GET ") for request in server.requests)
+
+
 def test_event_without_schema_is_sent_unchecked(run: Run) -> None:
     broken = reply({"detail": "no schema"}, "500 Internal Server Error")
     turns = [reply(handler(status="running")), broken, reply({"status": "sent"})]

@@ -83,7 +83,9 @@ def start_schema(session: Session) -> Mapping[str, Any]:
     """Return the schema of the workflow's start event; an empty one if the server has none."""
     try:
         return session.client.get_workflow_schema(session.options.workflow).start
-    except ServerError as error:  # it cannot write every schema
+    except ServerError as error:
+        if error.status_code != 500:  # a gateway's; a server that cannot write a schema sends 500
+            raise
         session.output.warning(f"the fields are not checked: {one_line(str(error))}")
         return {}
 
@@ -349,7 +351,9 @@ def _event_schema(session: Session, workflow: str) -> Mapping[str, Any]:
     name = session.options.type
     try:
         listed = session.client.get_workflow_events_schema(workflow).events
-    except ServerError as error:  # it cannot write every schema
+    except ServerError as error:
+        if error.status_code != 500:  # a gateway's; a server that cannot write a schema sends 500
+            raise
         session.output.warning(f"the event is not checked: {one_line(str(error))}")
         return {}
     schemas = {str(schema.get("title")): schema for schema in listed}
