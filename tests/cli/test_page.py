@@ -19,6 +19,7 @@ SCRIPT: Final = (
 SESSIONS: Final = re.findall(r"^```console\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")
 def test_sessions_of_the_page_show_what_it_says(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

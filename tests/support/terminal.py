@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
 import select
 import signal
@@ -70,6 +69,8 @@ class Terminal:
 @contextmanager
 def terminal(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Terminal]:
     """Run a program in a terminal of its own; kill it at the end."""
+    import pty  # not on Windows
+
     ours, its = pty.openpty()
     try:
         with subprocess.Popen(
