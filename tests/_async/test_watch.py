@@ -87,7 +87,7 @@ async def test_watch_shows_a_run_that_fails(server_url: str) -> None:
         file = io.StringIO()
         await run.watch(file=file)
         event, end = file.getvalue().splitlines()
-        assert event.startswith('WorkflowFailedEvent  step_name="fail" exception={')
+        assert event.startswith('WorkflowFailedEvent  step_name="fail" exception=ValueError("')
         assert end.startswith("fail  ✗ failed")
 
 

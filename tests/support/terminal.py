@@ -12,7 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-TIMEOUT: Final = 30.0  # s, for one text to appear
+TIMEOUT: Final = 60.0  # s, for one text to appear
+
+POLL: Final = 0.05  # s, until it is seen that the program has ended
+
+# The first terminal that a new session opens becomes its controlling terminal, so that Ctrl-C
+# reaches the program as a signal. (No code of Python's may run in the child of a process that has
+# threads.)
+ATTACH: Final = 'exec "$@" <"$0" >"$0" 2>&1'
 
 
 class Terminal:
@@ -55,15 +62,15 @@ class Terminal:
 
     def _read(self, ends_at: float) -> bool:
         """Read more; return whether the program may show more."""
-        left = ends_at - time.monotonic()
-        if left < 0 or not select.select([self._descriptor], [], [], left)[0]:
-            raise AssertionError(f"nothing more is shown within {TIMEOUT} s: {self.shown!r}")
-        try:
-            chunk = os.read(self._descriptor, 65536)
-        except OSError:  # the program has closed the terminal
-            return False
-        self.shown += chunk.decode(errors="replace")
-        return bool(chunk)
+        while True:
+            has_ended = self.process.poll() is not None  # before: it may show something until then
+            if select.select([self._descriptor], [], [], 0 if has_ended else POLL)[0]:
+                self.shown += os.read(self._descriptor, 65536).decode(errors="replace")
+                return True
+            if has_ended:
+                return False
+            if time.monotonic() > ends_at:
+                raise AssertionError(f"nothing more is shown within {TIMEOUT} s: {self.shown!r}")
 
 
 @contextmanager
@@ -74,18 +81,14 @@ def terminal(command: Sequence[str], environment: Mapping[str, str]) -> Iterator
     ours, its = pty.openpty()
     try:
         with subprocess.Popen(
-            command,
-            stdin=its,
-            stdout=its,
-            stderr=its,
+            ["sh", "-c", ATTACH, os.ttyname(its), *command],
             env=dict(environment),
-            # Its controlling terminal, so that Ctrl-C reaches it as a signal.
-            preexec_fn=lambda: os.login_tty(its),
+            start_new_session=True,
         ) as process:
-            os.close(its)
             try:
                 yield Terminal(process, ours)
             finally:
                 process.send_signal(signal.SIGKILL)
     finally:
+        os.close(its)
         os.close(ours)
