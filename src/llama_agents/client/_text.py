@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 ELLIPSIS: Final = "…"
@@ -73,6 +73,17 @@ def _field_text(value: Any, limit: int) -> str:
 def columns(text: str) -> int:
     """Return the number of columns that `plain` text takes in a terminal."""
     return len(text) if text.isascii() else sum(map(character_columns, text))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table whose columns are as wide as they need to be."""
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        pairs = zip(row, widths, strict=True)
+        cells = (cell + " " * (width - columns(cell)) for cell, width in pairs)
+        lines.append("  ".join(cells).rstrip())
+    return lines
 
 
 def cut(text: str, limit: int) -> str:

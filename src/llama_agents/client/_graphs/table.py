@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Final
 
-from .._text import columns, cut, plain
+from .._text import aligned, columns, cut, plain
 from .flow import Flow, FlowEvent, Role
 from .lettering import LONGEST_NAME
 
@@ -28,7 +28,7 @@ def write_table(flow: Flow) -> str:
     rows: list[tuple[str, str, str]] = [_HEAD]
     for name, taken, given in zip(names, takes, gives, strict=True):
         rows += zip_longest([name], taken, given, fillvalue="")
-    return "\n".join(_lines(rows)) + "\n"
+    return "\n".join(aligned([_HEAD, _rule(rows), *rows[1:]])) + "\n"
 
 
 def _name(flow: Flow, number: int) -> str:
@@ -44,12 +44,6 @@ def _cut(name: str) -> str:
     return cut(plain(name, LONGEST_NAME), _WIDEST)
 
 
-def _lines(rows: Sequence[tuple[str, str, str]]) -> list[str]:
-    widths = [max(columns(row[column]) for row in rows) for column in range(3)]
-    rows = [rows[0], ("─" * widths[0], "─" * widths[1], "─" * widths[2]), *rows[1:]]
-    return [
-        "  ".join(
-            cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
+def _rule(rows: Sequence[tuple[str, str, str]]) -> tuple[str, ...]:
+    """Return the line under the head."""
+    return tuple("─" * max(map(columns, column)) for column in zip(*rows, strict=True))

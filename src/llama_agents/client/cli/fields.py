@@ -56,7 +56,7 @@ class EventFields:
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        self.name, self.description = "", ""
+        self.name = ""
         self.fields: dict[str, Field] = {}
         self._models: Mapping[str, Any] = {}
         try:

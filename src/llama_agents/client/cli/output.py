@@ -15,7 +15,7 @@ from typing import Any, Final, TextIO
 
 import attrs
 
-from .._text import columns, is_shown, plain
+from .._text import is_shown, plain
 
 MAX_LINE: Final = 500  # characters of one event in text
 
@@ -123,16 +123,6 @@ class Output:
         if not has_color(self.stderr if is_note else self.stdout):
             return text
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
-
-    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-        """Return a table whose columns are as wide as they need to be."""
-        widths = [max(map(columns, column)) for column in zip(head, *rows, strict=True)]
-        lines = []
-        for row in (head, *rows):
-            pairs = zip(row, widths, strict=True)
-            cells = (cell + " " * (width - columns(cell)) for cell, width in pairs)
-            lines.append("  ".join(cells).rstrip())
-        return lines
 
 
 def _with_finite_numbers(document: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from .._core.answer_classes import AnswerClasses, read_answer_classes
 from .._events.schema import EventDeclaration
-from .._text import ELLIPSIS, plain, printable
+from .._text import ELLIPSIS, fields, plain, printable
 from ..errors import EventValidationError, StatusError
 from ..protocol import EventEnvelopeWithMetadata
 from ..protocol.graph import WorkflowGraphResponse
@@ -77,10 +77,7 @@ class Questions:
     def _show(self, request: EventEnvelopeWithMetadata) -> None:
         output = self._output
         name = output.style(one_line(request.type, 80), "bold", is_note=True)
-        texts = dict(request.value)
-        if isinstance(dynamic := texts.get("_data"), dict):
-            del texts["_data"]
-            texts |= dynamic
+        texts = dict(fields(request.value))
         if len(texts) == 1 and isinstance(text := next(iter(texts.values())), str):
             output.note(f"{name}: {_shown(text)}")
             return

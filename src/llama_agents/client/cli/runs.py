@@ -11,7 +11,7 @@ from .._core.actions import Retry
 from .._core.interaction import INPUT
 from .._events.schema import EventDeclaration, start_declaration
 from .._statuses import status_after
-from .._text import fields_text, printable
+from .._text import aligned, fields_text, printable
 from .._transport.read_ahead import read_ahead
 from ..client import SyncEventStream, SyncWorkflowRun
 from ..errors import (
@@ -309,7 +309,7 @@ def list_runs(session: Session) -> Exit:
         output.documents([handler.model_dump(mode="json") for handler in handlers])
         return Exit.COMPLETED
     rows = [_row(handler) for handler in handlers]
-    head, *lines = output.table(("ID", "WORKFLOW", "STATUS", "STARTED", "TOOK"), rows)
+    head, *lines = aligned([("ID", "WORKFLOW", "STATUS", "STARTED", "TOOK"), *rows])
     output.line(output.style(head, "dim"))
     for line in lines:
         output.line(line)
