@@ -201,6 +201,13 @@ def replicas(session: nox.Session) -> None:
 
 
 @nox.session
+def recipes(session: nox.Session) -> None:
+    """Run the programs of docs/recipes on the engines and frameworks that they are for."""
+    install(session, "recipes")
+    session.run("pytest", "tests/recipes", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Compare with the published client and write docs/benchmarks.md; `-- quick` only prints.
 

@@ -1,0 +1,21 @@
+"""Type checkers accept the programs of every recipe."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .pages import PAGES, write_programs
+
+
+@pytest.mark.parametrize(
+    "page", sorted(page.stem for page in PAGES.glob("*.md") if page.stem != "index")
+)
+def test_programs_are_typed(page: str, tmp_path: Path) -> None:
+    write_programs(page, tmp_path)
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache")]
+    done = subprocess.run([*command, "."], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
