@@ -2154,7 +2154,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         f"{VIEW}::test_terminal_that_is_small_is_not_overrun",
     ),
     "a terminal without colors gets none": Defect(
-        replace("choose_screen", r"not os\.environ\.get\('NO_COLOR'\)", "True"),
+        replace("has_colors", r"not os\.environ\.get\('NO_COLOR'\)", "True"),
         f"{VIEW}::test_environment_decides_what_a_terminal_gets",
     ),
     "a request that is answered does not wait": Defect(
