@@ -521,7 +521,7 @@ class SyncWorkflowRun:
             after_sequence=after_sequence,
             include_internal=include_internal,
             max_reconnect_attempts=max_reconnect_attempts,
-            max_event_size=self._driver.sizes.event,
+            max_event_size=self._driver.options.sizes.event,
             needs_numbers=needs_numbers,
             server=self._driver.server,
             time=self._driver.time,
