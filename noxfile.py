@@ -161,10 +161,10 @@ def lowest(session: nox.Session, option: str) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Measure every fault with both client variants, over both transports; write docs/faults.md."""
+    """Measure every fault, with both clients and transports; write docs/evidence/faults.md."""
     install(session, "test")
     transports = ["--transport=httpx", "--transport=aiohttp"]
-    write = "--write-faults=docs/faults.md"
+    write = "--write-faults=docs/evidence/faults.md"
     session.run("pytest", "tests/faults", *transports, write, *session.posargs)
 
 
@@ -184,12 +184,13 @@ def mutants(session: nox.Session) -> None:
 
 @nox.session
 def servers(session: nox.Session) -> None:
-    """Exercise the client against servers of all ages and write docs/compatibility.md; needs uv.
+    """Exercise the client against servers of all ages; needs uv.
 
-    With names (`-- 0.2.3 newest`) it exercises only those, and writes nothing.
+    Write docs/reference/compatibility.md. With names (`-- 0.2.3 newest`), exercise only those
+    servers, and write nothing.
     """
     install(session, "test", "demo")
-    write = () if session.posargs else ("--write", "docs/compatibility.md")
+    write = () if session.posargs else ("--write", "docs/reference/compatibility.md")
     session.run("python", "-m", "tests.servers", *write, *session.posargs)
 
 
@@ -209,9 +210,10 @@ def recipes(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Compare with the published client and write docs/benchmarks.md; `-- quick` only prints.
+    """Compare with the published client and write docs/evidence/benchmarks.md.
 
-    `-- WORD` only prints the figures whose name contains the word; both can be combined.
+    `-- quick` only prints, with smaller sizes; `-- WORD` only prints the figures whose name
+    contains the word; both can be combined.
 
     The published client is installed with the same server, because httpx imports some packages
     only where they are installed, and this client's environment has them.

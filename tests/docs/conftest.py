@@ -14,7 +14,7 @@ EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write-graphs", action="store_true", help="write docs/graphs/*.svg")
+    parser.addoption("--write-graphs", action="store_true", help="write docs/guides/graphs/*.svg")
 
 
 @pytest.fixture(scope="module")

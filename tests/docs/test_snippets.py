@@ -16,6 +16,7 @@ from llama_agents.client.testing._recording import load
 
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
+GUIDES: Final = DOCS / "guides"
 EXAMPLES: Final = ROOT / "examples"
 BASE_URL: Final = "http://127.0.0.1:8080"
 PYTHON: Final = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -33,39 +34,39 @@ PRINTED: Final = {
         "0 Workflow 'index' failed",
         "1 1\n2 2\n3 3\n4 4\n5 5\n",
     ],
-    DOCS / "runs.md": [
+    GUIDES / "runs.md": [
         "3\n3 IndexDone\n",
         "failed ",
         "documents must be at least 1, not 0",
         "DocumentIndexed {'number': 4",
         "IndexDone {'indexed': 5}",
     ],
-    DOCS / "streams.md": [
+    GUIDES / "streaming.md": [
         "DocumentIndexed\n",
         "IndexDone\n",
         "OutEvent {'output': 'Hello, Ada'}\n",
         "1 of 2\n2 of 2\nindexed 2\n",
     ],
-    DOCS / "human-in-the-loop.md": ["Hello, Ada", " OutEvent\nHello, Ada"],
-    DOCS / "batch.md": [
+    GUIDES / "human-in-the-loop.md": ["Hello, Ada", " OutEvent\nHello, Ada"],
+    GUIDES / "batch.md": [
         "0 failed: Workflow 'index' failed",
         "1 1\n2 2\n3 3\n4 failed",
         "0 failed Workflow 'index' failed",
         "1 completed None 1\n",
         NIGHTLY * 2,
     ],
-    DOCS / "typed-events.md": [
+    GUIDES / "typed-events.md": [
         "1 of 3\n2 of 3\n3 of 3\n",
         "documents: Input should be a valid integer",
     ],
-    DOCS / "graphs.md": OUTPUT.findall((DOCS / "graphs.md").read_text(encoding="utf-8")),
-    DOCS / "notebooks.md": [
+    GUIDES / "graphs.md": OUTPUT.findall((GUIDES / "graphs.md").read_text(encoding="utf-8")),
+    GUIDES / "notebooks.md": [
         "DocumentIndexed  number=1 total=2\nDocumentIndexed  number=2 total=2\n",
         "IndexDone  indexed=2\nindex  ✓ completed  watched for ",
         "status='completed')",
     ],
-    DOCS / "connections.md": [],
-    DOCS / "logging.md": [],
+    GUIDES / "connections.md": [],
+    GUIDES / "logging.md": [],
 }
 
 PROGRAM: Final = """
@@ -124,14 +125,14 @@ def test_quick_start_runs(number: int, url: str, tmp_path: Path) -> None:
 
 
 def test_generated_classes_are_used_as_documented(url: str, tmp_path: Path) -> None:
-    page = (DOCS / "typed-events.md").read_text(encoding="utf-8")
+    page = (GUIDES / "typed-events.md").read_text(encoding="utf-8")
     (program,) = filter(is_program, PYTHON.findall(page))
     codegen.main([url, "index", "-o", str(tmp_path / "events.py")])
     assert run_python(tmp_path, program.replace(BASE_URL, url)) == "1 of 3\n2 of 3\n3 of 3\n3\n"
 
 
 def test_tests_of_the_testing_page_pass(tmp_path: Path) -> None:
-    page = (DOCS / "testing.md").read_text(encoding="utf-8")
+    page = (GUIDES / "testing.md").read_text(encoding="utf-8")
     programs = re.findall(r"```python\n# (\S+)\n(.*?)```", page, re.DOTALL)
     assert len(programs) == page.count("```python")
     for name, program in programs:
@@ -145,7 +146,7 @@ def test_tests_of_the_testing_page_pass(tmp_path: Path) -> None:
 
 
 def test_recording_of_the_testing_page_is_valid(tmp_path: Path) -> None:
-    page = (DOCS / "testing.md").read_text(encoding="utf-8")
+    page = (GUIDES / "testing.md").read_text(encoding="utf-8")
     (lines,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     (tmp_path / "run.jsonl").write_text(lines, encoding="utf-8")
     assert len(load(tmp_path / "run.jsonl").events) == 2
@@ -156,7 +157,7 @@ PAGES: Final = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 
 def test_every_page_with_snippets_is_tested() -> None:
     with_snippets = {page for page in PAGES if "```python" in page.read_text(encoding="utf-8")}
-    assert with_snippets == {*PRINTED, DOCS / "testing.md"}
+    assert with_snippets == {*PRINTED, GUIDES / "testing.md"}
 
 
 def anchors(page: Path) -> set[str]:
@@ -175,9 +176,3 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
             target = (page.parent / path).resolve() if path else page
             assert target.exists(), link
             assert not anchor or anchor in anchors(target), link
-
-
-def test_every_page_is_in_the_index() -> None:
-    index = (DOCS / "README.md").read_text(encoding="utf-8")
-    for page in DOCS.rglob("*.md"):
-        assert page.name == "README.md" or f"({page.relative_to(DOCS).as_posix()})" in index
