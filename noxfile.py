@@ -18,7 +18,7 @@ nox.options.default_venv_backend = "uv|virtualenv"  # uv when it is installed
 # Environments are kept between local runs; CI starts from fresh ones.
 nox.options.reuse_venv = "no" if os.environ.get("CI") else "yes"
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", "typing", "check_generated", "drift", "tests"]
+nox.options.sessions = ["lint", "typing", "check_generated", "drift", "docs", "tests"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
@@ -58,7 +58,7 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def generate(session: nox.Session) -> None:
-    """Regenerate the bindings and the sync client."""
+    """Regenerate the bindings, the sync client and the generated pages of the reference."""
     install(session, "generate", project=False)
     session.run("python", "-m", "generator", *session.posargs)
 
@@ -68,6 +68,17 @@ def check_generated(session: nox.Session) -> None:
     """Check that the generated code matches its sources."""
     install(session, "generate", project=False)
     session.run("python", "-m", "generator", "--check")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into build/docs, where warnings are errors, and test it."""
+    install(session, "docs")
+    shutil.rmtree("build/docs", ignore_errors=True)
+    session.run(
+        "sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "docs", "build/docs"
+    )
+    session.run("pytest", "tests/site", *session.posargs)
 
 
 @nox.session
