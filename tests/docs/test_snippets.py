@@ -65,7 +65,8 @@ PRINTED: Final = {
         "IndexDone  indexed=2\nindex  ✓ completed  watched for ",
         "status='completed')",
     ],
-    GUIDES / "connections.md": [],
+    GUIDES / "connections.md": ["list_workflows 200 \n"],
+    GUIDES / "tracing.md": OUTPUT.findall((GUIDES / "tracing.md").read_text(encoding="utf-8")),
     GUIDES / "logging.md": [],
 }
 
@@ -107,7 +108,8 @@ def is_program(snippet: str) -> bool:
 def test_fragments_run_within_an_async_client(page: Path, url: str, tmp_path: Path) -> None:
     snippets = PYTHON.findall(page.read_text(encoding="utf-8"))
     fragments = "\n".join(snippet for snippet in snippets if not is_program(snippet))
-    program = PROGRAM.format(url=url, snippets=textwrap.indent(fragments, " " * 8))
+    snippets_here = textwrap.indent(fragments.replace(BASE_URL, url), " " * 8)
+    program = PROGRAM.format(url=url, snippets=snippets_here)
     printed = run_python(tmp_path, program)
     position = 0
     for text in PRINTED[page]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Final, TextIO, TypeAlias, TypeVar, overload
 
 from .._core import endpoints
@@ -34,6 +34,7 @@ from .._lazy_types import (
     StopEvent,
 )
 from .._statuses import ENDED_STATUSES, Status, status_after
+from .._tracing import UntracedRun
 from .._transport.concurrency import acall, acall_within
 from .._transport.failures import was_not_sent
 from .._transport.read_ahead import AsyncReadAhead, aread_ahead
@@ -134,7 +135,7 @@ class WorkflowRun:
         begin = self._position if after_sequence is None else after_sequence
         self._is_new, self._status = False, self._last_status
         self._reading = self._machine(begin, include_internal_events, max_reconnect_attempts)
-        return EventStream(self._driver, self._reading)
+        return EventStream(self._driver, self._reading, self._workflow_name)
 
     @overload
     async def result(
@@ -167,12 +168,20 @@ class WorkflowRun:
             EventValidationError: The result is of another class.
             NotFoundError: There is no such run.
         """
+        with self._traced() as traced:
+            return await self._result(result_type, timeout, traced)
+
+    def _traced(self) -> AbstractContextManager[UntracedRun]:
+        return self._driver.tracing.run(self._workflow_name, self.handler_id, self._run_id)
+
+    async def _result(self, result_type: Any, timeout: float | None, traced: UntracedRun) -> Any:
         wait = self._driver.completion_wait(self.handler_id, timeout)
         try:
             handler = await self._driver.wait(wait)
         except WorkflowFailedError as error:
             self._learn(error.handler)
             raise
+        traced.found(handler)
         self._learn(handler)
         return result_of(handler, result_type)
 
@@ -296,13 +305,21 @@ class WorkflowRun:
             books=books,
             clock=self._driver.time.clock,
         )
+        with self._traced() as traced:
+            await self._answer_requests(interaction, books, limit)
+            return await self._result(result_type, limit.remaining(), traced)
+
+    async def _answer_requests(
+        self, interaction: Interaction, books: Books, limit: Deadline
+    ) -> None:
+        """Answer the requests of the run until its stream ends."""
         await self._driver.identify(limit.remaining())
         self._driver.server.ensure_cursors(self.handler_id)
         is_new = self._is_new
         self._status = self._last_status
         self._reading, self._sequence, self._is_new = None, books.begin, False
         machine = self._machine(books.begin, True, POLL_RETRIES, needs_numbers=True)
-        stream = EventStream(self._driver, machine)
+        stream = EventStream(self._driver, machine, self._workflow_name)
         try:
             async with aread_ahead(stream, lambda event: (stream.last_sequence, event)) as new:
                 interaction.answer_classes = await self._answer_classes(limit)
@@ -310,7 +327,6 @@ class WorkflowRun:
                     await self._interact(interaction, new, limit)
         finally:
             self._sequence, self._books = interaction.position, interaction.books
-        return await self.result(result_type, limit.remaining())
 
     async def _answer_classes(self, limit: Deadline) -> AnswerClasses:
         """Return what the graph of the workflow says of answers."""

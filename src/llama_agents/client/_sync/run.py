@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Final, TextIO, TypeAlias, TypeVar, overload
 
 from .._core import endpoints
@@ -35,6 +35,7 @@ from .._lazy_types import (
     StopEvent,
 )
 from .._statuses import ENDED_STATUSES, Status, status_after
+from .._tracing import UntracedRun
 from .._transport.concurrency import call, call_within
 from .._transport.failures import was_not_sent
 from .._transport.read_ahead import ReadAhead, read_ahead
@@ -135,7 +136,7 @@ class SyncWorkflowRun:
         begin = self._position if after_sequence is None else after_sequence
         self._is_new, self._status = False, self._last_status
         self._reading = self._machine(begin, include_internal_events, max_reconnect_attempts)
-        return SyncEventStream(self._driver, self._reading)
+        return SyncEventStream(self._driver, self._reading, self._workflow_name)
 
     @overload
     def result(
@@ -168,12 +169,20 @@ class SyncWorkflowRun:
             EventValidationError: The result is of another class.
             NotFoundError: There is no such run.
         """
+        with self._traced() as traced:
+            return self._result(result_type, timeout, traced)
+
+    def _traced(self) -> AbstractContextManager[UntracedRun]:
+        return self._driver.tracing.run(self._workflow_name, self.handler_id, self._run_id)
+
+    def _result(self, result_type: Any, timeout: float | None, traced: UntracedRun) -> Any:
         wait = self._driver.completion_wait(self.handler_id, timeout)
         try:
             handler = self._driver.wait(wait)
         except WorkflowFailedError as error:
             self._learn(error.handler)
             raise
+        traced.found(handler)
         self._learn(handler)
         return result_of(handler, result_type)
 
@@ -295,13 +304,19 @@ class SyncWorkflowRun:
             books=books,
             clock=self._driver.time.clock,
         )
+        with self._traced() as traced:
+            self._answer_requests(interaction, books, limit)
+            return self._result(result_type, limit.remaining(), traced)
+
+    def _answer_requests(self, interaction: Interaction, books: Books, limit: Deadline) -> None:
+        """Answer the requests of the run until its stream ends."""
         self._driver.identify(limit.remaining())
         self._driver.server.ensure_cursors(self.handler_id)
         is_new = self._is_new
         self._status = self._last_status
         self._reading, self._sequence, self._is_new = None, books.begin, False
         machine = self._machine(books.begin, True, POLL_RETRIES, needs_numbers=True)
-        stream = SyncEventStream(self._driver, machine)
+        stream = SyncEventStream(self._driver, machine, self._workflow_name)
         try:
             with read_ahead(stream, lambda event: (stream.last_sequence, event)) as new:
                 interaction.answer_classes = self._answer_classes(limit)
@@ -309,7 +324,6 @@ class SyncWorkflowRun:
                     self._interact(interaction, new, limit)
         finally:
             self._sequence, self._books = interaction.position, interaction.books
-        return self.result(result_type, limit.remaining())
 
     def _answer_classes(self, limit: Deadline) -> AnswerClasses:
         """Return what the graph of the workflow says of answers."""
