@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import httpx
 import pytest
-from llama_agents.client import WorkflowClient
+from llama_agents.client import SyncWorkflowClient, WorkflowClient
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 PROGRAM = """
 import sys
@@ -33,3 +36,18 @@ def test_missing_package_is_an_error_of_the_constructor(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with pytest.raises(ImportError, match=r"llama-agents-client\[otel\]"):
         WorkflowClient(base_url="http://test", tracer_provider=TracerProvider())
+
+
+def test_stream_belongs_to_where_it_was_requested() -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    transport = httpx.MockTransport(lambda request: httpx.Response(204))
+    with httpx.Client(transport=transport, base_url="http://test") as inner:
+        client = SyncWorkflowClient(httpx_client=inner, tracer_provider=provider)
+        with provider.get_tracer("test").start_as_current_span("job") as job:
+            events = client.get_workflow_events("h1", after_sequence=3)
+        list(events)
+    (span,) = (span for span in exporter.get_finished_spans() if span.name == "stream_events")
+    assert span.parent is not None
+    assert span.parent.span_id == job.get_span_context().span_id
+    provider.shutdown()
