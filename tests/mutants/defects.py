@@ -1223,11 +1223,11 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         interaction("test_evidence_that_is_not_exact_is_for_the_caller_to_judge"),
     ),
     "a busy run is asked": Defect(
-        replace("WorkflowRun._catch_up", r"clock\(\) < ends_at", "True"),
+        replace("InteractionRunner._catch_up", r"clock\(\) < ends_at", "True"),
         interacts("test_request_is_asked_although_the_run_is_never_still"),
     ),
     "an answer is dropped if the run no longer needs it": Defect(
-        never("WorkflowRun._answer", "is_open"),
+        never("InteractionRunner._answer", "is_open"),
         interacts("test_answer_is_dropped_if_the_run_no_longer_needs_it"),
     ),
     "an answer that no step takes is an error": Defect(
@@ -1251,7 +1251,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         interaction("test_step_that_begins_is_a_reaction_to_an_answer_but_not_to_a_lost_one"),
     ),
     "a lost answer that has arrived is no error": Defect(
-        drop("WorkflowRun._send_answer", "if not is_lost", "raise"),
+        drop("InteractionRunner._send_answer", "if not is_lost", "raise"),
         interacts("test_interact_sends_answer_once_if_its_response_is_lost"),
     ),
     "an answer without a reaction is logged": Defect(
@@ -1259,11 +1259,11 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         interaction("test_answer_without_a_reaction_is_noticed_once"),
     ),
     "a run that does not react to an answer is polled": Defect(
-        drop("WorkflowRun._interact", r"self\._ensure_alive"),
+        drop("InteractionRunner._answer_all", r"self\._ensure_alive"),
         interacts("test_answer_without_a_reaction_is_logged_and_the_run_polled"),
     ),
     "a poll of a run that does not react is only a poll": Defect(
-        drop("WorkflowRun._ensure_alive", "pass", "raise"),
+        drop("InteractionRunner._ensure_alive", "pass", "raise"),
         interacts("test_answer_without_a_reaction_is_logged_and_the_run_polled"),
     ),
     "a step that a restarted server begins again counts once": Defect(
@@ -1295,15 +1295,17 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         interaction("test_answer_to_an_ignored_request_settles_no_other"),
     ),
     "a request whose answer was interrupted is open": Defect(
-        replace("WorkflowRun._send_answer", "except BaseException", "except WorkflowClientError"),
+        replace(
+            "InteractionRunner._send_answer", "except BaseException", "except WorkflowClientError"
+        ),
         interacts("test_request_is_open_if_its_answer_was_interrupted"),
     ),
     "a request is uncertain after a gateway's response to its answer": Defect(
-        replace("WorkflowRun._send_answer", "None if is_rejected else error", "None"),
+        replace("InteractionRunner._send_answer", "None if is_rejected else error", "None"),
         interacts("test_request_is_uncertain_if_a_gateway_responds_to_its_answer"),
     ),
     "a stream that is still connecting is not taken for a quiet one": Defect(
-        replace("WorkflowRun._catch_up", r"machine\.action is connection and .*", "True"),
+        replace("InteractionRunner._catch_up", r"machine\.action is connection and .*", "True"),
         interacts("test_stream_that_is_still_connecting_is_not_still"),
     ),
     "events that arrive at once are taken at once": Defect(
@@ -1327,7 +1329,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/core/test_interaction.py::test_request_without_a_function_is_an_error_each_time",
     ),
     "an answer that comes too late does not hide how the run ended": Defect(
-        replace("WorkflowRun._send_answer", "ConflictError", ""),
+        replace("InteractionRunner._send_answer", "ConflictError", ""),
         "tests/_{variant}/test_interact.py::test_interact_raises_for_run_cancelled_before_its_answer",
     ),
     # ---------------------------------------------------------------- batches
