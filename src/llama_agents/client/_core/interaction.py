@@ -139,6 +139,7 @@ class Interaction:
         clock: Returns seconds on a monotonic clock.
 
     Attributes:
+        handler_id: ID of the run.
         last: The sequence number of the last event received.
         answer_classes: What the graph of the workflow says.
 
