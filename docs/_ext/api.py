@@ -26,6 +26,10 @@ RETURNED = re.compile(
 )
 
 
+# Names that are imported for type checkers only, which therefore stay as they are written.
+FOR_CHECKERS = {"TracerProvider": "opentelemetry.trace.TracerProvider"}
+
+
 def public_names() -> dict[str, str]:
     """Return the public name of each object by the names that annotations and docstrings use.
 
@@ -48,6 +52,8 @@ def resolve(
         return None
     public = PUBLIC.get(node["reftarget"])
     if public is None:
+        # For what comes next, intersphinx.
+        node["reftarget"] = FOR_CHECKERS.get(node["reftarget"], node["reftarget"])
         return None
     domain = env.domains.python_domain
     docname = node.get("refdoc", env.current_document.docname)
@@ -108,5 +114,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_event("api-described")
     app.connect("autodoc-process-signature", _process_signature)
     app.connect("autodoc-process-docstring", _process_docstring, priority=100)
-    app.connect("missing-reference", resolve)
+    app.connect("missing-reference", resolve, priority=400)
     return {"parallel_read_safe": True}

@@ -19,6 +19,7 @@ TESTED: Final = [
     ("docs/guides/testing.md", ["python", "json"], "tests/docs/test_snippets.py"),
     ("docs/guides/graphs.md", ["python", "text", "mermaid"], "tests/docs/test_snippets.py"),
     ("docs/guides/notebooks.md", ["python", "text"], "tests/docs/test_snippets.py"),
+    ("docs/guides/tracing.md", ["python", "text"], "tests/docs/test_snippets.py"),
     ("docs/guides/command-line.md", ["console"], "tests/cli/test_page.py"),
     ("CONTRIBUTING.md", ["text"], "tests/docs/test_blocks.py"),
     ("docs/contributing/regenerating.md", ["text", "yaml"], "tests/docs/test_blocks.py"),

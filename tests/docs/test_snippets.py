@@ -63,7 +63,8 @@ PRINTED: Final = {
         "DocumentIndexed {'number': 1, 'total': 2}\nDocumentIndexed {'number': 2, 'total': 2}\n",
         "404\n",
     ],
-    GUIDES / "connections.md": [],
+    GUIDES / "connections.md": ["list_workflows 200 \n"],
+    GUIDES / "tracing.md": [block.text for block in blocks(GUIDES / "tracing.md", "text")],
     GUIDES / "logging.md": [],
 }
 
@@ -105,7 +106,8 @@ def is_program(snippet: str) -> bool:
 def test_fragments_run_within_an_async_client(page: Path, url: str, tmp_path: Path) -> None:
     snippets = [block.text for block in blocks(page, "python")]
     fragments = "\n".join(snippet for snippet in snippets if not is_program(snippet))
-    program = PROGRAM.format(url=url, snippets=textwrap.indent(fragments, " " * 8))
+    snippets_here = textwrap.indent(fragments.replace(BASE_URL, url), " " * 8)
+    program = PROGRAM.format(url=url, snippets=snippets_here)
     printed = run_python(tmp_path, program)
     position = 0
     for text in PRINTED[page]:

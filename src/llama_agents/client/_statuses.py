@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 Status = Literal["running", "completed", "failed", "cancelled"]
-"""Whether a run is running, or how it ended."""
 """The status of a run. Other values, from a newer server, are passed through."""
 
 ENDED_STATUSES: Final = frozenset({"completed", "failed", "cancelled"})

@@ -6,7 +6,7 @@ import copy
 import warnings
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from types import EllipsisType, TracebackType
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import httpx
 
@@ -37,6 +37,7 @@ from .._lazy_types import (
     WorkflowsListResponse,
 )
 from .._statuses import Status, is_status_completed
+from .._tracing import tracing
 from .._transport.clients import AsyncClients, Transport, resolve_settings
 from .._transport.concurrency import aiterate
 from ..errors import Cursor
@@ -44,6 +45,9 @@ from .batch import Batch, BatchRunner
 from .driver import Driver
 from .run import WorkflowRun
 from .stream import EventStream
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
 
 
 class WorkflowClient:
@@ -87,6 +91,8 @@ class WorkflowClient:
             has not been read yet, and is not for this function to read: it is for the headers, such
             as rate limits and request IDs. What it raises is raised by the call. May be async; with
             the sync client, batches call it in their threads.
+        tracer_provider: Where the spans of OpenTelemetry come from. Defaults to none: nothing is
+            traced. Needs the extra ``otel``.
 
     Raises:
         ValueError: Neither or both of the two were given, the URL or a header is unusable, an
@@ -94,7 +100,7 @@ class WorkflowClient:
             ``httpx_client``.
         TypeError: ``httpx_client`` is not an ``httpx.AsyncClient``, or ``headers`` or ``auth`` is
             of the wrong type.
-        ImportError: The transport is not installed.
+        ImportError: The transport, or OpenTelemetry, is not installed.
     """
 
     @overload
@@ -105,6 +111,7 @@ class WorkflowClient:
         max_event_size: int | None = DEFAULT_MAX_SIZE,
         max_response_size: int | None = DEFAULT_MAX_SIZE,
         on_response: OnResponse | None = None,
+        tracer_provider: TracerProvider | None = None,
     ) -> None: ...
 
     @overload
@@ -119,6 +126,7 @@ class WorkflowClient:
         max_event_size: int | None = DEFAULT_MAX_SIZE,
         max_response_size: int | None = DEFAULT_MAX_SIZE,
         on_response: OnResponse | None = None,
+        tracer_provider: TracerProvider | None = None,
     ) -> None: ...
 
     def __init__(
@@ -133,6 +141,7 @@ class WorkflowClient:
         max_event_size: int | None = DEFAULT_MAX_SIZE,
         max_response_size: int | None = DEFAULT_MAX_SIZE,
         on_response: OnResponse | None = None,
+        tracer_provider: TracerProvider | None = None,
     ) -> None:
         settings = resolve_settings(
             base_url,
@@ -146,7 +155,9 @@ class WorkflowClient:
         # First, so that it is what says why a client with an httpx_client cannot be pickled.
         sizes = SizeLimits(max_event_size, max_response_size)
         options = Options(sizes, on_response=checked_function("on_response", on_response))
-        self._driver = Driver(AsyncClients(httpx_client, settings), options)
+        clients = AsyncClients(httpx_client, settings)
+        traced = tracing(tracer_provider, clients.base_url)
+        self._driver = Driver(clients, options, traced)
         self.httpx_client = httpx_client
         self.base_url = base_url
 
@@ -349,19 +360,22 @@ class WorkflowClient:
         """
         id_is_generated = handler_id is None
         handler_id = new_handler_id() if handler_id is None else handler_id
-        handler = await self._driver.start_run(
-            workflow_name,
-            handler_id,
-            start_event,
-            context,
-            id_is_generated=id_is_generated,
-            blocking=True,
-            validate=validate,
-        )
-        if is_status_completed(handler.status):
-            return handler
-        # A server may have chosen another ID.
-        return await self._driver.wait(self._driver.completion_wait(handler.handler_id))
+        with self._driver.tracing.run(workflow_name, handler_id) as traced:
+            handler = await self._driver.start_run(
+                workflow_name,
+                handler_id,
+                start_event,
+                context,
+                id_is_generated=id_is_generated,
+                blocking=True,
+                validate=validate,
+            )
+            if not is_status_completed(handler.status):
+                # A server may have chosen another ID.
+                wait = self._driver.completion_wait(handler.handler_id)
+                handler = await self._driver.wait(wait)
+            traced.found(handler)
+        return handler
 
     async def run_workflow_nowait(
         self,
@@ -722,7 +736,10 @@ class WorkflowClient:
             max_event_size=self._driver.options.sizes.event,
             time=self._driver.time,
         )
-        return await self._driver.wait(wait)
+        with self._driver.tracing.run(None, handler_id) as traced:
+            handler = await self._driver.wait(wait)
+            traced.found(handler)
+        return handler
 
     async def cancel_handler(self, handler_id: str, purge: bool = False) -> CancelHandlerResponse:
         """Cancel a run.

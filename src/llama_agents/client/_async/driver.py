@@ -28,6 +28,7 @@ from .._core.responses import BodyReader
 from .._core.server import ServerTraits, ensure_cancelled
 from .._core.start import Start
 from .._core.wait import Wait
+from .._tracing import UNTRACED, Untraced
 from .._transport.clients import AsyncClients
 from .._transport.concurrency import acall, aevent_loop, asleep
 from .._transport.connection import (
@@ -88,19 +89,24 @@ class Driver:
     Args:
         clients: The httpx clients to send with.
         options: What it does differently for each request.
+        tracing: What traces it.
 
     Attributes:
         clients: The httpx clients to send with.
         options: What it does differently for each request.
+        tracing: What traces it.
         time: The source of time and randomness for the machines.
         server: What is known of the server.
         batches: What is under way until it is closed, at the latest with the client.
     """
 
-    def __init__(self, clients: AsyncClients, options: Options) -> None:
+    def __init__(
+        self, clients: AsyncClients, options: Options, tracing: Untraced = UNTRACED
+    ) -> None:
         endpoints.import_for_calls()
         self.clients = clients
         self.options = options
+        self.tracing = tracing
         self.time = SYSTEM_TIME
         self.server = ServerTraits()
         self._early: dict[int, weakref.ref[EarlyStream]] = {}
@@ -165,7 +171,8 @@ class Driver:
         """
         await self._connect_early(operation)
         call: Exchange[T] = Call(operation, self.time, within)
-        return await self.exchange(call)
+        with self.tracing.call(operation.name, operation.handler_id):
+            return await self.exchange(call)
 
     async def exchange(self, exchange: Exchange[T]) -> T:
         """Send what a machine asks for until it has a result."""
@@ -239,7 +246,8 @@ class Driver:
             time=self.time,
             budget=budget,
         )
-        return await self.exchange(machine)
+        with self.tracing.call(start.name, handler_id, workflow_name):
+            return await self.exchange(machine)
 
     async def cancel(self, handler_id: str, purge: bool) -> CancelHandlerResponse:
         """Cancel a run; raise if an old server only says so."""
@@ -301,17 +309,24 @@ class Driver:
 
     async def poll(self, wait: Wait) -> Listen | Identify | Sleep | Finished[HandlerData]:
         """Poll the run of a wait."""
-        try:
-            response = await self._request(wait.poll_operation, wait)
-        except TRANSPORT_ERRORS as error:
-            return wait.poll_failed(error)
-        return wait.poll_response(response)
+        operation = wait.poll_operation
+        with self.tracing.call(operation.name, operation.handler_id):
+            try:
+                response = await self._request(operation, wait)
+            except TRANSPORT_ERRORS as error:
+                return wait.poll_failed(error)
+            return wait.poll_response(response)
 
     async def _listen(self, wait: Wait) -> Poll | Sleep:
         """Follow the stream of a run until it is time for a poll."""
+        operation = wait.listen()
+        with self.tracing.call(operation.name, operation.handler_id):
+            return await self._follow(operation, wait)
+
+    async def _follow(self, operation: Operation[None], wait: Wait) -> Poll | Sleep:
         cause = None
         try:
-            response = await self.open(wait.listen(), wait)
+            response = await self.open(operation, wait)
             chunks = response.aiter_bytes()
             try:
                 if wait.opened(response):
@@ -335,7 +350,8 @@ class Driver:
         client = await self.clients.get()
         options = self.options
         limits = machine.limits(options.limits(operation.kind, self.clients.chosen_timeout))
-        request = operation.request(client, limits.timeout, options.headers)
+        headers = options.headers_with(self.tracing.request(operation.name))
+        request = operation.request(client, limits.timeout, headers)
         try:
             response = await asend(
                 client,
@@ -355,6 +371,7 @@ class Driver:
                 response = redirect
             limit_decompression(response)
             log_response(operation.name, operation.handler_id, response.status_code)
+            self.tracing.response(response.status_code)
             if options.on_response is not None:
                 await self._report(options.on_response, operation, response)
         except BaseException:  # such as a signal handler's

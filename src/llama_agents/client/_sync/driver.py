@@ -29,6 +29,7 @@ from .._core.responses import BodyReader
 from .._core.server import ServerTraits, ensure_cancelled
 from .._core.start import Start
 from .._core.wait import Wait
+from .._tracing import UNTRACED, Untraced
 from .._transport.clients import Clients
 from .._transport.concurrency import call, event_loop, sleep
 from .._transport.connection import (
@@ -89,19 +90,22 @@ class Driver:
     Args:
         clients: The httpx clients to send with.
         options: What it does differently for each request.
+        tracing: What traces it.
 
     Attributes:
         clients: The httpx clients to send with.
         options: What it does differently for each request.
+        tracing: What traces it.
         time: The source of time and randomness for the machines.
         server: What is known of the server.
         batches: What is under way until it is closed, at the latest with the client.
     """
 
-    def __init__(self, clients: Clients, options: Options) -> None:
+    def __init__(self, clients: Clients, options: Options, tracing: Untraced = UNTRACED) -> None:
         endpoints.import_for_calls()
         self.clients = clients
         self.options = options
+        self.tracing = tracing
         self.time = SYSTEM_TIME
         self.server = ServerTraits()
         self._early: dict[int, weakref.ref[EarlyStream]] = {}
@@ -166,7 +170,8 @@ class Driver:
         """
         self._connect_early(operation)
         call: Exchange[T] = Call(operation, self.time, within)
-        return self.exchange(call)
+        with self.tracing.call(operation.name, operation.handler_id):
+            return self.exchange(call)
 
     def exchange(self, exchange: Exchange[T]) -> T:
         """Send what a machine asks for until it has a result."""
@@ -240,7 +245,8 @@ class Driver:
             time=self.time,
             budget=budget,
         )
-        return self.exchange(machine)
+        with self.tracing.call(start.name, handler_id, workflow_name):
+            return self.exchange(machine)
 
     def cancel(self, handler_id: str, purge: bool) -> CancelHandlerResponse:
         """Cancel a run; raise if an old server only says so."""
@@ -302,17 +308,24 @@ class Driver:
 
     def poll(self, wait: Wait) -> Listen | Identify | Sleep | Finished[HandlerData]:
         """Poll the run of a wait."""
-        try:
-            response = self._request(wait.poll_operation, wait)
-        except TRANSPORT_ERRORS as error:
-            return wait.poll_failed(error)
-        return wait.poll_response(response)
+        operation = wait.poll_operation
+        with self.tracing.call(operation.name, operation.handler_id):
+            try:
+                response = self._request(operation, wait)
+            except TRANSPORT_ERRORS as error:
+                return wait.poll_failed(error)
+            return wait.poll_response(response)
 
     def _listen(self, wait: Wait) -> Poll | Sleep:
         """Follow the stream of a run until it is time for a poll."""
+        operation = wait.listen()
+        with self.tracing.call(operation.name, operation.handler_id):
+            return self._follow(operation, wait)
+
+    def _follow(self, operation: Operation[None], wait: Wait) -> Poll | Sleep:
         cause = None
         try:
-            response = self.open(wait.listen(), wait)
+            response = self.open(operation, wait)
             chunks = response.iter_bytes()
             try:
                 if wait.opened(response):
@@ -336,7 +349,8 @@ class Driver:
         client = self.clients.get()
         options = self.options
         limits = machine.limits(options.limits(operation.kind, self.clients.chosen_timeout))
-        request = operation.request(client, limits.timeout, options.headers)
+        headers = options.headers_with(self.tracing.request(operation.name))
+        request = operation.request(client, limits.timeout, headers)
         try:
             response = send(
                 client,
@@ -356,6 +370,7 @@ class Driver:
                 response = redirect
             limit_decompression(response)
             log_response(operation.name, operation.handler_id, response.status_code)
+            self.tracing.response(response.status_code)
             if options.on_response is not None:
                 self._report(options.on_response, operation, response)
         except BaseException:  # such as a signal handler's
