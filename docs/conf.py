@@ -54,6 +54,7 @@ highlight_language = "none"
 html_theme = "furo"
 html_title = f"{project} {version}"
 html_domain_indices = False
+html_use_index = False
 html_show_copyright = False
 html_copy_source = False
 html_static_path = ["_static"]
