@@ -10,6 +10,8 @@ import pytest
 
 from .pages import PAGES, write_programs
 
+PARTLY_TYPED = ["distributed"]  # their functions without annotations may be called
+
 
 @pytest.mark.parametrize(
     "page", sorted(page.stem for page in PAGES.glob("*.md") if page.stem != "index")
@@ -17,5 +19,6 @@ from .pages import PAGES, write_programs
 def test_programs_are_typed(page: str, tmp_path: Path) -> None:
     write_programs(page, tmp_path)
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache")]
+    command += [f"--untyped-calls-exclude={package}" for package in PARTLY_TYPED]
     done = subprocess.run([*command, "."], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
