@@ -94,9 +94,12 @@ def serve_index(folder: Path) -> Iterator[Engine]:
     engine = Engine()
     store = SqliteWorkflowStore(str(folder / "runs.db"))
     watch = Middleware(Watch, engine=engine)
-    with serve({"index": Index(engine)}, workflow_store=store, middleware=[watch]) as engine.url:
-        with SyncWorkflowClient(base_url=engine.url) as engine.client:
-            yield engine
+    options = {"workflow_store": store, "middleware": [watch]}
+    with (
+        serve({"index": Index(engine)}, **options) as engine.url,
+        SyncWorkflowClient(base_url=engine.url) as engine.client,
+    ):
+        yield engine
 
 
 @contextmanager

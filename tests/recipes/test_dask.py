@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from examples.chaos_proxy import Fault, chaos
+
+from examples.chaos_proxy import Fault, Request, chaos
 
 from ..support.server import wait_until
 from .engines import PATIENCE, serve_index, stopping
@@ -20,6 +21,7 @@ FAILURE = "failed: Workflow 'index' failed (handler 'job-shard-00'): there is no
 RESULTS = [f"shard-{number:02} {number or FAILURE}" for number in range(ITEMS)]
 
 
+@pytest.mark.timeout(4 * PATIENCE)
 def test_item_is_started_once_when_workers_are_killed(
     programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -48,3 +50,18 @@ def workers(batch: psutil.Process) -> list[psutil.Process]:
     return [child for child in batch.children() if "spawn_main" in " ".join(child.cmdline())]
 
 
+def test_item_is_started_once_when_responses_to_starts_are_lost(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve_index(tmp_path) as engine, chaos(engine.url, losing_starts) as proxy:
+        monkeypatch.setenv("WORKFLOWS_URL", proxy.url)
+        engine.responds.set()
+        engine.ends.set()
+        index = runpy.run_path(str(programs / "tasks.py"))["index"]
+        for number in [*range(1, 21), *range(1, 21)]:
+            assert index(f"job-{number}", number) == number
+    assert engine.starts == Counter(range(1, 21))
+
+
+def losing_starts(request: Request) -> Fault:
+    return Fault(lose="after" if request.kind == "start" else None)
