@@ -11,9 +11,8 @@ import pytest
 
 from .pages import PAGES, write_programs
 
-
-# Most of the time is spent in what is imported, so pages share a cache, and the client of LangChain's
-# tracing service, which takes longer than all the rest of it, is left out.
+# Most of the time is spent in what is imported. So pages share a cache, and LangChain's tracing is
+# left out, which takes longer than all the rest of it.
 SETTINGS: Final = """
 [mypy]
 strict = true
