@@ -55,6 +55,22 @@ async def test_authorization_of_view_replaces_credentials_of_client(place: str) 
     assert other["authorization"].startswith("Basic ")
 
 
+async def test_authorization_of_view_replaces_credentials_in_url_of_passed_client() -> None:
+    seen: list[str] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["authorization"])
+        return httpx.Response(200, content=NAMES)
+
+    inner = httpx.AsyncClient(
+        transport=httpx.MockTransport(reply), base_url="http://ada:secret@test"
+    )
+    client = WorkflowClient(httpx_client=inner)
+    await client.with_options(headers={"Authorization": "Bearer t"}).list_workflows()
+    await client.list_workflows()
+    assert seen == ["Bearer t", "Basic YWRhOnNlY3JldA=="]
+
+
 async def test_timeout_of_view_applies_to_its_requests_only() -> None:
     seen: list[Any] = []
 
