@@ -62,7 +62,7 @@ async def asend(
 
 
 async def _asend(
-    client: httpx.AsyncClient, request: httpx.Request, usage: Usage, auth: dict[str, httpx.Auth]
+    client: httpx.AsyncClient, request: httpx.Request, usage: Usage, auth: dict[str, Any]
 ) -> httpx.Response:
     try:
         response = await client.send(request, stream=True, **auth)
@@ -74,7 +74,7 @@ async def _asend(
     return response
 
 
-def _auth(has_credentials: bool) -> dict[str, httpx.Auth]:
+def _auth(has_credentials: bool) -> dict[str, Any]:
     # One that adds nothing: with None, credentials in the URL would replace those of the request.
     return {"auth": httpx.Auth()} if has_credentials else {}
 
