@@ -18,10 +18,11 @@ nox.options.default_venv_backend = "uv|virtualenv"  # uv when it is installed
 # Environments are kept between local runs; CI starts from fresh ones.
 nox.options.reuse_venv = "no" if os.environ.get("CI") else "yes"
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", "typing", "check_generated", "drift", "tests"]
+nox.options.sessions = ["lint", "typing", "check_generated", "drift", "docs", "tests"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+RESOLUTIONS = [("highest", "linux"), ("highest", "windows"), ("lowest-direct", "linux")]
 
 
 def install(session: nox.Session, *groups: str, project: bool = True) -> None:
@@ -58,7 +59,7 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def generate(session: nox.Session) -> None:
-    """Regenerate the bindings and the sync client."""
+    """Regenerate the bindings, the sync client and the generated pages of the reference."""
     install(session, "generate", project=False)
     session.run("python", "-m", "generator", *session.posargs)
 
@@ -68,6 +69,17 @@ def check_generated(session: nox.Session) -> None:
     """Check that the generated code matches its sources."""
     install(session, "generate", project=False)
     session.run("python", "-m", "generator", "--check")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into build/docs, where warnings are errors, and test it."""
+    install(session, "docs")
+    shutil.rmtree("build/docs", ignore_errors=True)
+    session.run(
+        "sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "docs", "build/docs"
+    )
+    session.run("pytest", "tests/site", *session.posargs)
 
 
 @nox.session
@@ -251,8 +263,34 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build the wheel and the sdist into dist/."""
-    session.install("build")
-    for old in Path("dist").glob("llama_agents_client-*"):
-        old.unlink()
-    session.run("python", "-m", "build")
+    """Build the wheel, the sdist and the bill of materials of the last commit into dist/."""
+    session.install("--require-hashes", "--requirement=release/requirements.txt")
+    session.run("python", "-m", "release.build", "dist")
+
+
+@nox.session(venv_backend="uv")
+def lock(session: nox.Session) -> None:
+    """Pin the newest versions of what builds a release, with their hashes."""
+    output = "--output-file=release/requirements.txt"
+    options = ["--upgrade", "--universal", "--generate-hashes", "--no-header", "--no-annotate"]
+    options += ["--group=release", "--python-version=3.11"]
+    session.run("uv", "pip", "compile", *options, output)
+
+
+@nox.session(python=PYTHONS[0], venv_backend="uv")
+def audit(session: nox.Session) -> None:
+    """Check the licenses and vulnerabilities of what users install; `-- --offline` only licenses.
+
+    What they install are this project's requirements with all extras: the newest versions on two
+    systems, and the lowest.
+    """
+    install(session, "audit", project=False)
+    extras = ",".join(PYPROJECT["project"]["optional-dependencies"])
+    folders = []
+    for version, system in RESOLUTIONS:
+        folder = Path(session.create_tmp()) / f"{version}-{system}"
+        shutil.rmtree(folder, ignore_errors=True)
+        options = [f"--target={folder}", f"--resolution={version}", f"--python-platform={system}"]
+        session.run_install("uv", "pip", "install", "--quiet", *options, f".[{extras}]")
+        folders.append(str(folder))
+    session.run("python", "-m", "release.audit", *session.posargs, *folders)

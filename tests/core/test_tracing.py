@@ -126,3 +126,18 @@ def test_program_without_metadata_of_its_packages_is_traced(
     spans._version.cache_clear()
     WorkflowClient(base_url="http://test", tracer_provider=TracerProvider())
     spans._version.cache_clear()
+
+
+HINTS = """
+import sys
+from typing import get_type_hints
+from llama_agents.client import WorkflowClient
+
+sys.modules["opentelemetry"] = None
+print(get_type_hints(WorkflowClient.__init__)["tracer_provider"])
+"""
+
+
+def test_signature_resolves_without_the_package() -> None:
+    done = subprocess.run([sys.executable, "-c", HINTS], capture_output=True, text=True, check=True)
+    assert done.stdout == "typing.Optional[typing.Any]\n"

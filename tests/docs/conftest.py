@@ -10,6 +10,8 @@ import pytest
 from llama_agents.client.testing import serve
 from llama_agents.server import WorkflowServer
 
+from .summaries import Summarize
+
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 
 
@@ -28,5 +30,6 @@ def url() -> Iterator[str]:
         for name, workflow in sample_workflows().items():
             events = list(STREAMED_EVENTS.get(name, ()))
             server.add_workflow(name, workflow, additional_events=events)
+        server.add_workflow("summarize", Summarize())  # of an example in a docstring
         with serve(server) as url:
             yield url

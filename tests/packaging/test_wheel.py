@@ -127,12 +127,10 @@ def test_wheel_imports_only_its_requirements(wheel: dict[str, bytes]) -> None:
         "llama_agents/client/_transport/aiohttp_transport.py": {"aiohttp", "yarl"},
         "llama_agents/client/_transport/asyncio_backend.py": {"httpcore"},  # comes with httpx
         "llama_agents/client/_transport/http2.py": {"h2"},  # installed when HTTP/2 is used
-        "llama_agents/client/_lazy_types.py": {"llama_agents"},  # seen by type checkers only
-        "llama_agents/client/_tracing/spans.py": {"opentelemetry"},
         # Seen by type checkers only.
-        "llama_agents/client/_tracing/__init__.py": {"opentelemetry"},
-        "llama_agents/client/_async/client.py": {"opentelemetry"},
-        "llama_agents/client/_sync/client.py": {"opentelemetry"},
+        "llama_agents/client/_lazy_types.py": {"llama_agents", "opentelemetry"},
+        "llama_agents/client/_tracing/spans.py": {"opentelemetry"},
+        "llama_agents/client/_tracing/__init__.py": {"opentelemetry"},  # type checkers only
         "llama_agents/client/cli/completion.py": {"argcomplete"},  # if it is installed
         "_llama_agents_client_pytest.py": {"pytest", "llama_agents"},
     }
@@ -145,6 +143,18 @@ def test_wheel_imports_only_its_requirements(wheel: dict[str, bytes]) -> None:
                 elif isinstance(node, ast.ImportFrom) and not node.level:
                     found.add((node.module or "").partition(".")[0])
             assert found <= required | sys.stdlib_module_names | extra.get(name, set()), name
+
+
+def test_wheel_neither_unpickles_nor_runs_text(wheel: dict[str, bytes]) -> None:
+    """Whatever a server sends stays data."""
+    for name in wheel:
+        if name.endswith(".py"):
+            for node in ast.walk(ast.parse(wheel[name])):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    modules = {alias.name for alias in node.names} | {getattr(node, "module", "")}
+                    assert not modules & {"pickle", "marshal", "shelve", "subprocess"}, name
+                elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                    assert node.func.id not in ("eval", "exec", "compile", "__import__"), name
 
 
 def test_wheel_is_the_same_from_checkout_and_sdist(wheel: dict[str, bytes], tmp_path: Path) -> None:

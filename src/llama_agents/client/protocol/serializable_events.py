@@ -116,9 +116,14 @@ class EventEnvelopeWithMetadata(BaseModel):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether this is a run's terminal event: a stop event, by its type or a superclass."""
+        """Whether it is a run's terminal event, a stop event by its type or a superclass."""
         types = self.types
         return self.type == "StopEvent" or (types is not None and "StopEvent" in types)
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether the framework reports what it does: streamed only when asked for."""
+        return "InternalDispatchEvent" in (self.type, *(self.types or ()))
 
     @classmethod
     def from_event(
