@@ -55,6 +55,22 @@ async def test_authorization_of_view_replaces_credentials_of_client(place: str) 
     assert other["authorization"].startswith("Basic ")
 
 
+async def test_authorization_of_view_replaces_credentials_in_url_of_passed_client() -> None:
+    seen: list[str] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["authorization"])
+        return httpx.Response(200, content=NAMES)
+
+    inner = httpx.AsyncClient(
+        transport=httpx.MockTransport(reply), base_url="http://ada:secret@test"
+    )
+    client = WorkflowClient(httpx_client=inner)
+    await client.with_options(headers={"Authorization": "Bearer t"}).list_workflows()
+    await client.list_workflows()
+    assert seen == ["Bearer t", "Basic YWRhOnNlY3JldA=="]
+
+
 async def test_timeout_of_view_applies_to_its_requests_only() -> None:
     seen: list[Any] = []
 
@@ -89,6 +105,8 @@ async def test_sizes_of_view_apply_to_its_responses_only() -> None:
         ("timeout", "5", TypeError),
         ("timeout", 0, ValueError),
         ("timeout", (1, "5", 1, 1), TypeError),
+        ("timeout", (1,), ValueError),
+        ("timeout", float("inf"), ValueError),
         ("max_event_size", 0, ValueError),
         ("max_response_size", 1.5, ValueError),
         ("on_response", "print", TypeError),
@@ -130,6 +148,15 @@ async def test_view_closes_its_batches_and_client_those_of_its_views(server_url:
         await views[0].aclose()
         assert (batches[0]._runner._is_closed, batches[1]._runner._is_closed) == (True, False)
     assert batches[1]._runner._is_closed
+
+
+async def test_view_that_is_dropped_is_forgotten() -> None:
+    client = replies(lambda _: httpx.Response(200, content=NAMES))
+    view = client.with_options(timeout=20)
+    nested = view.with_options(timeout=30)
+    assert len(client._driver._views) == 2
+    del view, nested
+    assert not client._driver._views
 
 
 async def test_copy_of_view_in_another_process_has_connections_of_its_own(server_url: str) -> None:

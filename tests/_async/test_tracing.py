@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import anyio
 import httpx
 import pytest
 from llama_agents.client import NotFoundError, WorkflowClient, WorkflowFailedError
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -19,10 +20,14 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from ..support.scripted import Turn, frame, response, scripted, stream
+from .replies import reported
 
 pytestmark = pytest.mark.anyio
 
 NAMES = b'{"workflows": []}'
+COMPLETED = json.dumps(
+    {**reported("r1", "completed"), "result": {"type": "StopEvent", "value": {}}}
+).encode()
 SECRET = "s3cret"
 
 
@@ -303,3 +308,108 @@ async def test_views_and_copies_are_traced(
 async def test_unusable_provider_is_rejected() -> None:
     with pytest.raises(TypeError, match="TracerProvider"):
         WorkflowClient(base_url="http://127.0.0.1:1", tracer_provider="yes")  # type: ignore[arg-type]
+
+
+async def test_last_status_is_that_of_the_last_request(spans: Spans) -> None:
+    turns = [Turn(response("503 Service Unavailable", b"{}", Retry_After="0")), Turn(then="reset")]
+    with scripted(turns) as script:
+        async with WorkflowClient(base_url=script.url, tracer_provider=spans.provider) as client:
+            with pytest.raises(httpx.TransportError):
+                await client.list_workflows()
+    (span,) = spans.all()
+    assert span.attributes is not None
+    assert span.attributes["http.request.resend_count"] == 2
+    assert "http.response.status_code" not in span.attributes
+
+
+async def test_polls_that_fail_are_errors_and_the_run_is_not(spans: Spans) -> None:
+    turns = [
+        Turn(then="reset"),
+        Turn(response("503 Service Unavailable", b"{}", Retry_After="0")),
+        Turn(response("200 OK", COMPLETED, Content_Type="application/json")),
+    ]
+    with scripted(turns) as script:
+        async with WorkflowClient(base_url=script.url, tracer_provider=spans.provider) as client:
+            await client.wait_for_handler("h1")
+    *polls, run = spans.all()
+    assert [(poll.attributes or {}).get("error.type") for poll in polls][1:] == ["503", None]
+    assert [poll.status.status_code for poll in polls] == [
+        StatusCode.ERROR,
+        StatusCode.ERROR,
+        StatusCode.UNSET,
+    ]
+    assert run.status.status_code is StatusCode.UNSET
+
+
+async def test_names_of_a_server_are_bounded_and_on_one_line(spans: Spans) -> None:
+    name = "a\nb" + "x" * 100_000
+    body = json.dumps({**json.loads(COMPLETED), "workflow_name": name}).encode()
+    with scripted([Turn(response("200 OK", body, Content_Type="application/json"))]) as script:
+        async with WorkflowClient(base_url=script.url, tracer_provider=spans.provider) as client:
+            await client.wait_for_handler("h1")
+    span = spans.all()[-1]
+    assert span.name.startswith(r"invoke_workflow a\nbx")
+    assert len(span.name) < 2000
+    assert len(str((span.attributes or {})["gen_ai.agent.name"])) < 2000
+
+
+class CallersError(Exception):
+    """An error with names that errors of this library have, too."""
+
+    handler = "mine"
+    status_code = 418
+
+
+async def test_error_of_the_caller_passes_through_the_spans(spans: Spans) -> None:
+    def fail(operation: str, response: httpx.Response) -> None:
+        raise CallersError
+
+    with scripted([Turn(response("200 OK", COMPLETED))]) as script:
+        async with WorkflowClient(
+            base_url=script.url, tracer_provider=spans.provider, on_response=fail
+        ) as client:
+            with pytest.raises(CallersError):
+                await client.run_workflow("w")
+    types = [(span.attributes or {})["error.type"] for span in spans.all()]
+    assert types == ["CallersError", "CallersError"]
+
+
+@pytest.mark.parametrize("written", [None, "k=\u043a", "a\r\nX-Evil: 1", 5])
+async def test_failing_propagator_does_not_fail_the_request(
+    written: Any, spans: Spans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def inject(carrier: dict[str, Any]) -> None:
+        if written is None:
+            raise LookupError
+        carrier["baggage"] = written
+
+    monkeypatch.setattr(propagate, "inject", inject)
+    with scripted([Turn(response("200 OK", NAMES))]) as script:
+        async with WorkflowClient(base_url=script.url, tracer_provider=spans.provider) as client:
+            await client.list_workflows()
+    assert "baggage" not in script.requests[0]
+
+
+async def test_stream_that_is_closed_while_it_connects_leaves_its_ended_span_alone(
+    spans: Spans, caplog: pytest.LogCaptureFixture
+) -> None:
+    events: list[Any] = []
+
+    async def reply(request: httpx.Request) -> httpx.Response:
+        await events[0].aclose()
+        return httpx.Response(200, headers={"Content-Type": "text/event-stream"})
+
+    inner = httpx.AsyncClient(transport=httpx.MockTransport(reply), base_url="http://test")
+    client = WorkflowClient(httpx_client=inner, tracer_provider=spans.provider)
+    events.append(client.get_workflow_events("h1", after_sequence=0))
+    assert [event async for event in events[0]] == []
+    spans.one("stream_events")
+    assert not [record for record in caplog.records if record.name.startswith("opentelemetry")]
+
+
+async def test_copy_in_this_process_has_the_same_provider(server_url: str, spans: Spans) -> None:
+    client = WorkflowClient(base_url=server_url, tracer_provider=spans.provider)
+    async with copy.deepcopy(client) as copied:
+        await copied.list_workflows()
+    await client.aclose()
+    assert spans.names() == ["GET /workflows"]

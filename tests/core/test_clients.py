@@ -144,3 +144,13 @@ def test_repr_of_settings_shows_no_secret() -> None:
         httpx.URL("http://user:secret@h"), {"a": "secret"}, ("u", "secret"), httpx.Timeout(1)
     )
     assert "secret" not in repr(settings)
+
+
+def test_async_function_of_a_sync_client_is_an_error() -> None:
+    async def on_response(*_: object) -> None:
+        raise AssertionError("nobody awaits it")
+
+    with scripted([Turn(response("200 OK", b'{"workflows": []}'))]) as script:
+        client = SyncWorkflowClient(base_url=script.url, on_response=on_response)
+        with client, pytest.raises(TypeError, match="on_response is async"):
+            client.list_workflows()

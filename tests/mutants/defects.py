@@ -2176,8 +2176,12 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/core/test_rows.py::test_row_has_the_fields_of_start_and_result_as_they_are",
     ),
     "the authorization of a view replaces its client's": Defect(
-        returns("connection._auth", "httpx.USE_CLIENT_DEFAULT"),
+        returns("connection._auth", "{}"),
         f"{OPTIONS}::test_authorization_of_view_replaces_credentials_of_client",
+    ),
+    "the authorization of a view replaces credentials in the URL": Defect(
+        replace("connection._auth", r"httpx\.Auth\(\)", "None"),
+        f"{OPTIONS}::test_authorization_of_view_replaces_credentials_in_url_of_passed_client",
     ),
     "headers of an operation are not a view's to replace": Defect(
         drop("Operation._with_own", r"together\.update"),
@@ -2214,6 +2218,26 @@ DEFECTS: Final[Mapping[str, Defect]] = {
             "span.record_exception(sys.exc_info()[1] or Exception())",
         ),
         f"{TRACING}::test_error_is_named_and_not_quoted",
+    ),
+    "a poll that fails is an error of its span": Defect(
+        drop("Driver.poll", r"self\.tracing\.failed\(response"),
+        f"{TRACING}::test_polls_that_fail_are_errors_and_the_run_is_not",
+    ),
+    "the status of a span is that of its last request": Defect(
+        drop("Tracing.request", r"work\.status_code = None"),
+        f"{TRACING}::test_last_status_is_that_of_the_last_request",
+    ),
+    "what a propagator writes is checked": Defect(
+        replace("Tracing.request", r"checked_headers\(headers\)", "headers"),
+        f"{TRACING}::test_failing_propagator_does_not_fail_the_request",
+    ),
+    "names of a server in spans are bounded": Defect(
+        returns("spans._bounded", "str(text)"),
+        f"{TRACING}::test_names_of_a_server_are_bounded_and_on_one_line",
+    ),
+    "a forked process leaves spans to its parent": Defect(
+        drop("EventStream._after_fork", r"self\._traced\.let_go"),
+        "tests/core/test_tracing.py::test_span_of_a_stream_is_ended_by_the_process_that_began_it",
     ),
     "a stream that is left ends its span": Defect(
         replace("EventStream._events", "iterator is None or self._closed or ", ""),

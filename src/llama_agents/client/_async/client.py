@@ -87,8 +87,8 @@ class WorkflowClient:
         on_response: Called with the name of the operation and the ``httpx.Response``, for each
             response to a request, also of retries and of each of a stream's connections. Its body
             has not been read yet, and is not for this function to read: it is for the headers, such
-            as rate limits and request IDs. What it raises is raised by the call. May be async; with
-            the sync client, batches call it in their threads.
+            as rate limits and request IDs. What it raises is raised by the call. May be async, but
+            not with the sync client, whose batches call it in their threads.
         tracer_provider: Where the spans of OpenTelemetry come from. Defaults to none: nothing is
             traced. Needs the extra ``otel``.
 

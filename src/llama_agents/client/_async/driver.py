@@ -112,13 +112,14 @@ class Driver:
         self._early: dict[int, weakref.ref[EarlyStream]] = {}
         self.batches: set[Closable] = set()
         self._is_view = False
-        self._views: weakref.WeakSet[Driver] = weakref.WeakSet()
+        self._views: dict[int, weakref.ref[Driver]] = {}
 
     def view(self, options: Options) -> Driver:
         """Return a driver with other options, on the same connections."""
         view = object.__new__(Driver)
         vars(view).update(vars(self), options=options, batches=set(), _is_view=True)
-        self._views.add(view)
+        views, key = self._views, id(view)
+        views[key] = weakref.ref(view, lambda _: views.pop(key, None))
         return view
 
     async def aclose(self) -> None:
@@ -126,20 +127,20 @@ class Driver:
 
         A view closes only its own batches.
         """
-        views = () if self._is_view else [*self._views]
-        for batch in [batch for driver in (self, *views) for batch in driver.batches]:
+        views = [] if self._is_view else [reference() for reference in [*self._views.values()]]
+        for batch in [batch for each in (self, *views) if each for batch in [*each.batches]]:
             await batch.aclose()
         if not self._is_view:
             await self.clients.aclose()
 
     def __getstate__(self) -> dict[str, Any]:
         # The streams and batches are those of the original, and a copy has its own connections.
-        own = {"_early": {}, "batches": set(), "_is_view": False, "_views": None}
+        own = {"_early": {}, "batches": set(), "_is_view": False, "_views": {}}
         return vars(self) | own
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         endpoints.import_for_calls()
-        vars(self).update(state, _views=weakref.WeakSet())
+        vars(self).update(state)
 
     def expect(self, stream: EarlyStream) -> None:
         """Connect a stream before anything is asked of its run."""
@@ -314,8 +315,12 @@ class Driver:
             try:
                 response = await self._request(operation, wait)
             except TRANSPORT_ERRORS as error:
+                self.tracing.failed(error)
                 return wait.poll_failed(error)
-            return wait.poll_response(response)
+            action = wait.poll_response(response)
+            if response.is_error:
+                self.tracing.failed(response.status_code)
+            return action
 
     async def _listen(self, wait: Wait) -> Poll | Sleep:
         """Follow the stream of a run until it is time for a poll."""
@@ -334,9 +339,12 @@ class Driver:
                         action = wait.receive(chunk)
                         if action is not None:
                             return action
+                elif response.is_error:
+                    self.tracing.failed(response.status_code)
             finally:
                 await aclose_response(response, chunks)
         except TRANSPORT_ERRORS as error:
+            self.tracing.failed(error)
             cause = error
         return wait.stream_ended(cause)
 

@@ -102,7 +102,7 @@ class EventStream:
             if self._loop is not None:
                 self._lock = alock()
                 driver.expect(self)
-        watch(self, after_fork=EventStream._let_go, at_exit=EventStream._let_go)
+        watch(self, after_fork=EventStream._after_fork, at_exit=EventStream._let_go)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -352,6 +352,10 @@ class EventStream:
         machine.opened(response)
         if machine.is_patient():
             wait_out_silence(response, machine.is_patient)
+
+    def _after_fork(self) -> None:
+        self._traced.let_go()
+        self._let_go()
 
     def _let_go(self) -> None:
         """Keep the connection, which is the parent's or cannot be closed any more, untouched."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
@@ -70,7 +71,7 @@ def checked_timeout(timeout: object) -> httpx.Timeout | None:
 
     Raises:
         TypeError: They are not numbers.
-        ValueError: One of them is not positive.
+        ValueError: One of them is not positive, or too large for the system.
     """
     if timeout is None:
         return None
@@ -78,6 +79,8 @@ def checked_timeout(timeout: object) -> httpx.Timeout | None:
         raise TypeError(
             f"timeout must be an httpx.Timeout or a number of seconds, not {type(timeout).__name__}"
         )
+    if isinstance(timeout, tuple) and len(timeout) not in (2, 3, 4):
+        raise ValueError(f"a timeout of several phases has 2 to 4 numbers, not {len(timeout)}")
     checked = httpx.Timeout(timeout)
     for phase, seconds in checked.as_dict().items():
         if seconds is None:
@@ -88,4 +91,6 @@ def checked_timeout(timeout: object) -> httpx.Timeout | None:
             )
         if not seconds > 0:
             raise ValueError(f"the {phase} timeout must be more than 0 seconds, not {seconds!r}")
+        if seconds > threading.TIMEOUT_MAX:  # of which a socket makes an OverflowError
+            raise ValueError(f"the {phase} timeout is too large: None is no limit")
     return checked

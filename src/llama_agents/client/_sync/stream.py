@@ -103,7 +103,7 @@ class SyncEventStream:
             if self._loop is not None:
                 self._lock = lock()
                 driver.expect(self)
-        watch(self, after_fork=SyncEventStream._let_go, at_exit=SyncEventStream._let_go)
+        watch(self, after_fork=SyncEventStream._after_fork, at_exit=SyncEventStream._let_go)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -353,6 +353,10 @@ class SyncEventStream:
         machine.opened(response)
         if machine.is_patient():
             wait_out_silence(response, machine.is_patient)
+
+    def _after_fork(self) -> None:
+        self._traced.let_go()
+        self._let_go()
 
     def _let_go(self) -> None:
         """Keep the connection, which is the parent's or cannot be closed any more, untouched."""

@@ -50,6 +50,9 @@ class UntracedStream:
             error: What it has ended with, if it is not the run's terminal event.
         """
 
+    def let_go(self) -> None:
+        """Leave what is traced to the parent process, in a forked one."""
+
 
 class Untraced:
     """Work that nobody traces."""
@@ -93,6 +96,13 @@ class Untraced:
 
     def response(self, status_code: int) -> None:
         """Note the response to the last request."""
+
+    def failed(self, cause: Exception | int) -> None:
+        """Note that the operation has failed, and the caller goes on.
+
+        Args:
+            cause: An exception, or an error status.
+        """
 
 
 _NOTHING: Final = nullcontext[None]()

@@ -7,17 +7,22 @@ an event: a generator would have to change the context of whoever iterates over 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+import logging
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 from opentelemetry import context, propagate, trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
+from .._headers import checked_headers
+from .._text import plain
+from ..errors import StatusError, WorkflowFailedError
 from . import Untraced, UntracedRun, UntracedStream, names
 
 if TYPE_CHECKING:
@@ -26,7 +31,10 @@ if TYPE_CHECKING:
     from ..protocol import HandlerData
     from . import BaseURL
 
+MAX_TEXT: Final = 1000  # characters of a name or an ID, which may be a server's
+
 _PORTS: Final = {"http": 80, "https": 443}
+_LOG: Final = logging.getLogger("llama_agents.client.tracing")
 
 
 @attrs.define(eq=False)
@@ -37,11 +45,21 @@ class _Work:
         span: The span.
         operation: Name of the operation.
         requests: How many requests of that operation have been sent.
+        status_code: The status of the response to the last request, if it had one.
     """
 
     span: Span
     operation: str
     requests: int = 0
+    status_code: int | None = None
+
+    def end(self) -> None:
+        """End the span of an operation."""
+        if self.requests > 1:
+            self.span.set_attribute(names.RESEND_COUNT, self.requests - 1)
+        if self.status_code is not None:
+            self.span.set_attribute(names.STATUS_CODE, self.status_code)
+        self.span.end()
 
 
 _current: Final[ContextVar[_Work | None]] = ContextVar("llama_agents.client.work", default=None)
@@ -71,6 +89,11 @@ class Tracing(Untraced):
         # A provider cannot be copied into another process, which has one of its own.
         return _of_process, (self._base_url,)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tracing:
+        copied = object.__new__(type(self))
+        copied._tracer, copied._base_url = self._tracer, copy.deepcopy(self._base_url, memo)
+        return copied
+
     @contextmanager
     def call(
         self, operation: str, handler_id: str | None, workflow_name: str | None = None
@@ -81,14 +104,15 @@ class Tracing(Untraced):
         span = self._tracer.start_span(
             f"{method} {template}", kind=SpanKind.CLIENT, attributes=attributes
         )
+        work = _Work(span, operation)
         try:
-            with _attached(_Work(span, operation)):
+            with _attached(work):
                 yield
         except Exception as error:
             _fail(span, _error_type(error))
             raise
         finally:
-            span.end()
+            work.end()
 
     @contextmanager
     def run(
@@ -101,16 +125,15 @@ class Tracing(Untraced):
             | {names.OPERATION_NAME: names.INVOKE_WORKFLOW},
         )
         run = TracedRun(span)
-        token = context.attach(trace.set_span_in_context(span))
         try:
-            yield run
+            with _attached(_Work(span, names.INVOKE_WORKFLOW)):
+                yield run
         except Exception as error:
-            if (handler := getattr(error, "handler", None)) is not None:  # of a failed run
-                run.found(handler)
+            if isinstance(error, WorkflowFailedError):
+                run.found(error.handler)
             _fail(span, type(error).__qualname__)  # a run has no status of HTTP
             raise
         finally:
-            context.detach(token)
             span.end()
 
     def stream(self, handler_id: str, workflow_name: str | None) -> UntracedStream:
@@ -121,22 +144,31 @@ class Tracing(Untraced):
             _about(handler_id, workflow_name) | self._http("stream_events"),
         )
 
-    def request(self, operation: str) -> dict[str, str]:
+    def request(self, operation: str) -> Mapping[str, str]:
         """Note a request of an operation; return the headers that carry the trace's context."""
         work = _current.get()
-        if work is not None and work.operation == operation:
-            work.requests += 1
-            if work.requests > 1:
-                work.span.set_attribute(names.RESEND_COUNT, work.requests - 1)
+        if work is not None:
+            work.requests += work.operation == operation
+            work.status_code = None
         headers: dict[str, str] = {}
-        propagate.inject(headers)
-        return headers
+        try:
+            propagate.inject(headers)
+            return checked_headers(headers)
+        except Exception as error:  # a request without its context is better than none
+            _LOG.warning("the propagator of OpenTelemetry failed (%s)", type(error).__name__)
+            return {}
 
     def response(self, status_code: int) -> None:
         """Note the response to the last request."""
         work = _current.get()
         if work is not None:
-            work.span.set_attribute(names.STATUS_CODE, status_code)
+            work.status_code = status_code
+
+    def failed(self, cause: Exception | int) -> None:
+        """Note that the operation has failed, and the caller goes on."""
+        work = _current.get()
+        if work is not None:
+            _fail(work.span, _error_type(cause))
 
     def _http(self, operation: str) -> dict[str, Any]:
         method, template = names.OPERATIONS[operation]
@@ -192,7 +224,7 @@ class TracedStream(UntracedStream):
                 self._name, self._context, SpanKind.CLIENT, self._attributes
             )
             work = self._work = _Work(span, "stream_events")
-        else:
+        elif not self._has_ended:
             work.span.add_event(names.RECONNECT, {names.ERROR_TYPE: self._cause})
         with _attached(work, self._context):
             yield
@@ -212,12 +244,19 @@ class TracedStream(UntracedStream):
         work.span.set_attributes(counts)
         if isinstance(error, Exception):
             _fail(work.span, _error_type(error))
-        work.span.end()
+        work.end()
+
+    def let_go(self) -> None:
+        """Leave the span to the parent process; another connection begins one of its own."""
+        self._work = None
 
 
 @cache
-def _version() -> str:
-    return version("llama-agents-client")
+def _version() -> str | None:
+    try:
+        return version("llama-agents-client")
+    except PackageNotFoundError:  # in a program that was frozen into one file
+        return None
 
 
 def _of_process(base_url: BaseURL) -> Tracing:
@@ -232,11 +271,15 @@ def _about(
         names.AGENT_NAME: workflow_name,
         names.RUN_ID: run_id,
     }
-    return {name: value for name, value in known.items() if value is not None}
+    return {name: _bounded(value) for name, value in known.items() if value is not None}
 
 
 def _named(what: str, workflow_name: str | None) -> str:
-    return what if workflow_name is None else f"{what} {workflow_name}"
+    return what if workflow_name is None else f"{what} {_bounded(workflow_name)}"
+
+
+def _bounded(text: object) -> str:
+    return plain(str(text), MAX_TEXT)
 
 
 def _fail(span: Span, error_type: str) -> None:
@@ -244,9 +287,10 @@ def _fail(span: Span, error_type: str) -> None:
     span.set_status(Status(StatusCode.ERROR))
 
 
-def _error_type(error: Exception) -> str:
-    status_code = getattr(error, "status_code", None)
-    return type(error).__qualname__ if status_code is None else str(status_code)
+def _error_type(error: Exception | int) -> str:
+    if isinstance(error, StatusError):
+        return str(error.status_code)
+    return str(error) if isinstance(error, int) else type(error).__qualname__
 
 
 @contextmanager
@@ -257,5 +301,9 @@ def _attached(work: _Work, parent: Context | None = None) -> Iterator[None]:
     try:
         yield
     finally:
-        _current.reset(outer)
-        context.detach(token)
+        try:
+            _current.reset(outer)
+        except ValueError:  # a coroutine that was dropped ends in another context
+            pass
+        else:
+            context.detach(token)

@@ -353,8 +353,13 @@ async def acall(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function of the caller's."""
-    return function(*arguments)
+    """Call a function of the caller's, which must not be asynchronous."""
+    result = function(*arguments)
+    if inspect.iscoroutine(result):
+        result.close()
+        name = getattr(function, "__qualname__", type(function).__name__)
+        raise TypeError(f"{name} is async: the sync client cannot await it")
+    return result
 
 
 async def acall_within(

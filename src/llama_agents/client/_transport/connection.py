@@ -62,10 +62,10 @@ async def asend(
 
 
 async def _asend(
-    client: httpx.AsyncClient, request: httpx.Request, usage: Usage, auth: Any
+    client: httpx.AsyncClient, request: httpx.Request, usage: Usage, auth: dict[str, Any]
 ) -> httpx.Response:
     try:
-        response = await client.send(request, stream=True, auth=auth)
+        response = await client.send(request, stream=True, **auth)
     except BaseException as error:
         usage.failed(error, request)
         await usage.arelease(error)
@@ -74,8 +74,9 @@ async def _asend(
     return response
 
 
-def _auth(has_credentials: bool) -> Any:
-    return None if has_credentials else httpx.USE_CLIENT_DEFAULT
+def _auth(has_credentials: bool) -> dict[str, Any]:
+    # One that adds nothing: with None, credentials in the URL would replace those of the request.
+    return {"auth": httpx.Auth()} if has_credentials else {}
 
 
 def alimit_body(response: httpx.Response, seconds: float) -> None:
@@ -222,7 +223,7 @@ def send(
     started = now()
     with Until(started + min(head, whole), usage):
         try:
-            response = client.send(request, stream=True, auth=_auth(has_credentials))
+            response = client.send(request, stream=True, **_auth(has_credentials))
         except BaseException as error:
             usage.failed(error, request)
             usage.release(error)
