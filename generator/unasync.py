@@ -86,6 +86,8 @@ RULES: Final[Sequence[Rule]] = (
     Rule(r"\baiter_(?=(?:body|bytes)\b)", "iter_"),
     Rule(r"\bhttpx\.AsyncHTTPTransport\b", "httpx.HTTPTransport"),
     Rule(r"\bhttpx\.AsyncClient\b", "httpx.Client"),
+    Rule(r"\bhttpx2\.AsyncClient\b", "httpx2.Client"),
+    Rule(r"\bHttpx2AsyncClient\b", "Httpx2Client"),
     Rule(r"\bhttpx\.Client\b", "httpx.AsyncClient"),
     Rule(r"\bimport anyio\b", "import time"),
     Rule(r"\banyio\.sleep\b", "time.sleep"),
