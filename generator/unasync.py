@@ -87,6 +87,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule(r"\bhttpx\.AsyncHTTPTransport\b", "httpx.HTTPTransport"),
     Rule(r"\bhttpx\.AsyncClient\b", "httpx.Client"),
     Rule(r"\bhttpx2\.AsyncClient\b", "httpx2.Client"),
+    Rule(r"\bhttpx2\.Client\b", "httpx2.AsyncClient"),
     Rule(r"\bHttpx2AsyncClient\b", "Httpx2Client"),
     Rule(r"\bhttpx\.Client\b", "httpx.AsyncClient"),
     Rule(r"\bimport anyio\b", "import time"),

@@ -681,7 +681,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/_async/test_transport_failures.py::test_tls_error_is_a_transport_error_with_its_request",
     ),
     "a host name that cannot be resolved is a failure to connect": Defect(
-        replace("deadline._addresses", r"\(OSError, UnicodeError\)", "OSError"),
+        replace("_Backend._addresses", r"\(OSError, UnicodeError\)", "OSError"),
         "tests/_sync/test_transport_failures.py::"
         "test_host_name_that_cannot_be_resolved_is_a_failure_to_connect",
     ),
@@ -715,7 +715,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/_{variant}/test_transport_failures.py::test_event_is_not_sent_again_if_the_transport_may_be_inexact",
     ),
     "only httpx's own clients say that nothing was sent": Defect(
-        replace("_is_exact", r" and type\(client\).*", ""),
+        replace("_is_exact", r" and type\(inner\).*", ""),
         "tests/_{variant}/test_transport_failures.py::test_event_is_sent_again_only_if_client_and_transport_are_httpx_own",
     ),
     "a stream never iterated does no I/O": Defect(
@@ -942,7 +942,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/core/test_limits.py::test_mounted_transport_obeys_deadlines",
     ),
     "a name with several addresses has one deadline": Defect(
-        returns("deadline._addresses", "[host]"),
+        returns("_Backend._addresses", "[host]"),
         "tests/core/test_limits.py::test_each_address_of_a_name_has_its_share_of_the_limit",
     ),
     "a slow upload has a deadline": Defect(

@@ -82,7 +82,7 @@ class AsyncHttpx2Adapter(_Adapter):
             response = await self.client.send(_prepared(request), stream=stream)
         except httpx2.RequestError as error:
             raise _mapped(error, request) from error
-        return _received(response, request, _AsyncBody)
+        return _received(response, request, _AsyncRawBody)
 
 
 class Httpx2Adapter(_Adapter):
@@ -98,7 +98,7 @@ class Httpx2Adapter(_Adapter):
             response = self.client.send(_prepared(request), stream=stream)
         except httpx2.RequestError as error:
             raise _mapped(error, request) from error
-        return _received(response, request, _Body)
+        return _received(response, request, _RawBody)
 
 
 def _prepared(request: _Request) -> httpx2.Request:
@@ -123,7 +123,7 @@ def _request_of(sent: httpx2.Request, request: _Request) -> httpx.Request:
 
 
 def _received(
-    response: httpx2.Response, request: _Request, body: type[_AsyncBody] | type[_Body]
+    response: httpx2.Response, request: _Request, body: type[_AsyncRawBody] | type[_RawBody]
 ) -> httpx.Response:
     mirrored = _mirrored(response, request, body)
     if response.next_request is not None:
@@ -134,7 +134,7 @@ def _received(
 
 
 def _mirrored(
-    response: httpx2.Response, request: _Request, body: type[_AsyncBody] | type[_Body]
+    response: httpx2.Response, request: _Request, body: type[_AsyncRawBody] | type[_RawBody]
 ) -> httpx.Response:
     stream = body(response.stream)
     mirrored = httpx.Response(
@@ -178,7 +178,7 @@ class _Timed:
             response.elapsed = elapsed
 
 
-class _AsyncBody(_Timed, httpx.AsyncByteStream):
+class _AsyncRawBody(_Timed, httpx.AsyncByteStream):
     """The body of a response, compressed as it was sent.
 
     An iterator, not a generator: one that is dropped would have to be closed by the event loop.
@@ -209,7 +209,7 @@ class _AsyncBody(_Timed, httpx.AsyncByteStream):
         self._closed()
 
 
-class _Body(_Timed, httpx.SyncByteStream):
+class _RawBody(_Timed, httpx.SyncByteStream):
     """The body of a response, compressed as it was sent."""
 
     def __init__(self, stream: Any) -> None:
