@@ -5,14 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-import anyio
 import httpx
 import httpx2
 import pytest
-from llama_agents.client import SyncWorkflowClient, WorkflowClient
+from llama_agents.client import SyncWorkflowClient
 from llama_agents.client._core import limits
 from llama_agents.client._transport.deadline import Until, now
 from llama_agents.client._transport.library import adapted
@@ -21,34 +19,6 @@ from llama_agents.client._transport.pool import free_connections
 from ..support.scripted import Turn, frame, response, scripted, stream
 
 WORKFLOWS = Turn(response("200 OK", b'{"workflows": []}', Connection="keep-alive"))
-
-
-def is_empty(pool: Any) -> bool:
-    return not pool._requests and all(c.is_idle() or c.is_closed() for c in pool.connections)
-
-
-async def read(client: WorkflowClient) -> None:
-    async for _ in client.get_workflow_events("h1"):
-        pass
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("call", [lambda client: client.list_workflows(), read])
-async def test_calls_cancelled_at_any_step_leave_the_pool_empty(
-    call: Callable[[WorkflowClient], Any],
-) -> None:
-    turn = Turn(stream(frame(1), frame(2, "StopEvent"))) if call is read else WORKFLOWS
-    with scripted([turn]) as script:
-        async with httpx2.AsyncClient(base_url=script.url) as inner:
-            client = WorkflowClient(httpx_client=inner)
-            for steps in range(40):
-                async with anyio.create_task_group() as group:
-                    for _ in range(3):
-                        group.start_soon(call, client)
-                    for _ in range(steps):
-                        await anyio.lowlevel.checkpoint()
-                    group.cancel_scope.cancel()
-                assert is_empty(inner._transport._pool), steps  # type: ignore[attr-defined]
 
 
 def test_connection_that_the_caller_has_opened_obeys_deadlines(

@@ -74,6 +74,7 @@ CANCELLED: Final = "tests/core/test_pools.py::test_calls_cancelled_at_any_step_l
 COVERS: Final = "tests/graphs/test_geometry.py::test_nothing_in_a_picture_covers_anything_else[{}]"
 
 AIOHTTP: Final = "tests/core/test_aiohttp_transport.py"
+HTTPX2: Final = "tests/_{variant}/test_httpx2.py"
 OLD: Final = "tests/core/test_old_servers.py"
 DISPLAY: Final = "tests/core/test_display.py"
 VIEW: Final = "tests/core/test_view.py"
@@ -793,6 +794,27 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "a transport cannot be chosen for an external client": Defect(
         drop("resolve_settings", r"given\['transport'\]"),
         f"{AIOHTTP}::test_transport_with_an_httpx_client_is_rejected",
+    ),
+    # ---------------------------------------------------------------- over httpx2
+    "failures of a client of httpx2 are httpx's": Defect(
+        returns("_mapped", "error"),
+        f"{HTTPX2}::test_failure_to_connect_is_httpx_s_and_proves_that_nothing_was_sent",
+    ),
+    "over httpx2, the failure of a redirect says nothing of the request": Defect(
+        always("_request_of", "sent is request.inner"),
+        f"{HTTPX2}::test_redirect_that_cannot_be_followed_does_not_prove_that_nothing_was_sent",
+    ),
+    "over httpx2, only what httpx can decompress is asked for": Defect(
+        drop("_Request.__init__", r"accept-encoding'\] ="),
+        f"{HTTPX2}::test_only_what_httpx_decompresses_is_asked_for",
+    ),
+    "the pools of a client of httpx2 are rid of leftovers": Defect(
+        replace("_pools", r"original\(client\)", "client"),
+        "tests/core/test_pools.py::test_call_interrupted_at_any_line_leaves_the_pool_empty[httpx2]",
+    ),
+    "deadlines in a client of httpx2 raise its errors": Defect(
+        replace("obey_deadlines", r"library_of\(client\)", "httpx"),
+        "tests/core/test_httpx2.py::test_deadline_in_a_client_of_httpx2_names_the_request_that_met_it",
     ),
     # ---------------------------------------------------------------- plain calls
     "GETs are retried twice": Defect(
