@@ -179,6 +179,17 @@ async def test_what_the_client_adds_goes_with_each_request() -> None:
     assert (first.status_code, first.content) == (307, b"")
 
 
+async def test_header_of_a_view_replaces_the_credentials_of_the_client() -> None:
+    with scripted([Turn(WORKFLOWS)]) as script:
+        async with httpx2.AsyncClient(base_url=script.url, auth=("user", "word")) as inner:
+            client = WorkflowClient(httpx_client=inner)
+            await client.with_options(headers={"Authorization": "Bearer t"}).list_workflows()
+            await client.list_workflows()
+    first, second = (request.lower() for request in script.requests)
+    assert "authorization: bearer t" in first
+    assert "authorization: basic" in second
+
+
 async def test_error_of_a_hook_passes_through() -> None:
     async def check(response: httpx2.Response) -> None:
         response.raise_for_status()

@@ -178,6 +178,17 @@ def test_what_the_client_adds_goes_with_each_request() -> None:
     assert (first.status_code, first.content) == (307, b"")
 
 
+def test_header_of_a_view_replaces_the_credentials_of_the_client() -> None:
+    with scripted([Turn(WORKFLOWS)]) as script:
+        with httpx2.Client(base_url=script.url, auth=("user", "word")) as inner:
+            client = SyncWorkflowClient(httpx_client=inner)
+            client.with_options(headers={"Authorization": "Bearer t"}).list_workflows()
+            client.list_workflows()
+    first, second = (request.lower() for request in script.requests)
+    assert "authorization: bearer t" in first
+    assert "authorization: basic" in second
+
+
 def test_error_of_a_hook_passes_through() -> None:
     def check(response: httpx2.Response) -> None:
         response.raise_for_status()

@@ -76,10 +76,11 @@ class AsyncHttpx2Adapter(_Adapter):
         client: The client that it uses.
     """
 
-    async def send(self, request: _Request, *, stream: bool) -> httpx.Response:
+    async def send(self, request: _Request, *, stream: bool, auth: object) -> httpx.Response:
         """Send a request that it has built; return the response, its body not yet read."""
         try:
-            response = await self.client.send(_prepared(request), stream=stream)
+            sent = self.client.send(_prepared(request), stream=stream, auth=_auth(auth))
+            response = await sent
         except httpx2.RequestError as error:
             raise _mapped(error, request) from error
         return _received(response, request, _AsyncRawBody)
@@ -92,10 +93,10 @@ class Httpx2Adapter(_Adapter):
         client: The client that it uses.
     """
 
-    def send(self, request: _Request, *, stream: bool) -> httpx.Response:
+    def send(self, request: _Request, *, stream: bool, auth: object) -> httpx.Response:
         """Send a request that it has built; return the response, its body not yet read."""
         try:
-            response = self.client.send(_prepared(request), stream=stream)
+            response = self.client.send(_prepared(request), stream=stream, auth=_auth(auth))
         except httpx2.RequestError as error:
             raise _mapped(error, request) from error
         return _received(response, request, _RawBody)
@@ -104,6 +105,11 @@ class Httpx2Adapter(_Adapter):
 def _prepared(request: _Request) -> httpx2.Request:
     request.inner.headers = httpx2.Headers(request.headers.raw)
     return request.inner
+
+
+def _auth(auth: object) -> Any:
+    """Return httpx2's sign for the credentials of the client; None is for none in both."""
+    return None if auth is None else httpx2.USE_CLIENT_DEFAULT
 
 
 def _request_of(sent: httpx2.Request, request: _Request) -> httpx.Request:
