@@ -483,7 +483,7 @@ def test_client_rejects_arguments_that_exclude_each_other(arguments: Any, words:
 def test_client_rejects_httpx_client_of_wrong_class(given: Any, shown: str) -> None:
     with pytest.raises(TypeError) as caught:
         SyncWorkflowClient(httpx_client=given)
-    assert str(caught.value) == f"httpx_client must be an httpx.Client, not {shown}"
+    assert str(caught.value) == f"httpx_client must be an httpx.Client, or httpx2's, not {shown}"
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8080", "ftp://h", "http://", "/path", "http://h:x"])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
 import httpx
+import httpx2
 import pytest
 from llama_agents.client import (
     EventStream,
@@ -193,7 +194,8 @@ def test_closing_works_on_uvloop(transport: Literal["httpx", "aiohttp"]) -> None
 
 
 @pytest.mark.anyio
-async def test_closing_from_another_task_ends_only_its_loop_on_http2() -> None:
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+async def test_closing_from_another_task_ends_only_its_loop_on_http2(library: Any) -> None:
     seen: dict[str, list[str]] = {"h1": [], "h2": []}
 
     async def read(events: EventStream) -> None:
@@ -201,7 +203,7 @@ async def test_closing_from_another_task_ends_only_its_loop_on_http2() -> None:
             seen[events.handler_id].append(event.type)
 
     with http2_server() as server:
-        inner = httpx.AsyncClient(base_url=server.url, http1=False, http2=True)
+        inner = library.AsyncClient(base_url=server.url, http1=False, http2=True)
         async with inner, anyio.create_task_group() as group:
             client = WorkflowClient(httpx_client=inner)
             closed, other = (client.get_workflow_events(name) for name in seen)
@@ -215,8 +217,11 @@ async def test_closing_from_another_task_ends_only_its_loop_on_http2() -> None:
     assert seen == {"h1": ["Tick"], "h2": ["Tick", "StopEvent"]}
 
 
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
 @pytest.mark.parametrize("ignored", [0, 2], ids=["woken_at_once", "woken_late"])
-def test_closing_from_another_thread_ends_only_its_loop_on_http2(ignored: int) -> None:
+def test_closing_from_another_thread_ends_only_its_loop_on_http2(
+    ignored: int, library: Any
+) -> None:
     seen: dict[str, list[str]] = {"h1": [], "h2": []}
 
     def read(events: SyncEventStream) -> None:
@@ -225,7 +230,7 @@ def test_closing_from_another_thread_ends_only_its_loop_on_http2(ignored: int) -
 
     with (
         http2_server() as server,
-        httpx.Client(base_url=server.url, http1=False, http2=True) as inner,
+        library.Client(base_url=server.url, http1=False, http2=True) as inner,
     ):
         client = SyncWorkflowClient(httpx_client=inner)
         streams = [client.get_workflow_events(name) for name in seen]

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import anyio
 import httpx
+import httpx2
 import pytest
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSListener
@@ -224,6 +225,9 @@ def test_connections_that_were_being_closed_are_closed(tmp_path: Path) -> None:
     anyio.run(expire_and_cancel)
 
 
+LIBRARIES = ("httpcore.", "httpcore2.", "httpx.", "httpx2.")
+
+
 class InterruptError(Exception):
     """What a signal handler raises."""
 
@@ -234,7 +238,7 @@ def interrupting(line: int) -> Callable[[FrameType, str, object], Any]:
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
         name = frame.f_globals.get("__name__", "")
-        if not name.startswith(("httpcore.", "httpx.")) or name.endswith("_synchronization"):
+        if not name.startswith(LIBRARIES) or name.endswith("_synchronization"):
             return None
         if event == "line" and next(lines) == line:
             source = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
@@ -247,13 +251,17 @@ def interrupting(line: int) -> Callable[[FrameType, str, object], Any]:
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # of a socket just opened
-@pytest.mark.parametrize("first", range(3))
-def test_call_interrupted_at_any_line_leaves_the_pool_empty(first: int) -> None:
+@pytest.mark.parametrize(
+    ("library", "first"),
+    [*itertools.product([httpx], range(3)), (httpx2, 0)],
+    ids=["0", "1", "2", "httpx2"],
+)
+def test_call_interrupted_at_any_line_leaves_the_pool_empty(library: Any, first: int) -> None:
     before = sys.gettrace()
     with scripted([Turn(response("200 OK", WORKFLOWS))]) as script:
         idle = open_sockets()
-        transport = httpx.HTTPTransport(limits=LIMITS)
-        with httpx.Client(base_url=script.url, transport=transport) as inner:
+        transport = library.HTTPTransport(limits=LIMITS)
+        with library.Client(base_url=script.url, transport=transport) as inner:
             client = SyncWorkflowClient(httpx_client=inner)
             for line in itertools.count(first, 12):
                 sys.settrace(interrupting(line))

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
+import httpx2
 import pytest
 from llama_agents.client import (
     MissedEventsWarning,
@@ -23,7 +24,7 @@ from llama_agents.client import (
 from ..support.processes import in_child, needs_fork, run_program
 from ..support.scripted import END, HEAD, Turn, chunk, frame, response, scripted
 from ..support.server import wait_until
-from ..support.transports import TRANSPORTS
+from ..support.transports import TRANSPORTS, use_transport
 
 HEALTHY = response("200 OK", b'{"status": "healthy"}', Connection="keep-alive")
 
@@ -59,16 +60,17 @@ def handlers_by_id() -> Iterator[str]:
             thread.join()
 
 
-def sync_client(url: str, owned: bool, stack: ExitStack) -> SyncWorkflowClient:
-    if owned:
+def sync_client(url: str, owned: object, stack: ExitStack) -> SyncWorkflowClient:
+    if owned is True:
         return stack.enter_context(SyncWorkflowClient(base_url=url))
-    inner = stack.enter_context(httpx.Client(base_url=url))
+    library = httpx2 if owned == "httpx2" else httpx
+    inner = stack.enter_context(library.Client(base_url=url))
     return SyncWorkflowClient(httpx_client=inner)
 
 
 @needs_fork
-@pytest.mark.parametrize("owned", [True, False])
-def test_forked_child_connects_anew(owned: bool) -> None:
+@pytest.mark.parametrize("owned", [True, False, "httpx2"])
+def test_forked_child_connects_anew(owned: object) -> None:
     with scripted([Turn(HEALTHY, then="hold")]) as script, ExitStack() as stack:
         client = sync_client(script.url, owned, stack)
         client.is_healthy()
@@ -80,7 +82,11 @@ def test_forked_child_connects_anew(owned: bool) -> None:
 
 @needs_fork
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_forked_child_uses_an_async_client_in_an_event_loop_of_its_own(transport: Any) -> None:
+def test_forked_child_uses_an_async_client_in_an_event_loop_of_its_own(
+    transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_transport(transport, monkeypatch)
+
     async def health() -> str:
         return (await client.is_healthy()).status
 
@@ -88,7 +94,7 @@ def test_forked_child_uses_an_async_client_in_an_event_loop_of_its_own(transport
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     with scripted([Turn(HEALTHY, then="hold")]) as script:
-        client = WorkflowClient(base_url=script.url, transport=transport)
+        client = WorkflowClient(base_url=script.url)
         assert asyncio.run_coroutine_threadsafe(health(), loop).result(10) == "healthy"
         assert in_child(lambda: asyncio.run(health())) == "healthy"
         assert len(script.requests) == 2
@@ -188,7 +194,7 @@ def test_fork_waits_for_imports_of_the_first_client(module: str) -> None:
 
 
 @needs_fork
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
 def test_forked_child_leaves_the_event_loop_of_its_parent_alone(
     server_url: str, transport: Any
 ) -> None:
@@ -290,13 +296,17 @@ def test_stream_entered_before_a_fork_reconnects_in_the_child() -> None:
 
 @needs_fork
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_async_stream_carried_into_a_child_reconnects_there(transport: Any) -> None:
+def test_async_stream_carried_into_a_child_reconnects_there(
+    transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_transport(transport, monkeypatch)
+
     async def read() -> list[object]:
         return [stream.last_sequence async for _ in events]
 
     loop = asyncio.new_event_loop()
     with stream_in_two_parts() as (script, go_on):
-        client = WorkflowClient(base_url=script.url, transport=transport)
+        client = WorkflowClient(base_url=script.url)
         stream = client.get_workflow_events("h1")
         events = aiter(stream)
         loop.run_until_complete(anext(events))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ..support.transports import TRANSPORTS, use_transport
+from ..support.transports import SYNC_TRANSPORTS, TRANSPORTS, use_transport
 from .measure import Ledger
 from .server_process import ServerProcess, server_process
 
@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--transport",
         action="append",
         choices=TRANSPORTS,
-        help="what the async client sends requests through (repeatable; default: httpx)",
+        help="what clients send requests through (repeatable; default: httpx)",
     )
 
 
@@ -36,9 +36,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    # The sync client has one transport, and tests keep the names that they have with it.
-    is_async = inspect.iscoroutinefunction(metafunc.function)
-    chosen = metafunc.config.getoption("--transport") if is_async else None
+    # Tests over httpx keep the names that they have without the option.
+    chosen = metafunc.config.getoption("--transport") or []
+    if not inspect.iscoroutinefunction(metafunc.function):
+        chosen = [name for name in chosen if name in SYNC_TRANSPORTS]
     ids = {"httpx": pytest.HIDDEN_PARAM}
     transports = [pytest.param(name, id=ids.get(name, name)) for name in chosen or ["httpx"]]
     metafunc.parametrize("transport", transports, indirect=True)
@@ -46,7 +47,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(autouse=True)
 def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What the async client sends requests through, unless a test says otherwise."""
+    """What clients send requests through, unless a test says otherwise."""
     name: str = request.param
     use_transport(name, monkeypatch)
     return name

@@ -55,7 +55,7 @@ class Stream:
         last_request: A part of the last one.
         pauses: How many times the consumer pauses for 0.2 s.
         leave: How the consumer leaves the stream after its first event.
-        when_async: What differs with the async client.
+        when_asyncio: What differs over the async client's own connections, which asyncio decrypts.
     """
 
     name: str
@@ -74,11 +74,12 @@ class Stream:
     last_request: str = ""
     pauses: int = 0
     leave: Literal["break", "close", "error", "never"] | None = None
-    when_async: Mapping[str, Any] = attrs.field(factory=dict)
+    when_asyncio: Mapping[str, Any] = attrs.field(factory=dict)
 
-    def of(self, variant: Variant) -> Stream:
-        """Return the scenario as it is with a client variant."""
-        return attrs.evolve(self, **self.when_async) if variant == "async" else self
+    def of(self, variant: Variant, transport: str) -> Stream:
+        """Return the scenario as it is with a client variant over a transport."""
+        is_asyncio = variant == "async" and transport != "httpx2"
+        return attrs.evolve(self, **self.when_asyncio) if is_asyncio else self
 
     def check(
         self,
@@ -369,7 +370,7 @@ RESUMING: Final = (
         ),
         connections=2,
         last_request="after_sequence=1",
-        when_async={"last_request": "after_sequence=-1"},  # asyncio has lost the event
+        when_asyncio={"last_request": "after_sequence=-1"},  # asyncio has lost the event
     ),
     Stream(
         "70 disconnects in a run of 500 events",

@@ -39,11 +39,12 @@ from typing import Final
 
 import attrs
 import httpx
+import pytest
 
 from examples.chaos_proxy import Chaos, chaos
 
 from ..support.any_client import VARIANTS, AnyClient
-from ..support.transports import TRANSPORTS
+from ..support.transports import TRANSPORTS, use_transport
 from .measure import open_sockets, resident_memory
 from .random_faults import VARIANT_HEADER, RandomFaults
 from .server_process import server_process
@@ -68,7 +69,7 @@ class Soak:
     """One soak.
 
     Attributes:
-        transport: What the async client sends requests through.
+        transport: What clients send requests through.
         memory: The size of this process in MB, by the share of the time that had passed.
         left: What was left at the end.
         longest_lag: The longest delay of the event loop in seconds.
@@ -98,7 +99,6 @@ class Soak:
                 base_url=self.proxy.url,
                 timeout=TIMEOUTS,
                 headers={VARIANT_HEADER: variant},
-                **({"transport": self.transport} if variant == "async" else {}),
             )
             for variant in VARIANTS
         ]
@@ -257,6 +257,7 @@ def main() -> int:
         server = stack.enter_context(server_process(folder, log=log))
         stack.enter_context(reporting(tally))
         proxy = stack.enter_context(chaos(server.url, faults))
+        use_transport(transport, stack.enter_context(pytest.MonkeyPatch.context()))
         soak = Soak(seed, seconds, transport, proxy, faults, Truth(server), tally)
         asyncio.run(soak.run())
         soak.conclude()

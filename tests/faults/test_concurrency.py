@@ -62,9 +62,11 @@ def test_sync_client_streams_concurrently() -> None:
 
 @pytest.mark.anyio
 async def test_concurrent_runs_share_one_httpx_client(
-    server_url: str, monkeypatch: pytest.MonkeyPatch
+    server_url: str, monkeypatch: pytest.MonkeyPatch, transport: str
 ) -> None:
     """To create a client takes 20 ms or more, in which the event loop does nothing else."""
+    if transport == "httpx2":
+        pytest.skip("a client that is passed in is not created")
     created: list[httpx.AsyncClient] = []
     statuses: list[str] = []
 

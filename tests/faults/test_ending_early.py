@@ -10,6 +10,7 @@ from typing import Any, Literal
 import httpx
 import pytest
 from llama_agents.client import EventStream, WorkflowClient
+from llama_agents.client._transport.library import original
 
 from ..support.scripted import Turn, frame, response, scripted, stream
 from ..support.server import wait_until_async
@@ -109,8 +110,8 @@ async def test_cancelled_task_leaves_no_socket_in_use(
 
 def idle_connections(client: httpx.AsyncClient) -> int:
     """Return how many connections a client keeps for later requests."""
-    transport: Any = client._transport
+    transport: Any = original(client)._transport
     if hasattr(transport, "_connector"):  # aiohttp's
         return sum(map(len, transport._connector._conns.values()))
-    shards = transport._pool.shards
+    shards = getattr(transport._pool, "shards", [transport._pool])
     return sum(connection.is_idle() for shard in shards for connection in shard.connections)

@@ -82,6 +82,7 @@ CANCELLED: Final = "tests/core/test_pools.py::test_calls_cancelled_at_any_step_l
 COVERS: Final = "tests/graphs/test_geometry.py::test_nothing_in_a_picture_covers_anything_else[{}]"
 
 AIOHTTP: Final = "tests/core/test_aiohttp_transport.py"
+HTTPX2: Final = "tests/_{variant}/test_httpx2.py"
 OLD: Final = "tests/core/test_old_servers.py"
 DISPLAY: Final = "tests/core/test_display.py"
 VIEW: Final = "tests/core/test_view.py"
@@ -689,7 +690,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/_async/test_transport_failures.py::test_tls_error_is_a_transport_error_with_its_request",
     ),
     "a host name that cannot be resolved is a failure to connect": Defect(
-        replace("deadline._addresses", r"\(OSError, UnicodeError\)", "OSError"),
+        replace("_Backend._addresses", r"\(OSError, UnicodeError\)", "OSError"),
         "tests/_sync/test_transport_failures.py::"
         "test_host_name_that_cannot_be_resolved_is_a_failure_to_connect",
     ),
@@ -723,7 +724,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/_{variant}/test_transport_failures.py::test_event_is_not_sent_again_if_the_transport_may_be_inexact",
     ),
     "only httpx's own clients say that nothing was sent": Defect(
-        replace("_is_exact", r" and type\(client\).*", ""),
+        replace("_is_exact", r" and type\(inner\).*", ""),
         "tests/_{variant}/test_transport_failures.py::test_event_is_sent_again_only_if_client_and_transport_are_httpx_own",
     ),
     "a stream never iterated does no I/O": Defect(
@@ -801,6 +802,27 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "a transport cannot be chosen for an external client": Defect(
         drop("resolve_settings", r"given\['transport'\]"),
         f"{AIOHTTP}::test_transport_with_an_httpx_client_is_rejected",
+    ),
+    # ---------------------------------------------------------------- over httpx2
+    "failures of a client of httpx2 are httpx's": Defect(
+        returns("_mapped", "error"),
+        f"{HTTPX2}::test_failure_to_connect_is_httpx_s_and_proves_that_nothing_was_sent",
+    ),
+    "over httpx2, the failure of a redirect says nothing of the request": Defect(
+        always("_request_of", "sent is request.inner"),
+        f"{HTTPX2}::test_redirect_that_cannot_be_followed_does_not_prove_that_nothing_was_sent",
+    ),
+    "over httpx2, only what httpx can decompress is asked for": Defect(
+        drop("_Request.__init__", r"accept-encoding'\] ="),
+        f"{HTTPX2}::test_only_what_httpx_decompresses_is_asked_for",
+    ),
+    "the pools of a client of httpx2 are rid of leftovers": Defect(
+        replace("_pools", r"original\(client\)", "client"),
+        "tests/core/test_pools.py::test_call_interrupted_at_any_line_leaves_the_pool_empty[httpx2]",
+    ),
+    "deadlines in a client of httpx2 raise its errors": Defect(
+        replace("obey_deadlines", r"library_of\(client\)", "httpx"),
+        "tests/core/test_httpx2.py::test_deadline_in_a_client_of_httpx2_names_the_request_that_met_it",
     ),
     # ---------------------------------------------------------------- plain calls
     "GETs are retried twice": Defect(
@@ -950,7 +972,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/core/test_limits.py::test_mounted_transport_obeys_deadlines",
     ),
     "a name with several addresses has one deadline": Defect(
-        returns("deadline._addresses", "[host]"),
+        returns("_Backend._addresses", "[host]"),
         "tests/core/test_limits.py::test_each_address_of_a_name_has_its_share_of_the_limit",
     ),
     "a slow upload has a deadline": Defect(

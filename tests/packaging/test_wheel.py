@@ -126,6 +126,7 @@ def test_wheel_imports_only_its_requirements(wheel: dict[str, bytes]) -> None:
         "llama_agents/client/_transport/aiohttp_exchange.py": {"aiohttp"},
         "llama_agents/client/_transport/aiohttp_transport.py": {"aiohttp", "yarl"},
         "llama_agents/client/_transport/asyncio_backend.py": {"httpcore"},  # comes with httpx
+        "llama_agents/client/_transport/httpx2_adapter.py": {"httpx2"},  # only if it is there
         "llama_agents/client/_transport/http2.py": {"h2"},  # installed when HTTP/2 is used
         # Seen by type checkers only.
         "llama_agents/client/_lazy_types.py": {"llama_agents", "opentelemetry"},

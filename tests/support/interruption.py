@@ -60,5 +60,7 @@ def interrupt(call: Callable[[], Any], condition: Callable[[], object]) -> None:
 def waits_for_network(thread: threading.Thread, *, or_its_turn: bool = False) -> bool:
     """Return whether a thread is where httpcore uses a socket, or takes a lock to use it."""
     frame = sys._current_frames().get(thread.ident or 0)
-    files = ("httpcore/_backends/sync.py", "httpcore/_synchronization.py")[: 1 + or_its_turn]
-    return frame is not None and Path(frame.f_code.co_filename).as_posix().endswith(files)
+    files = ("_backends/sync.py", "_synchronization.py")[: 1 + or_its_turn]
+    folders = ("httpcore", "httpcore2")
+    ends = tuple(f"{folder}/{file}" for folder in folders for file in files)
+    return frame is not None and Path(frame.f_code.co_filename).as_posix().endswith(ends)

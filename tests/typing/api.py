@@ -6,6 +6,7 @@ import sys
 from typing import Any, Literal, assert_type
 
 import httpx
+import httpx2
 from llama_agents.client import (
     Batch,
     Checkpoint,
@@ -58,6 +59,8 @@ def print_it(event: Event) -> str:
 async def asynchronous() -> None:
     client = WorkflowClient(base_url="http://h", headers={"a": "b"}, timeout=5.0)
     WorkflowClient(httpx_client=httpx.AsyncClient())
+    WorkflowClient(httpx_client=httpx2.AsyncClient())
+    WorkflowClient(httpx_client=httpx2.Client())  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     WorkflowClient()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     WorkflowClient(httpx_client=httpx.Client())  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     assert_type(client.with_options(timeout=5, max_event_size=None), WorkflowClient)
@@ -145,6 +148,8 @@ async def asynchronous() -> None:
 def synchronous() -> None:
     client = SyncWorkflowClient(base_url="http://h", auth=("u", "p"))
     SyncWorkflowClient(httpx_client=httpx.Client())
+    SyncWorkflowClient(httpx_client=httpx2.Client())
+    SyncWorkflowClient(httpx_client=httpx2.AsyncClient())  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     SyncWorkflowClient(httpx_client=httpx.AsyncClient())  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     try:
         assert_type(client.run_workflow("greet", start_event={"name": "Ada"}), HandlerData)

@@ -83,7 +83,7 @@ def test_stream_meets_guarantees_under_fault(
         gc.collect()
         wait_until(lambda: open_sockets() <= idle, within=5)
         expected = [*source.expected()]
-        scenario.of(VARIANT).check(source, expected, delivered, error, cost)
+        scenario.of(VARIANT, ledger.transport).check(source, expected, delivered, error, cost)
         categories = [warning.category for warning in issued]
         assert categories == ([scenario.warns] if scenario.warns else [])
         row = stream_row(expected, delivered, len(source.requests()), error, cost)

@@ -41,6 +41,7 @@ from .._statuses import Status, is_status_completed
 from .._tracing import tracing
 from .._transport.clients import AsyncClients, Transport, resolve_settings
 from .._transport.concurrency import aiterate
+from .._transport.library import Httpx2AsyncClient
 from ..errors import Cursor
 from .batch import Batch, BatchRunner
 from .driver import Driver
@@ -69,8 +70,9 @@ class WorkflowClient:
     Args:
         base_url: URL of the server, including its path prefix if it has one
             (``"https://host/deployments/name"``). Its query goes with every request.
-        httpx_client: An ``httpx.AsyncClient`` to send every request with. It is never closed here.
-            Its timeouts apply as ``timeout`` does, unless they are httpx's default of 5 s.
+        httpx_client: An ``httpx.AsyncClient``, or an ``httpx2.AsyncClient``, to send every request
+            with. It is never closed here. Its timeouts apply as ``timeout`` does, unless they are
+            httpx's default of 5 s. With either, errors are httpx's.
         headers: Headers of every request (with ``base_url``).
         auth: Credentials of every request, as httpx accepts them (with ``base_url``).
         timeout: Timeouts of each phase of a request in seconds, as httpx accepts them (with
@@ -96,8 +98,8 @@ class WorkflowClient:
         ValueError: Neither or both of the two were given, the URL or a header is unusable, an
             environment variable that httpx reads is invalid, or a setting was given together with
             ``httpx_client``.
-        TypeError: ``httpx_client`` is not an ``httpx.AsyncClient``, or ``headers`` or ``auth`` is
-            of the wrong type.
+        TypeError: ``httpx_client`` is not an ``httpx.AsyncClient``, or httpx2's; or ``headers`` or
+            ``auth`` is of the wrong type.
         ImportError: The transport, or OpenTelemetry, is not installed.
     """
 
@@ -105,7 +107,7 @@ class WorkflowClient:
     def __init__(
         self,
         *,
-        httpx_client: httpx.AsyncClient,
+        httpx_client: httpx.AsyncClient | Httpx2AsyncClient,
         max_event_size: int | None = DEFAULT_MAX_SIZE,
         max_response_size: int | None = DEFAULT_MAX_SIZE,
         on_response: OnResponse | None = None,
@@ -130,7 +132,7 @@ class WorkflowClient:
     def __init__(
         self,
         *,
-        httpx_client: httpx.AsyncClient | None = None,
+        httpx_client: httpx.AsyncClient | Httpx2AsyncClient | None = None,
         base_url: str | httpx.URL | None = None,
         headers: dict[str, str] | None = None,
         auth: httpx.Auth | tuple[str, str] | None = None,

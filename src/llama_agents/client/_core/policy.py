@@ -122,7 +122,7 @@ def is_header_error(error: UnicodeEncodeError) -> bool:
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
     module = "" if traceback is None else traceback.tb_frame.f_globals.get("__name__", "")
-    return str(module).partition(".")[0] == "httpx"
+    return str(module).partition(".")[0] in ("httpx", "httpx2")
 
 
 def redirect_to_get(response: httpx.Response) -> httpx.Response | None:

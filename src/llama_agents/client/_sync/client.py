@@ -42,6 +42,7 @@ from .._statuses import Status, is_status_completed
 from .._tracing import tracing
 from .._transport.clients import Clients, resolve_settings
 from .._transport.concurrency import iterate
+from .._transport.library import Httpx2Client
 from ..errors import Cursor
 from .batch import BatchRunner, SyncBatch
 from .driver import Driver
@@ -70,8 +71,9 @@ class SyncWorkflowClient:
     Args:
         base_url: URL of the server, including its path prefix if it has one
             (``"https://host/deployments/name"``). Its query goes with every request.
-        httpx_client: An ``httpx.Client`` to send every request with. It is never closed here.
-            Its timeouts apply as ``timeout`` does, unless they are httpx's default of 5 s.
+        httpx_client: An ``httpx.Client``, or an ``httpx2.Client``, to send every request
+            with. It is never closed here. Its timeouts apply as ``timeout`` does, unless they are
+            httpx's default of 5 s. With either, errors are httpx's.
         headers: Headers of every request (with ``base_url``).
         auth: Credentials of every request, as httpx accepts them (with ``base_url``).
         timeout: Timeouts of each phase of a request in seconds, as httpx accepts them (with
@@ -94,8 +96,8 @@ class SyncWorkflowClient:
         ValueError: Neither or both of the two were given, the URL or a header is unusable, an
             environment variable that httpx reads is invalid, or a setting was given together with
             ``httpx_client``.
-        TypeError: ``httpx_client`` is not an ``httpx.Client``, or ``headers`` or ``auth`` is
-            of the wrong type.
+        TypeError: ``httpx_client`` is not an ``httpx.Client``, or httpx2's; or ``headers`` or
+            ``auth`` is of the wrong type.
         ImportError: OpenTelemetry is not installed.
     """
 
@@ -103,7 +105,7 @@ class SyncWorkflowClient:
     def __init__(
         self,
         *,
-        httpx_client: httpx.Client,
+        httpx_client: httpx.Client | Httpx2Client,
         max_event_size: int | None = DEFAULT_MAX_SIZE,
         max_response_size: int | None = DEFAULT_MAX_SIZE,
         on_response: OnResponse | None = None,
@@ -127,7 +129,7 @@ class SyncWorkflowClient:
     def __init__(
         self,
         *,
-        httpx_client: httpx.Client | None = None,
+        httpx_client: httpx.Client | Httpx2Client | None = None,
         base_url: str | httpx.URL | None = None,
         headers: dict[str, str] | None = None,
         auth: httpx.Auth | tuple[str, str] | None = None,

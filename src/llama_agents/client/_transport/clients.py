@@ -21,6 +21,7 @@ from .._process import keep_forever, no_fork, watch
 from .address import problem_of
 from .concurrency import STARTED, arun_in_loop, asleep, current_loop
 from .environment import check_environment
+from .library import Httpx2AsyncClient, Httpx2Client, adapted, is_client
 from .pool import renew_pools, shard_pools
 
 END_OF_LOOP_TIMEOUT: Final = 10.0  # s, for what still sends requests while its event loop ends
@@ -115,10 +116,10 @@ def resolve_settings(
             if transport == "aiohttp":
                 _import_aiohttp()
         return Settings(url, **given, transport=transport)
-    if not isinstance(httpx_client, client_class):
+    if not is_client(httpx_client, client_class):
         cls = type(httpx_client)
         raise TypeError(
-            f"httpx_client must be an httpx.{client_class.__name__}, "
+            f"httpx_client must be an httpx.{client_class.__name__}, or httpx2's, "
             f"not {cls.__module__.partition('.')[0]}.{cls.__qualname__}"
         )
     given["transport"] = None if transport == "httpx" else transport
@@ -181,8 +182,10 @@ class AsyncClients:
         settings: How to create a client otherwise.
     """
 
-    def __init__(self, external: httpx.AsyncClient | None, settings: Settings | None) -> None:
-        self._external = external
+    def __init__(
+        self, external: httpx.AsyncClient | Httpx2AsyncClient | None, settings: Settings | None
+    ) -> None:
+        self._external = adapted(external, httpx.AsyncClient)
         self._settings = settings
         self._closed = False
         self._is_usable = True
@@ -327,8 +330,10 @@ class Clients:
         settings: How to create a client otherwise.
     """
 
-    def __init__(self, external: httpx.Client | None, settings: Settings | None) -> None:
-        self._external = external
+    def __init__(
+        self, external: httpx.Client | Httpx2Client | None, settings: Settings | None
+    ) -> None:
+        self._external = adapted(external, httpx.Client)
         self._settings = settings
         self._closed = False
         self._is_usable = True
@@ -414,8 +419,8 @@ def _open_settings(settings: Settings | None, closed: bool) -> Settings:
 def _ensure_usable(is_usable: bool) -> None:
     if not is_usable:
         raise RuntimeError(
-            "the httpx client was used before the process was forked, and its transport is not "
-            "httpx's own: create the client in the child process"
+            "the httpx_client was used before the process was forked, and its transport is not "
+            "the library's own: create the client in the child process"
         )
 
 

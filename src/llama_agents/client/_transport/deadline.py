@@ -20,6 +20,7 @@ import attrs
 import httpx
 
 from .failures import raise_own_cause
+from .library import library_of, original
 from .workers import current_interruption
 
 MESSAGE: Final = "The response did not arrive within its time limit"
@@ -127,32 +128,31 @@ def obey_deadlines(client: httpx.Client) -> bool:
         Whether all of its transports use httpcore directly, so that this was possible.
     """
     is_complete = True
+    errors, client = library_of(client), original(client)
     for transport in (client._transport, *client._mounts.values()):
         pool = getattr(transport, "_pool", None)
         if hasattr(pool, "_network_backend"):  # httpcore's
-            _wrap_backend(pool)
+            _wrap_backend(pool, errors)
         elif transport is not None:
             is_complete = False
     return is_complete
 
 
-def _wrap_backend(pool: Any) -> None:
+def _wrap_backend(pool: Any, errors: Any) -> None:
     if isinstance(pool._network_backend, _Backend):
         return
-    pool._network_backend = _Backend(pool._network_backend)
+    pool._network_backend = _Backend(pool._network_backend, errors)
     for connection in pool.connections:
         layer = connection  # each wraps another, down to the one that speaks HTTP
         while layer is not None:
             if hasattr(layer, "_network_backend"):
                 layer._network_backend = pool._network_backend
             if hasattr(layer, "_network_stream"):
-                layer._network_stream = _Stream(layer._network_stream)
+                layer._network_stream = _Stream(layer._network_stream, errors)
             layer = getattr(layer, "_connection", None)
 
 
-def _shorten(
-    timeout: float | None, error: type[httpx.TimeoutException], parts: int = 1
-) -> float | None:
+def _shorten(timeout: float | None, error: type[Exception], parts: int = 1) -> float | None:
     """Return a timeout, or a part of what is left until the deadline if that is less."""
     deadline = _thread.context.deadline
     if deadline == math.inf:
@@ -170,10 +170,16 @@ def _use(stream: _Stream | None) -> None:
 
 
 class _Backend:
-    """An ``httpcore.NetworkBackend`` whose streams obey deadlines."""
+    """An ``httpcore.NetworkBackend`` whose streams obey deadlines.
 
-    def __init__(self, backend: Any) -> None:
+    Args:
+        backend: What opens them.
+        errors: The library whose errors they raise: it adds the request.
+    """
+
+    def __init__(self, backend: Any, errors: Any) -> None:
         self._backend = backend
+        self._errors = errors
 
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, **options: Any
@@ -183,10 +189,10 @@ class _Backend:
             usage.connecting()
         is_limited = _thread.context.deadline < math.inf
         # A backend would try each address of a name for the whole of the timeout.
-        addresses = _addresses(host, port) if is_limited else [host]
+        addresses = self._addresses(host, port) if is_limited else [host]
         for parts in range(len(addresses), 0, -1):
             _use(None)
-            share = _shorten(timeout, httpx.ConnectTimeout, parts)
+            share = _shorten(timeout, self._errors.ConnectTimeout, parts)
             try:
                 stream = self._backend.connect_tcp(addresses[-parts], port, share, **options)
             except Exception as error:
@@ -194,49 +200,48 @@ class _Backend:
                 if parts == 1:
                     raise
             else:
-                return _opened(stream)
-        raise httpx.ConnectError(f"{host} has no address")
+                return self._opened(stream)
+        raise self._errors.ConnectError(f"{host} has no address")
 
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, **options: Any
     ) -> _Stream:
         if (usage := _thread.context.usage) is not None:
             usage.connecting()
-        share = _shorten(timeout, httpx.ConnectTimeout)
+        share = _shorten(timeout, self._errors.ConnectTimeout)
         try:
-            return _opened(self._backend.connect_unix_socket(path, share, **options))
+            return self._opened(self._backend.connect_unix_socket(path, share, **options))
         except Exception as error:
             raise_own_cause(error)  # httpcore may try again
             raise
 
     def sleep(self, seconds: float) -> None:
-        self._backend.sleep(_shorten(seconds, httpx.ConnectTimeout))
+        self._backend.sleep(_shorten(seconds, self._errors.ConnectTimeout))
 
+    def _addresses(self, host: str, port: int) -> list[str]:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:  # a UnicodeError if no name can be like that
+            raise self._errors.ConnectError(str(error)) from error
+        numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+        return [socket.getnameinfo(address, numeric)[0] for *_, address in found]
 
-def _addresses(host: str, port: int) -> list[str]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:  # a UnicodeError if no name can be written like that
-        raise httpx.ConnectError(str(error)) from error
-    numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
-    return [socket.getnameinfo(address, numeric)[0] for *_, address in found]
-
-
-def _opened(stream: Any) -> _Stream:
-    if (usage := _thread.context.usage) is not None:
-        usage.connected(stream)
-    return _Stream(stream)
+    def _opened(self, stream: Any) -> _Stream:
+        if (usage := _thread.context.usage) is not None:
+            usage.connected(stream)
+        return _Stream(stream, self._errors)
 
 
 class _Stream:
     """An ``httpcore.NetworkStream`` that obeys deadlines."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, errors: Any) -> None:
         self._stream = stream
+        self._errors = errors
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         _use(self)
-        data: bytes = self._stream.read(max_bytes, _shorten(timeout, httpx.ReadTimeout))
+        data: bytes = self._stream.read(max_bytes, _shorten(timeout, self._errors.ReadTimeout))
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -244,7 +249,7 @@ class _Stream:
             usage.sending()
         for start in range(0, len(buffer), MAX_WRITE):
             _use(self)
-            share = _shorten(timeout, httpx.WriteTimeout)
+            share = _shorten(timeout, self._errors.WriteTimeout)
             try:
                 self._stream.write(buffer[start : start + MAX_WRITE], share)
             except Exception as error:
@@ -258,9 +263,10 @@ class _Stream:
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> _Stream:
         _use(self)
-        share = _shorten(timeout, httpx.ConnectTimeout)
+        share = _shorten(timeout, self._errors.ConnectTimeout)
         try:
-            return _Stream(self._stream.start_tls(ssl_context, server_hostname, share))
+            stream = self._stream.start_tls(ssl_context, server_hostname, share)
+            return _Stream(stream, self._errors)
         except Exception as error:
             raise_own_cause(error)  # httpcore may try again
             raise

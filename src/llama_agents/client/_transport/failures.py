@@ -21,6 +21,8 @@ from typing import Any, Final, NoReturn
 
 import httpx
 
+from .library import CORES
+
 NOT_SENT_ERRORS: Final = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -29,7 +31,7 @@ NOT_SENT_ERRORS: Final = (
 )
 _NOT_SENT: Final = "llama_agents.client.not_sent"  # key in the extensions of a request
 
-_LIBRARIES: Final = frozenset({"anyio", "h11", "h2", "httpcore", "socksio", "trio"})
+_LIBRARIES: Final = frozenset({"anyio", "h11", "h2", "socksio", "trio"}) | CORES
 _PHASES: Final = {
     "connect_tcp": httpx.ConnectError,
     "connect_unix_socket": httpx.ConnectError,
@@ -124,7 +126,7 @@ def _unmapped_failure(
         cls = _PHASES.get(function, cls)
     if library in ("h11", "h2"):
         cls = httpx.RemoteProtocolError
-    elif library == "httpcore":
+    elif library in CORES:
         cls = getattr(httpx, type(error).__name__, cls)
     failure: httpx.TransportError = cls(f"{type(error).__name__}: {error}", request=request)
     return failure
@@ -155,7 +157,7 @@ def locals_of(frame: FrameType) -> dict[str, Any]:
 
 def is_httpcore(frame: FrameType) -> bool:
     """Return whether a frame belongs to httpcore."""
-    return str(frame.f_globals.get("__name__")).startswith("httpcore.")
+    return str(frame.f_globals.get("__name__")).partition(".")[0] in CORES
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -31,6 +31,7 @@ from .failures import (
     raise_own_cause,
     raised_by_caller,
 )
+from .library import library_of, original
 
 CONNECTION_OPENED: Final = "connection_opened"
 """Key in the extensions of a request that failed: whether a connection was opened for it."""
@@ -45,10 +46,6 @@ _ATTRIBUTES: Final = (
 )
 _SHARD_SIZE: Final = 4  # requests under way at once
 _SWEEP_INTERVAL: Final = 1.0  # s
-
-_WITHOUT_CONNECTIONS: Final = (httpx.ASGITransport, httpx.MockTransport, httpx.WSGITransport)
-_HTTPX_TRANSPORTS: Final = (httpx.HTTPTransport, httpx.AsyncHTTPTransport)
-_EXACT_SENDS: Final = (httpx.Client.send, httpx.AsyncClient.send)
 
 
 class Usage:
@@ -172,6 +169,8 @@ def _interrupted(error: BaseException) -> Iterator[Any]:
 
 def _pools(client: object) -> Iterator[Any]:
     """Yield the pools of a client, also those of transports that wrap another."""
+    library, client = library_of(client), original(client)
+    transports = (library.BaseTransport, library.AsyncBaseTransport)
     objects, seen = [client], set[int]()
     for item in objects:
         if id(item) in seen:
@@ -179,7 +178,7 @@ def _pools(client: object) -> Iterator[Any]:
         seen.add(id(item))
         if isinstance(item, dict):
             objects += item.values()
-        elif item is client or isinstance(item, (httpx.BaseTransport, httpx.AsyncBaseTransport)):
+        elif item is client or isinstance(item, transports):
             attributes = getattr(item, "__dict__", {})
             objects += attributes.values()
             pool = attributes.get("_pool")
@@ -200,9 +199,11 @@ def _is_exact(client: httpx.Client | httpx.AsyncClient, url: httpx.URL) -> bool:
     httpx's own transports and ours fail to connect only before they send. Others may report what
     they like: one maps a connection reset after the request to `httpx.ConnectTimeout`.
     """
-    transport = getattr(client, "_transport_for_url", lambda _: None)(url)
-    is_exact = type(transport) in _HTTPX_TRANSPORTS or isinstance(transport, ExactTransport)
-    return is_exact and type(client).send in _EXACT_SENDS
+    library, inner = library_of(client), original(client)
+    transport = getattr(inner, "_transport_for_url", lambda _: None)(url)
+    exact = (library.HTTPTransport, library.AsyncHTTPTransport)
+    is_exact = type(transport) in exact or isinstance(transport, ExactTransport)
+    return is_exact and type(inner).send in (library.Client.send, library.AsyncClient.send)
 
 
 def renew_pools(client: httpx.Client | httpx.AsyncClient) -> bool:
@@ -214,10 +215,13 @@ def renew_pools(client: httpx.Client | httpx.AsyncClient) -> bool:
         Whether that was possible. A transport that is not httpx's own may share its connections
         with the parent once it has been used.
     """
+    library, client = library_of(client), original(client)
+    own = library.HTTPTransport, library.AsyncHTTPTransport
+    unconnected = library.ASGITransport, library.MockTransport, library.WSGITransport
     for transport in {client._transport, *client._mounts.values()} - {None}:
-        if isinstance(transport, httpx.HTTPTransport | httpx.AsyncHTTPTransport):
+        if isinstance(transport, own):
             transport._pool = _renewed(transport._pool)
-        elif not isinstance(transport, _WITHOUT_CONNECTIONS) and client._state.name != "UNOPENED":
+        elif not isinstance(transport, unconnected) and client._state.name != "UNOPENED":
             keep_forever(client)
             return False
     client.cookies.jar._cookies_lock = threading.RLock()  # type: ignore[attr-defined]
