@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 from llama_agents.client import SyncWorkflowClient, _text
-from llama_agents.client.cli import output
 
 from examples.chaos_proxy import Fault, chaos, in_turn
 
@@ -503,14 +502,14 @@ def test_text_is_escaped_and_its_meaning_kept() -> None:
     escaped = _text.printable(HOSTILE + "a\nb")
     assert escaped.isprintable()
     assert escaped.endswith("a\\nb")
-    assert json.loads(output.json_text({"k": HOSTILE})) == {"k": HOSTILE}
-    assert output.json_text(HOSTILE).isprintable()
+    assert json.loads(_text.json_text({"k": HOSTILE})) == {"k": HOSTILE}
+    assert _text.json_text(HOSTILE).isprintable()
 
 
 def test_huge_event_is_elided_in_text_and_whole_in_json(run: Run, server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         client.run_workflow("echo", "huge", {"text": "x" * 1_000_000})
     ran = run("--url", server_url, "events", "huge")
-    assert len(ran.out) < 2 * output.MAX_LINE
+    assert len(ran.out) < 2 * _text.MAX_LINE
     ran = run("--url", server_url, "events", "huge", "-o", "jsonl")
     assert ran.lines[-1]["value"]["result"] == {"text": "x" * 1_000_000}

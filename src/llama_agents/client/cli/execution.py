@@ -14,12 +14,12 @@ from urllib.parse import unquote
 
 import httpx
 
-from .._text import printable
+from .._text import one_line, printable
 from ..client import SyncWorkflowClient
 from . import batch, runs, workflows
 from .arguments import LOG_VARIABLE, TOKEN_VARIABLE
 from .failures import CommandError, Exit, failure_of
-from .output import Output, one_line
+from .output import Output
 from .session import Advice, Session
 
 COMMANDS: Final[Mapping[str, Callable[[Session], Exit]]] = {
