@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from mcp import MCPError, types
 
-from .hosts import Host, accept, host, read_question, text_of
+from ..support.server import wait_until
+from .hosts import Host, accept, read_question, text_of
 
 
 def runs(url: str, workflow: str) -> list[Any]:
@@ -61,12 +64,11 @@ def test_tool_that_answers_has_a_name_of_its_own(model: Host) -> None:
     assert read_question(model.call("human"))[0] == "answer_2"
 
 
-def test_only_selected_workflows_are_offered(url: str, state: Path) -> None:
-    with host(url, state, "--workflow", "greet", "--workflow", "gone") as one:
-        assert set(one.tools()) == {"greet", "answer"}
-        with pytest.raises(MCPError, match="unknown tool 'typed'"):
-            one.call("typed")
-        assert "the server has no workflow gone" in one.log.read_text()
+def test_only_selected_workflows_are_offered(other: Host) -> None:
+    assert set(other.tools()) == {"greet", "answer"}
+    with pytest.raises(MCPError, match="unknown tool 'typed'"):
+        other.call("typed")
+    assert "the server has no workflow gone" in other.log.read_text()
 
 
 # ------------------------------------------------------------------- runs
@@ -106,6 +108,17 @@ def test_result_that_is_too_large_says_so(model: Host) -> None:
     assert result.is_error
     assert "more than 1000000" in text_of(result)
     assert len(text_of(result)) < 300
+
+
+def test_cancelled_call_cancels_its_run(model: Host, url: str) -> None:
+    model.progress.clear()
+    call = model.begin("slow")
+    wait_until(lambda: model.progress)
+    call.cancel()
+    with pytest.raises(CancelledError):
+        call.result(10)
+    wait_until(lambda: runs(url, "slow")[-1]["status"] == "cancelled")
+    assert model.call("greet").structured_content == {"result": "Hello, World!"}
 
 
 # ------------------------------------------------------------------- questions to a person
@@ -223,13 +236,29 @@ def test_changed_token_is_refused_and_nothing_is_sent(model: Host, url: str) -> 
     assert model.call(name, token=f" {token}\n", answer={"response": "A"}).structured_content
 
 
-def test_token_of_another_server_is_refused(model: Host, url: str, state: Path) -> None:
+def test_token_of_another_server_is_refused(model: Host, other: Host, url: str) -> None:
     asked = model.call("human")
-    name, token = read_question(asked)
-    with host(url.replace("127.0.0.1", "localhost"), state) as other:
-        result = other.call(name, token=token, answer={"response": "Eve"})
+    _, token = read_question(asked)
+    result = other.call("answer", token=token, answer={"response": "Eve"})
     assert "The token is not valid here" in text_of(result)
     assert is_running(url, asked)
+
+
+def test_question_is_answered_through_another_process(model: Host, person: Host) -> None:
+    person.form = lambda text, form: accept(response="b")
+    asked = model.call("interview", n=2)
+    assert person.answer(asked, response="a").structured_content == {"output": "a,b"}
+    assert [text for text, _ in person.asked] == ["1"]
+    again = model.answer(asked, response="c")
+    assert again.is_error
+    assert text_of(again).endswith("Nothing was sent.")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs file modes")
+def test_key_can_be_read_by_its_owner_alone(model: Host, state: Path) -> None:
+    (key,) = state.rglob("mcp.key")
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in key.parent.iterdir()] == ["mcp.key"]
 
 
 @pytest.mark.parametrize("workflow", ["human", "interview", "dialog"])

@@ -105,9 +105,7 @@ class Hostile(Workflow):
 
     @step
     async def end(self, ev: NestedStart) -> StopEvent:
-        return StopEvent(
-            result={"text": "\u202e\x1b[2J", "number": float("nan"), "none": None}
-        )
+        return StopEvent(result={"text": "\u202e\x1b[2J", "number": float("nan"), "none": None})
 
 
 class Plain(Workflow):
