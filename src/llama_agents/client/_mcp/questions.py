@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MAX_TEXT: Final = 4000  # characters of one field of a question
 MAX_FIELDS: Final = 50
+MAX_CHOICES: Final = 100
 MAX_LABEL: Final = 200  # characters
 
 # Fields of a form that are not those of an event.
@@ -74,7 +75,8 @@ class Question:
         if len(asked) == 1 and isinstance(only := next(iter(asked.values())), str):
             return _shown(only)
         lines = [f"{one_line(name, 80)}: {_shown(value)}" for name, value in asked.items()]
-        return "\n".join([one_line(self.envelope.type, 80), *lines])
+        text = "\n".join([one_line(self.envelope.type, 80), *lines])
+        return text if len(text) <= 2 * MAX_TEXT else text[: 2 * MAX_TEXT] + ELLIPSIS
 
     @cached_property
     def form(self) -> dict[str, Any]:
@@ -157,7 +159,7 @@ def read_answers(
         getattr(node, "event_type", ""): getattr(node, "event_schema", None) for node in graph.nodes
     }
     names = read_answer_classes(graph).that_fit([envelope.type, *(envelope.types or ())])
-    return {name: schemas.get(name) or {"title": name} for name in names}
+    return _shortened({name: schemas.get(name) or {"title": name} for name in names})
 
 
 def read_declared(
@@ -172,7 +174,18 @@ def read_declared(
     """
     drawn = {getattr(node, "event_type", None) for node in graph.nodes}
     titles = {str(schema.get("title")): schema for schema in declared}
-    return {n: schema for n, schema in titles.items() if n not in {*drawn, envelope.type, "None"}}
+    drawn |= {envelope.type, "None"}
+    return _shortened({name: schema for name, schema in titles.items() if name not in drawn})
+
+
+def _shortened(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return as many of the classes as a person can choose from, with names that can be shown."""
+    usable = {name: schema for name, schema in answers.items() if _is_label(name)}
+    return dict(islice(usable.items(), MAX_CHOICES))
+
+
+def _is_label(text: Any) -> bool:
+    return isinstance(text, str) and text.isprintable() and len(text) <= MAX_LABEL
 
 
 def check_fields(declaration: EventDeclaration, value: Mapping[str, Any]) -> None:
@@ -216,7 +229,7 @@ def _flat_form(name: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:
     form: dict[str, Any] = {"type": "object", "properties": {}, "required": []}
     for field, type_ in model["properties"].items():
         entry = _form_field(type_, normalized.models)
-        if entry is None or not field.isprintable():
+        if entry is None or not _is_label(field):
             return None
         form["properties"][field] = entry
         if field in model["required"] and not _is_optional(type_):
@@ -243,7 +256,7 @@ def _form_field(
     entry: dict[str, Any]
     if "enum" in of:
         choices = of["enum"]
-        if not all(isinstance(each, str) and each.isprintable() for each in choices):
+        if len(choices) > MAX_CHOICES or not all(map(_is_label, choices)):
             return None
         entry = {"type": "string", "enum": choices}
     elif of.get("type") in _LIMITS:

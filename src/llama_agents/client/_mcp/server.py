@@ -22,7 +22,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
 from .._graphs import own_description
-from .._text import json_text, one_line
+from .._text import json_text, one_line, plain
 from ..client import WorkflowClient
 from ..errors import InvalidResponseError, NotFoundError, ServerError
 from .call import Call, CallError, Completed, Elicit, Outcome, Read, Waiting
@@ -31,6 +31,7 @@ from .results import ResultError
 from .tokens import Seal
 from .tools import (
     ANY_OBJECT,
+    MAX_SCHEMA,
     InputSchemaError,
     Tool,
     answer_name,
@@ -281,8 +282,10 @@ def _answer_text(question: Question) -> str:
         case 0:
             return "type: the name of the event class that answers; its fields: answer"
         case 1:
-            return f"JSON schema of answer: {json_text(question.schema)}"
-    return f"JSON schemas of answer, by type: {json_text(question.schema)}"
+            begin = "JSON schema of answer"
+        case _:
+            begin = "JSON schemas of answer, by type"
+    return f"{begin}: {plain(json_text(question.schema), MAX_SCHEMA)}"
 
 
 def _error(text: str) -> types.CallToolResult:
