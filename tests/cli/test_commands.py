@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -513,3 +514,16 @@ def test_huge_event_is_elided_in_text_and_whole_in_json(run: Run, server_url: st
     assert len(ran.out) < 2 * _text.MAX_LINE
     ran = run("--url", server_url, "events", "huge", "-o", "jsonl")
     assert ran.lines[-1]["value"]["result"] == {"text": "x" * 1_000_000}
+
+
+# ------------------------------------------------------------------- mcp
+
+
+def test_mcp_without_its_package_says_what_to_install(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "llama_agents.client._mcp.server", raising=False)
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    ran = run("mcp")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err == "error: this command needs MCP: pip install 'llama-agents-client[mcp]'\n"

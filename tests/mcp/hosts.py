@@ -93,7 +93,7 @@ def read_question(result: types.CallToolResult) -> tuple[str, str]:
 
 @contextmanager
 def host(
-    url: str,
+    url: str | None,
     folder: Path,
     *options: str,
     mode: Literal["auto", "legacy"] = "auto",
@@ -114,7 +114,7 @@ def host(
     log = folder / "stderr"
     process = StdioServerParameters(
         command=sys.executable,
-        args=[*command, "--url", url, *options],
+        args=[*command, *(("--url", url) if url else ()), *options],
         env=environment(folder, **(variables or {})),
     )
     with log.open("w") as errors, start_blocking_portal() as portal:

@@ -38,7 +38,7 @@ TYPE: Final = "type"
 JSON: Final = "json"
 
 _FORMATS: Final = frozenset({"date", "date-time"})  # of those that a form knows
-_LIMITS: Final[Mapping[str, tuple[str, ...]]] = {
+_FORM_LIMITS: Final[Mapping[str, tuple[str, ...]]] = {
     "string": ("minLength", "maxLength"),
     "integer": ("minimum", "maximum"),
     "number": ("minimum", "maximum"),
@@ -259,9 +259,9 @@ def _form_field(
         if len(choices) > MAX_CHOICES or not all(map(_is_label, choices)):
             return None
         entry = {"type": "string", "enum": choices}
-    elif of.get("type") in _LIMITS:
+    elif of.get("type") in _FORM_LIMITS:
         entry = {"type": of["type"]}
-        entry |= {limit: of[limit] for limit in _LIMITS[of["type"]] if limit in of}
+        entry |= {limit: of[limit] for limit in _FORM_LIMITS[of["type"]] if limit in of}
         if of.get("format") in _FORMATS:
             entry["format"] = of["format"]
     else:

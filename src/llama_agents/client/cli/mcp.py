@@ -7,9 +7,6 @@ import secrets
 import sys
 from typing import Final
 
-import anyio
-
-from .._mcp.tokens import KEY_SIZE, Seal, key_path, load_key
 from ..client import WorkflowClient
 from .failures import CommandError, Exit, failure_of
 from .session import Session
@@ -19,36 +16,40 @@ LOG: Final = logging.getLogger("llama_agents.client.mcp")
 
 
 def serve(session: Session) -> Exit:
-    """Offer the workflows as tools, over stdin and stdout, until the host ends."""
+    """Offer the workflows as tools, over stdin and stdout, until the host closes them."""
     try:
         from .._mcp.server import WorkflowTools
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("mcp", "mcp_types", "jsonschema"):
+        if error.name != "mcp":
             raise
         raise CommandError(MISSING) from error
+    import anyio
+
+    from .._mcp.tokens import Seal
+
     if sys.stdin is None or sys.stdout is None:
-        raise CommandError("stdin and stdout are closed: they are what an MCP host speaks through")
+        raise CommandError("stdin and stdout are closed, through which an MCP host speaks")
     if sys.stdin.isatty():
         session.output.note("waiting for an MCP host to speak on stdin; Ctrl+C ends")
+    seal = Seal(_key(), session.advice.url.rstrip("/"))
+
+    def explain(error: Exception) -> str:
+        return session.output.redacted(failure_of(error, session.advice).text)
 
     async def run() -> int:
-        client = WorkflowClient(base_url=session.options.url, headers=dict(session.headers))
-        async with client:
-            tools = WorkflowTools(
-                client,
-                Seal(_key(), session.advice.url.rstrip("/")),
-                lambda error: session.output.redacted(failure_of(error, session.advice).text),
-                session.options.workflows or (),
-            )
-            return await tools.serve()
+        address, headers = session.options.url, dict(session.headers)
+        async with WorkflowClient(base_url=address, headers=headers) as client:
+            selected = session.options.workflows or ()
+            return await WorkflowTools(client, seal, explain, selected).serve()
 
     return Exit(anyio.run(run))
 
 
 def _key() -> bytes:
-    path = key_path()
+    from .._mcp.tokens import KEY_SIZE, key_path, load_key
+
     try:
-        return load_key(path)
-    except OSError as error:
+        return load_key(key_path())
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
         LOG.warning("questions can be answered until this process ends, not longer: %s", error)
         return secrets.token_bytes(KEY_SIZE)
