@@ -125,7 +125,7 @@ def question(value: dict[str, Any], answers: dict[str, Any] | None = None) -> Qu
     envelope = EventEnvelopeWithMetadata(
         type="Ask", types=["InputRequiredEvent"], value=value, qualified_name=None
     )
-    return Question(3, envelope, answers or {})
+    return Question("ask\u202e", 3, envelope, answers or {})
 
 
 def event(**properties: Any) -> dict[str, Any]:
@@ -134,6 +134,7 @@ def event(**properties: Any) -> dict[str, Any]:
 
 def test_text_of_a_question_is_printable_and_bounded() -> None:
     assert question({"prompt": "Why?\nHow?"}).text == "Why?\nHow?"
+    assert question({"a": ""}).message("Again.") == "The workflow ask\\u202e asks:\n\n\n\nAgain."
     assert question({"a": 1, "b": "x"}).text == "Ask\na: 1\nb: x"
     many = question({HOSTILE + str(n): HOSTILE for n in range(100)})
     assert len(many.text) < 10_000

@@ -128,19 +128,19 @@ def test_question_becomes_a_form_and_its_answer_the_result(person: Host) -> None
     person.form = lambda text, form: accept(response="Ada")
     assert person.call("human").structured_content == {"output": "Hello, Ada"}
     ((text, form),) = person.asked
-    assert text == "What is your name?"
+    assert text == "The workflow human asks:\n\nWhat is your name?"
     assert form["properties"] == {"response": {"type": "string"}}
     assert form["required"] == ["response"]
 
 
 def test_every_question_is_asked_once_and_in_order(person: Host) -> None:
-    person.form = lambda text, form: accept(response=f"to {text}")
+    person.form = lambda text, form: accept(response=f"to {text[-1]}")
     for workflow in ("interview", "survey", "dialog"):
         person.asked.clear()
         count = 3 if workflow == "interview" else 2
         result = person.call(workflow)
         assert result.structured_content == {"output": ",".join(f"to {n}" for n in range(count))}
-        assert [text for text, _ in person.asked] == [str(n) for n in range(count)]
+        assert [text[-1] for text, _ in person.asked] == [str(n) for n in range(count)]
 
 
 def test_form_has_a_field_for_each_of_the_answer(person: Host) -> None:
@@ -151,7 +151,7 @@ def test_form_has_a_field_for_each_of_the_answer(person: Host) -> None:
         "result": {"product": "tea", "count": 2, "size": "small", "gift": None}
     }
     (text, form), (again, _) = person.asked
-    assert text == "What do you want?"
+    assert text.endswith(" shop asks:\n\nWhat do you want?")
     assert form["properties"] == {
         "product": {"type": "string", "minLength": 1, "description": "what to order"},
         "count": {"type": "integer", "minimum": 1},
@@ -159,7 +159,7 @@ def test_form_has_a_field_for_each_of_the_answer(person: Host) -> None:
         "gift": {"type": "boolean"},
     }
     assert form["required"] == ["product", "count"]
-    assert again.startswith("What do you want?\n\nproduct: String should have at least 1 ")
+    assert again.startswith(f"{text}\n\nproduct: String should have at least 1 ")
 
 
 def test_answer_that_no_form_has_is_asked_for_as_json(person: Host) -> None:
@@ -248,7 +248,7 @@ def test_question_is_answered_through_another_process(model: Host, person: Host)
     person.form = lambda text, form: accept(response="b")
     asked = model.call("interview", n=2)
     assert person.answer(asked, response="a").structured_content == {"output": "a,b"}
-    assert [text for text, _ in person.asked] == ["1"]
+    assert [text[-1] for text, _ in person.asked] == ["1"]
     again = model.answer(asked, response="c")
     assert again.is_error
     assert text_of(again).endswith("Nothing was sent.")

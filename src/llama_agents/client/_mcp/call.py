@@ -289,7 +289,7 @@ class Call:
     async def _ask(self, envelope: EventEnvelopeWithMetadata) -> dict[str, Any]:
         assert self._run is not None
         sequence = next(number for number, each in self._requests if each is envelope)
-        question = Question(sequence, envelope, await self._answers(envelope))
+        question = Question(self._workflow, sequence, envelope, await self._answers(envelope))
         given = self._given
         if given is None:
             return await self._elicit_answer(question)
@@ -313,13 +313,13 @@ class Call:
     async def _elicit_answer(self, question: Question) -> dict[str, Any]:
         if self._elicit is None:
             raise await self._waits(question)
-        text = question.text
+        text = question.message()
         while True:
             try:
                 read = await self._elicit(text, question.form)
                 return read(question)
             except AnswerError as problem:
-                text = f"{question.text}\n\n{problem}"
+                text = question.message(str(problem))
             except NoAnswerError as reason:
                 raise await self._waits(question, str(reason), is_refused=True) from None
 

@@ -59,14 +59,25 @@ class Question:
     """An event that waits for an answer.
 
     Attributes:
+        workflow: Name of the workflow that asks.
         sequence: Its sequence number.
         envelope: The event.
         answers: The schemas of the classes that may answer it, by name; empty if none is known.
     """
 
+    workflow: str
     sequence: int
     envelope: EventEnvelopeWithMetadata
     answers: Mapping[str, Mapping[str, Any]]
+
+    def message(self, problem: str = "") -> str:
+        """Return the text above a form; who asks comes first, for who answers should know it.
+
+        Args:
+            problem: What is wrong with the answer before.
+        """
+        text = f"The workflow {one_line(self.workflow, 80)} asks:\n\n{self.text}"
+        return f"{text}\n\n{problem}" if problem else text
 
     @property
     def text(self) -> str:

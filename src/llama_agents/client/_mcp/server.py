@@ -264,8 +264,8 @@ class WorkflowTools:
         question = outcome.question
         name = answer_name(self._names)
         parts = [
-            f"The workflow has not completed: it asks a question and waits for the answer. "
-            f"(Run {one_line(outcome.handler_id, 80)})",
+            f"The workflow {one_line(question.workflow, 80)} has not completed: it asks a question, "
+            f"and waits for the answer. (Run {one_line(outcome.handler_id, 80)})",
             f"Question:\n{question.text}",
             f"To answer, call the tool {name} with this token, unchanged, and the fields of the "
             "answer. The answer is the user's: ask them, unless they have told you already.",
@@ -341,8 +341,10 @@ def _read_reply(reply: Any) -> Read:
 
 def _ask_and_repeat(outcome: Waiting) -> types.InputRequiredResult:
     """Return what has the host ask, and repeat the call with the answer."""
-    text = "\n\n".join(filter(None, [outcome.question.text, outcome.problem]))
-    params = types.ElicitRequestFormParams(message=text, requested_schema=outcome.question.form)
+    question = outcome.question
+    params = types.ElicitRequestFormParams(
+        message=question.message(outcome.problem), requested_schema=question.form
+    )
     return types.InputRequiredResult(
         input_requests={REQUEST: types.ElicitRequest(params=params)},
         request_state=outcome.token,
