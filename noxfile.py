@@ -18,7 +18,7 @@ nox.options.default_venv_backend = "uv|virtualenv"  # uv when it is installed
 # Environments are kept between local runs; CI starts from fresh ones.
 nox.options.reuse_venv = "no" if os.environ.get("CI") else "yes"
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", "typing", "check_generated", "drift", "tests"]
+nox.options.sessions = ["lint", "typing", "check_generated", "drift", "docs", "tests"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
@@ -58,7 +58,7 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def generate(session: nox.Session) -> None:
-    """Regenerate the bindings and the sync client."""
+    """Regenerate the bindings, the sync client and the generated pages of the reference."""
     install(session, "generate", project=False)
     session.run("python", "-m", "generator", *session.posargs)
 
@@ -68,6 +68,17 @@ def check_generated(session: nox.Session) -> None:
     """Check that the generated code matches its sources."""
     install(session, "generate", project=False)
     session.run("python", "-m", "generator", "--check")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into build/docs, where warnings are errors, and test it."""
+    install(session, "docs")
+    shutil.rmtree("build/docs", ignore_errors=True)
+    session.run(
+        "sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "docs", "build/docs"
+    )
+    session.run("pytest", "tests/site", *session.posargs)
 
 
 @nox.session
@@ -161,10 +172,10 @@ def lowest(session: nox.Session, option: str) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Measure every fault with both client variants, over both transports; write docs/faults.md."""
+    """Measure every fault, with both clients and transports; write docs/evidence/faults.md."""
     install(session, "test")
     transports = ["--transport=httpx", "--transport=aiohttp"]
-    write = "--write-faults=docs/faults.md"
+    write = "--write-faults=docs/evidence/faults.md"
     session.run("pytest", "tests/faults", *transports, write, *session.posargs)
 
 
@@ -184,12 +195,13 @@ def mutants(session: nox.Session) -> None:
 
 @nox.session
 def servers(session: nox.Session) -> None:
-    """Exercise the client against servers of all ages and write docs/compatibility.md; needs uv.
+    """Exercise the client against servers of all ages; needs uv.
 
-    With names (`-- 0.2.3 newest`) it exercises only those, and writes nothing.
+    Write docs/reference/compatibility.md. With names (`-- 0.2.3 newest`), exercise only those
+    servers, and write nothing.
     """
     install(session, "test", "demo")
-    write = () if session.posargs else ("--write", "docs/compatibility.md")
+    write = () if session.posargs else ("--write", "docs/reference/compatibility.md")
     session.run("python", "-m", "tests.servers", *write, *session.posargs)
 
 
@@ -209,9 +221,10 @@ def recipes(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Compare with the published client and write docs/benchmarks.md; `-- quick` only prints.
+    """Compare with the published client and write docs/evidence/benchmarks.md.
 
-    `-- WORD` only prints the figures whose name contains the word; both can be combined.
+    `-- quick` only prints, with smaller sizes; `-- WORD` only prints the figures whose name
+    contains the word; both can be combined.
 
     The published client is installed with the same server, because httpx imports some packages
     only where they are installed, and this client's environment has them.

@@ -31,7 +31,9 @@ def main() -> None:
     parser.add_argument("words", nargs="*", metavar="WORD", help=WORDS)
     parser.add_argument("--published", required=True, help="Python that has the published client")
     parser.add_argument("--others", required=True, help="Python that has the other decoders")
-    parser.add_argument("--write", type=Path, default=ROOT / "docs", help="the folder for the page")
+    parser.add_argument(
+        "--write", type=Path, default=ROOT / "docs" / "evidence", help="the folder for the page"
+    )
     options = parser.parse_args()
     quick = "quick" in options.words
     words = [word for word in options.words if word != "quick"]

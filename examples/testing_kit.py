@@ -2,7 +2,7 @@
 
     python examples/testing_kit.py [--keep run.jsonl]
 
-Only the recording needs ``llama-agents-server``. For the same in tests, see docs/testing.md.
+Only the recording needs ``llama-agents-server``. For the same in tests, see docs/guides/testing.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Generate the bindings and the sync client, or check them: ``python -m generator --help``."""
+"""Generate code and pages, or check them: ``python -m generator --help``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from . import bindings, drift, release, tree, unasync
+from . import bindings, command_page, contract_page, drift, release, tree, unasync
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
@@ -36,17 +36,25 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
             return 2
     try:
         trees = _generate(root, options.target)
+        pages = _pages(root) if options.target in (None, "pages") else {}
     except (bindings.GenerationError, unasync.UnusedRuleError) as error:
         print(error, file=sys.stderr)
         return 1
     if not options.check:
         for folder, files in trees.items():
             tree.swap(files, folder)
+        for page, text in pages.items():
+            page.write_bytes(text.encode())
         return 0
     lines = [
         f"{folder.relative_to(root).as_posix()}/{line}"
         for folder, files in trees.items()
         for line in tree.differences(files, folder)
+    ]
+    lines += [
+        f"{page.relative_to(root).as_posix()}: changed"
+        for page, text in pages.items()
+        if not page.exists() or page.read_bytes() != text.encode()
     ]
     if lines:
         print("Out of date, run `python -m generator`:", *lines, sep="\n  ")
@@ -58,9 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "target",
         nargs="?",
-        choices=["bindings", "sync", "drift"],
+        choices=["bindings", "sync", "pages", "drift"],
         help="bindings: generate from openapi.yaml; sync: generate from the async sources; "
-        "drift: compare openapi.yaml with a server (default: bindings and sync)",
+        "pages: write the reference of the contract and of the command line; "
+        "drift: compare openapi.yaml with a server (default: all but drift)",
     )
     parser.add_argument(
         "--server",
@@ -76,11 +85,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _generate(root: Path, target: str | None) -> dict[Path, dict[PurePosixPath, str]]:
     trees: dict[Path, dict[PurePosixPath, str]] = {}
-    if target != "sync":
+    if target in (None, "bindings"):
         trees |= bindings.generate(root)
-    if target != "bindings":
+    if target in (None, "sync"):
         trees |= unasync.generate(root)
     return trees
+
+
+def _pages(root: Path) -> dict[Path, str]:
+    return {root / page.PAGE: page.render(root) for page in (command_page, contract_page)}
 
 
 if __name__ == "__main__":

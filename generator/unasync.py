@@ -95,7 +95,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule(r' *transport: Transport = "httpx",\n', ""),
     Rule(r" *transport=transport,\n", ""),
     Rule(r" *transport: What to send (?:.+\n){3}", ""),
-    Rule(r" *ImportError: The transport is not installed.\n", ""),
+    Rule(r"The transport, or OpenTelemetry, is", "OpenTelemetry is"),
     # words
     Rule(r"\basynchronous\b", "synchronous"),
     Rule(r"one pool for each event loop it is used in", "one pool for all threads"),

@@ -31,6 +31,7 @@ from ..support.scripted import Turn, scripted
 from ..support.workflows import OutEvent, RequestEvent, ResponseEvent, Tick
 
 run_module: Any = sys.modules[SyncWorkflowRun.__module__]  # of either variant
+interact_module: Any = sys.modules[SyncWorkflowRun.__module__.replace(".run", ".interact")]
 
 
 class Person:
@@ -277,8 +278,8 @@ def test_request_is_asked_although_the_run_is_never_still(
 ) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("restless")
-        monkeypatch.setattr(f"{type(run).__module__}.HISTORY_GAP", 30.0)
-        monkeypatch.setattr(f"{type(run).__module__}.HISTORY_LIMIT", 0.2)
+        monkeypatch.setattr(interact_module, "HISTORY_GAP", 30.0)
+        monkeypatch.setattr(interact_module, "HISTORY_LIMIT", 0.2)
         result = client.get_run(run.handler_id).interact({RequestEvent: Person()}, OutEvent)
     assert result.output == "to busy"
 
@@ -451,18 +452,18 @@ def test_request_is_uncertain_if_a_gateway_responds_to_its_answer(
 def test_stream_that_is_still_connecting_is_not_still(
     server_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect = run_module.Driver.open
+    connect = interact_module.Driver.open
 
     def connect_slowly(driver: Any, operation: Any, machine: Any) -> Any:
         if operation.kind == "stream":
-            time.sleep(2 * run_module.HISTORY_GAP)
+            time.sleep(2 * interact_module.HISTORY_GAP)
         return connect(driver, operation, machine)
 
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("interview")
         with pytest.raises(KeyboardInterrupt):
             run.interact({RequestEvent: Person(interrupted_at="2")})
-    monkeypatch.setattr(run_module.Driver, "open", connect_slowly)
+    monkeypatch.setattr(interact_module.Driver, "open", connect_slowly)
     person = Person(resolved="0")
     is_cut = Fault(events=3)  # right after the first request, which was answered
     with chaos(server_url, in_turn(stream=[is_cut])) as proxy:

@@ -1,4 +1,4 @@
-"""The sessions of docs/command-line.md, typed at a terminal, show what the page says."""
+"""The sessions of docs/guides/command-line.md, typed at a terminal, show what the page says."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from ..support.terminal import terminal
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "command-line.md"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "guides" / "command-line.md"
 SCRIPT: Final = (
     f"#!{sys.executable}\nfrom llama_agents.client.cli import main\nraise SystemExit(main())\n"
 )

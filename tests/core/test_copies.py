@@ -45,7 +45,7 @@ def test_copied_client_has_the_settings_and_connections_of_its_own(
         with copied(client) as other:
             other.is_healthy()
             assert other._driver.clients.chosen_timeout == httpx.Timeout(7)
-            assert other._driver.sizes.event == 9
+            assert other._driver.options.sizes.event == 9
             assert not other._driver._early  # the stream is the original's
         waiting.close()
         assert len(script.requests) == 1 + used

@@ -10,11 +10,13 @@ import pytest
 from llama_agents.client.testing import serve
 from llama_agents.server import WorkflowServer
 
+from .summaries import Summarize
+
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write-graphs", action="store_true", help="write docs/graphs/*.svg")
+    parser.addoption("--write-graphs", action="store_true", help="write docs/guides/graphs/*.svg")
 
 
 @pytest.fixture(scope="module")
@@ -28,5 +30,6 @@ def url() -> Iterator[str]:
         for name, workflow in sample_workflows().items():
             events = list(STREAMED_EVENTS.get(name, ()))
             server.add_workflow(name, workflow, additional_events=events)
+        server.add_workflow("summarize", Summarize())  # of an example in a docstring
         with serve(server) as url:
             yield url

@@ -1,4 +1,4 @@
-"""The pictures in docs/graphs are what the client draws; `--write-graphs` writes them."""
+"""The pictures in docs/guides/graphs are what the client draws; `--write-graphs` writes them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Final
 import pytest
 from llama_agents.client import SyncWorkflowClient
 
-DOCS: Final = Path(__file__).parents[2] / "docs"
-PICTURES: Final = DOCS / "graphs"
+GUIDES: Final = Path(__file__).parents[2] / "docs" / "guides"
+PICTURES: Final = GUIDES / "graphs"
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,6 @@ def test_pictures_are_those_that_the_client_draws(
 
 
 def test_page_shows_every_picture() -> None:
-    page = (DOCS / "graphs.md").read_text(encoding="utf-8")
+    page = (GUIDES / "graphs.md").read_text(encoding="utf-8")
     shown = set(re.findall(r"!\[[^\]]+\]\(graphs/([^)]+)\)", page))
     assert shown == {path.name for path in PICTURES.iterdir()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import textwrap
@@ -14,14 +13,11 @@ import pytest
 from llama_agents.client import codegen
 from llama_agents.client.testing._recording import load
 
-ROOT: Final = Path(__file__).parents[2]
-DOCS: Final = ROOT / "docs"
+from .pages import DOCS, PAGES, ROOT, blocks, name
+
+GUIDES: Final = DOCS / "guides"
 EXAMPLES: Final = ROOT / "examples"
 BASE_URL: Final = "http://127.0.0.1:8080"
-PYTHON: Final = re.compile(r"```python\n(.*?)```", re.DOTALL)
-
-OUTPUT: Final = re.compile(r"```(?:text|mermaid)\n(.*?)```", re.DOTALL)
-
 NIGHTLY: Final = "nightly-1 1\nnightly-2 2\nnightly-3 3\n"
 
 # What the fragments of a page print, in this order.
@@ -33,39 +29,43 @@ PRINTED: Final = {
         "0 Workflow 'index' failed",
         "1 1\n2 2\n3 3\n4 4\n5 5\n",
     ],
-    DOCS / "runs.md": [
+    GUIDES / "runs.md": [
         "3\n3 IndexDone\n",
         "failed ",
         "documents must be at least 1, not 0",
         "DocumentIndexed {'number': 4",
         "IndexDone {'indexed': 5}",
     ],
-    DOCS / "streams.md": [
+    GUIDES / "streaming.md": [
         "DocumentIndexed\n",
         "IndexDone\n",
         "OutEvent {'output': 'Hello, Ada'}\n",
         "1 of 2\n2 of 2\nindexed 2\n",
     ],
-    DOCS / "human-in-the-loop.md": ["Hello, Ada", " OutEvent\nHello, Ada"],
-    DOCS / "batch.md": [
+    GUIDES / "human-in-the-loop.md": ["Hello, Ada", " OutEvent\nHello, Ada"],
+    GUIDES / "batch.md": [
         "0 failed: Workflow 'index' failed",
         "1 1\n2 2\n3 3\n4 failed",
         "0 failed Workflow 'index' failed",
         "1 completed None 1\n",
         NIGHTLY * 2,
     ],
-    DOCS / "typed-events.md": [
+    GUIDES / "typed-events.md": [
         "1 of 3\n2 of 3\n3 of 3\n",
         "documents: Input should be a valid integer",
     ],
-    DOCS / "graphs.md": OUTPUT.findall((DOCS / "graphs.md").read_text(encoding="utf-8")),
-    DOCS / "notebooks.md": [
-        "DocumentIndexed  number=1 total=2\nDocumentIndexed  number=2 total=2\n",
-        "IndexDone  indexed=2\nindex  ✓ completed  watched for ",
+    GUIDES / "graphs.md": [block.text for block in blocks(GUIDES / "graphs.md", "text", "mermaid")],
+    GUIDES / "notebooks.md": [
+        blocks(GUIDES / "notebooks.md", "text")[0].text.partition("0 s")[0],
         "status='completed')",
     ],
-    DOCS / "connections.md": [],
-    DOCS / "logging.md": [],
+    DOCS / "start" / "moving.md": [
+        "DocumentIndexed {'number': 1, 'total': 2}\nDocumentIndexed {'number': 2, 'total': 2}\n",
+        "404\n",
+    ],
+    GUIDES / "connections.md": ["list_workflows 200 \n"],
+    GUIDES / "tracing.md": [block.text for block in blocks(GUIDES / "tracing.md", "text")],
+    GUIDES / "logging.md": [],
 }
 
 PROGRAM: Final = """
@@ -102,11 +102,12 @@ def is_program(snippet: str) -> bool:
     return "asyncio.run(" in snippet or "with SyncWorkflowClient(" in snippet
 
 
-@pytest.mark.parametrize("page", PRINTED, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PRINTED, ids=name)
 def test_fragments_run_within_an_async_client(page: Path, url: str, tmp_path: Path) -> None:
-    snippets = PYTHON.findall(page.read_text(encoding="utf-8"))
+    snippets = [block.text for block in blocks(page, "python")]
     fragments = "\n".join(snippet for snippet in snippets if not is_program(snippet))
-    program = PROGRAM.format(url=url, snippets=textwrap.indent(fragments, " " * 8))
+    snippets_here = textwrap.indent(fragments.replace(BASE_URL, url), " " * 8)
+    program = PROGRAM.format(url=url, snippets=snippets_here)
     printed = run_python(tmp_path, program)
     position = 0
     for text in PRINTED[page]:
@@ -116,7 +117,7 @@ def test_fragments_run_within_an_async_client(page: Path, url: str, tmp_path: Pa
 
 @pytest.mark.parametrize("number", [0, 1], ids=["sync", "async"])
 def test_quick_start_runs(number: int, url: str, tmp_path: Path) -> None:
-    quick_start = PYTHON.findall((ROOT / "README.md").read_text(encoding="utf-8"))[number]
+    quick_start = blocks(ROOT / "README.md", "python")[number].text
     assert BASE_URL in quick_start
     printed = run_python(tmp_path, quick_start.replace(BASE_URL, url))
     assert printed.count("DocumentIndexed") == 5
@@ -124,18 +125,16 @@ def test_quick_start_runs(number: int, url: str, tmp_path: Path) -> None:
 
 
 def test_generated_classes_are_used_as_documented(url: str, tmp_path: Path) -> None:
-    page = (DOCS / "typed-events.md").read_text(encoding="utf-8")
-    (program,) = filter(is_program, PYTHON.findall(page))
+    snippets = [block.text for block in blocks(GUIDES / "typed-events.md", "python")]
+    (program,) = filter(is_program, snippets)
     codegen.main([url, "index", "-o", str(tmp_path / "events.py")])
     assert run_python(tmp_path, program.replace(BASE_URL, url)) == "1 of 3\n2 of 3\n3 of 3\n3\n"
 
 
 def test_tests_of_the_testing_page_pass(tmp_path: Path) -> None:
-    page = (DOCS / "testing.md").read_text(encoding="utf-8")
-    programs = re.findall(r"```python\n# (\S+)\n(.*?)```", page, re.DOTALL)
-    assert len(programs) == page.count("```python")
-    for name, program in programs:
-        (tmp_path / name).write_text(program, encoding="utf-8")
+    for block in blocks(GUIDES / "testing.md", "python"):
+        assert block.file is not None
+        (tmp_path / block.file).write_text(block.text, encoding="utf-8")
     options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
     filters = "\n".join(["filterwarnings=", *options["filterwarnings"]])
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-o", filters]
@@ -145,39 +144,13 @@ def test_tests_of_the_testing_page_pass(tmp_path: Path) -> None:
 
 
 def test_recording_of_the_testing_page_is_valid(tmp_path: Path) -> None:
-    page = (DOCS / "testing.md").read_text(encoding="utf-8")
-    (lines,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "run.jsonl").write_text(lines, encoding="utf-8")
+    (lines,) = blocks(GUIDES / "testing.md", "json")
+    (tmp_path / "run.jsonl").write_text(lines.text, encoding="utf-8")
     assert len(load(tmp_path / "run.jsonl").events) == 2
 
 
-PAGES: Final = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
-
-
-def test_every_page_with_snippets_is_tested() -> None:
-    with_snippets = {page for page in PAGES if "```python" in page.read_text(encoding="utf-8")}
-    assert with_snippets == {*PRINTED, DOCS / "testing.md"}
-
-
-def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub gives to the headings of a page."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {
-        re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings
-    }
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_to_files_and_headings(page: Path) -> None:
-    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
-        if not link.startswith(("http://", "https://")):
-            path, _, anchor = link.partition("#")
-            target = (page.parent / path).resolve() if path else page
-            assert target.exists(), link
-            assert not anchor or anchor in anchors(target), link
-
-
-def test_every_page_is_in_the_index() -> None:
-    index = (DOCS / "README.md").read_text(encoding="utf-8")
-    for page in DOCS.rglob("*.md"):
-        assert page.name == "README.md" or f"({page.relative_to(DOCS).as_posix()})" in index
+def test_fragments_of_every_page_are_run() -> None:
+    with_fragments = {page for page in PAGES if blocks(page, "python")}
+    elsewhere = {GUIDES / "testing.md", DOCS / "start" / "five-minutes.md"}
+    recipes = {page for page in with_fragments if page.parent == DOCS / "recipes"}
+    assert with_fragments - recipes == {*PRINTED, *elsewhere}

@@ -38,6 +38,10 @@ def call(scenario: str) -> str:
     return f"tests/faults/_{{variant}}/{test}[{scenario}]"
 
 
+OPTIONS: Final = "tests/_{variant}/test_options.py"
+TRACING: Final = "tests/_{variant}/test_tracing.py"
+
+
 def processes(test: str) -> str:
     return f"tests/core/test_processes.py::{test}"
 
@@ -300,7 +304,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "the client's headers go with every reconnect": Defect(
         replace(
             "Driver.open",
-            r"operation\.request\(client, limits\.timeout\)",
+            r"operation\.request\(client, limits\.timeout, headers\)",
             r"(r := \g<0>, '=-1' in str(r.url) or r.headers.pop('authorization', 0))[0]",
         ),
         stream("Resuming-two disconnects, Authorization header on the client"),
@@ -336,8 +340,8 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "connecting has a limit": Defect(
         replace(
             "Driver.open",
-            r"limits\.timeout\)([\s\S]*)limits\.head",
-            r"httpx.Timeout(9, connect=None))\1float('inf')",
+            r"limits\.timeout, headers\)([\s\S]*)limits\.head",
+            r"httpx.Timeout(9, connect=None), headers)\1float('inf')",
         ),
         stream("Silence-no reply to SYN"),
     ),
@@ -562,8 +566,8 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "an interrupted step costs no budget": Defect(
         replace(
             "EventStream._establish",
-            r"(_is_interrupted = False\n\s*)self\._machine\.interrupted\(\)",
-            r"\1self._machine.connection_ended(None)",
+            r"self\._machine\.interrupted\(\)(?=\n\s*while)",
+            "self._machine.connection_ended(None)",
         ),
         "tests/_{variant}/test_interruption.py::test_interrupted_step_continues_from_the_cursor",
     ),
@@ -1221,11 +1225,11 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         interaction("test_evidence_that_is_not_exact_is_for_the_caller_to_judge"),
     ),
     "a busy run is asked": Defect(
-        replace("WorkflowRun._catch_up", r"clock\(\) < ends_at", "True"),
+        replace("InteractionRunner._catch_up", r"clock\(\) < ends_at", "True"),
         interacts("test_request_is_asked_although_the_run_is_never_still"),
     ),
     "an answer is dropped if the run no longer needs it": Defect(
-        never("WorkflowRun._answer", "is_open"),
+        never("InteractionRunner._answer", "is_open"),
         interacts("test_answer_is_dropped_if_the_run_no_longer_needs_it"),
     ),
     "an answer that no step takes is an error": Defect(
@@ -1249,7 +1253,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         interaction("test_step_that_begins_is_a_reaction_to_an_answer_but_not_to_a_lost_one"),
     ),
     "a lost answer that has arrived is no error": Defect(
-        drop("WorkflowRun._send_answer", "if not is_lost", "raise"),
+        drop("InteractionRunner._send_answer", "if not is_lost", "raise"),
         interacts("test_interact_sends_answer_once_if_its_response_is_lost"),
     ),
     "an answer without a reaction is logged": Defect(
@@ -1257,11 +1261,11 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         interaction("test_answer_without_a_reaction_is_noticed_once"),
     ),
     "a run that does not react to an answer is polled": Defect(
-        drop("WorkflowRun._interact", r"self\._ensure_alive"),
+        drop("InteractionRunner._answer_all", r"self\._ensure_alive"),
         interacts("test_answer_without_a_reaction_is_logged_and_the_run_polled"),
     ),
     "a poll of a run that does not react is only a poll": Defect(
-        drop("WorkflowRun._ensure_alive", "pass", "raise"),
+        drop("InteractionRunner._ensure_alive", "pass", "raise"),
         interacts("test_answer_without_a_reaction_is_logged_and_the_run_polled"),
     ),
     "a step that a restarted server begins again counts once": Defect(
@@ -1293,15 +1297,17 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         interaction("test_answer_to_an_ignored_request_settles_no_other"),
     ),
     "a request whose answer was interrupted is open": Defect(
-        replace("WorkflowRun._send_answer", "except BaseException", "except WorkflowClientError"),
+        replace(
+            "InteractionRunner._send_answer", "except BaseException", "except WorkflowClientError"
+        ),
         interacts("test_request_is_open_if_its_answer_was_interrupted"),
     ),
     "a request is uncertain after a gateway's response to its answer": Defect(
-        replace("WorkflowRun._send_answer", "None if is_rejected else error", "None"),
+        replace("InteractionRunner._send_answer", "None if is_rejected else error", "None"),
         interacts("test_request_is_uncertain_if_a_gateway_responds_to_its_answer"),
     ),
     "a stream that is still connecting is not taken for a quiet one": Defect(
-        replace("WorkflowRun._catch_up", r"machine\.action is connection and .*", "True"),
+        replace("InteractionRunner._catch_up", r"machine\.action is connection and .*", "True"),
         interacts("test_stream_that_is_still_connecting_is_not_still"),
     ),
     "events that arrive at once are taken at once": Defect(
@@ -1325,7 +1331,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/core/test_interaction.py::test_request_without_a_function_is_an_error_each_time",
     ),
     "an answer that comes too late does not hide how the run ended": Defect(
-        replace("WorkflowRun._send_answer", "ConflictError", ""),
+        replace("InteractionRunner._send_answer", "ConflictError", ""),
         "tests/_{variant}/test_interact.py::test_interact_raises_for_run_cancelled_before_its_answer",
     ),
     # ---------------------------------------------------------------- batches
@@ -1346,7 +1352,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/_{variant}/test_batch.py::test_batch_stopped_early_cancels_the_runs_it_started",
     ),
     "what already ran is not run again": Defect(
-        replace("BatchRunner._run", r"None if self\._key is None else .*", "None"),
+        replace("BatchRunner._completed", r"None if self\._key is None else .*", "None"),
         "tests/_{variant}/test_batch.py::test_batch_does_not_rerun_known_items",
     ),
     "items with the same key share one run": Defect(
@@ -1493,7 +1499,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     ),
     # Several batches, and items, with the same keys.
     "a run that another batch has started is waited for": Defect(
-        replace("BatchRunner._run", r"if self\._key is None:\n.*raise", "raise"),
+        replace("BatchRunner._completed", r"if self\._key is None:\n.*raise", "raise"),
         "tests/_{variant}/test_batch.py::test_batch_waits_for_run_that_another_batch_has_just_started",
     ),
     "a run that another batch cancels is started again": Defect(
@@ -2136,7 +2142,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         "tests/_{variant}/test_run.py::test_handle_shows_the_status_as_last_known",
     ),
     "a handle learns its status from a result": Defect(
-        drop("WorkflowRun.result", r"self\._learn\(handler\)"),
+        drop("WorkflowRun._result", r"self\._learn\(handler\)"),
         "tests/_{variant}/test_run.py::test_handle_shows_the_status_as_last_known",
     ),
     "a watch that is interrupted has shown no more than it has": Defect(
@@ -2198,5 +2204,56 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     "a result is JSON that every peer reads": Defect(
         replace("results._plain", r"math\.isfinite\(value\)", "True"),
         f"{SHOWN}::test_result_is_json_that_every_peer_reads",
+    "the authorization of a view replaces its client's": Defect(
+        returns("connection._auth", "httpx.USE_CLIENT_DEFAULT"),
+        f"{OPTIONS}::test_authorization_of_view_replaces_credentials_of_client",
+    ),
+    "headers of an operation are not a view's to replace": Defect(
+        drop("Operation._with_own", r"together\.update"),
+        f"{OPTIONS}::test_headers_of_view_are_added_to_its_requests_only",
+    ),
+    "an error of on_response repeats no request": Defect(
+        replace("Driver._report", r"raise RuntimeError\(.*\) from error", "raise"),
+        f"{OPTIONS}::test_error_of_function_is_raised_and_the_request_not_repeated",
+    ),
+    "a closed client stops the batches of its views": Defect(
+        replace("Driver.aclose", r"\(self, \*views\)", "(self,)"),
+        f"{OPTIONS}::test_view_closes_its_batches_and_client_those_of_its_views",
+    ),
+    "a closed view leaves the connections open": Defect(
+        always("Driver.aclose", "not self._is_view"),
+        f"{OPTIONS}::test_view_uses_the_connections_of_its_client",
+    ),
+    "each request carries the context of its span": Defect(
+        drop("Tracing.request", "propagate.inject"),
+        f"{TRACING}::test_call_has_one_span_for_all_its_requests",
+    ),
+    "each request of a stream carries the context of its span": Defect(
+        drop("TracedStream.connecting", "with _attached", instead="yield"),
+        f"{TRACING}::test_stream_has_a_span_until_its_end_and_reconnects_are_events_of_it",
+    ),
+    "the span of a stream is that of where it was requested": Defect(
+        replace("TracedStream.connecting", r"self\._name, self\._context", "self._name, None"),
+        "tests/core/test_tracing.py::test_stream_belongs_to_where_it_was_requested",
+    ),
+    "spans do not quote errors": Defect(
+        prepend(
+            "spans._fail",
+            "span.set_attribute('error.type', 'x'); import sys; "
+            "span.record_exception(sys.exc_info()[1] or Exception())",
+        ),
+        f"{TRACING}::test_error_is_named_and_not_quoted",
+    ),
+    "a stream that is left ends its span": Defect(
+        replace("EventStream._events", "iterator is None or self._closed or ", ""),
+        f"{TRACING}::test_stream_that_is_left_early_ends_its_span",
+    ),
+    "an item of a batch is a run": Defect(
+        replace(
+            "BatchRunner._run",
+            r"self\._driver\.tracing\.run\(self\._workflow_name, item\.handler_id\)",
+            "__import__('llama_agents.client._tracing', fromlist=['_RUN'])._RUN",
+        ),
+        f"{TRACING}::test_each_item_of_a_batch_is_a_run_within_what_was_current",
     ),
 }

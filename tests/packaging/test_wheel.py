@@ -70,6 +70,7 @@ def test_metadata_names_the_distribution_that_the_server_requires(wheel: dict[st
         "aiohttp": "extra == 'aiohttp'",
         "llama-agents-server": "extra == 'testing'",
         "mcp": "extra == 'mcp'",
+        "opentelemetry-api": "extra == 'otel'",
         "pytest": "extra == 'testing'",
     }
     assert metadata_file(wheel, "licenses/LICENSE")
@@ -130,6 +131,11 @@ def test_wheel_imports_only_its_requirements(wheel: dict[str, bytes]) -> None:
         "llama_agents/client/_lazy_types.py": {"llama_agents"},  # seen by type checkers only
         "llama_agents/client/_mcp/server.py": {"mcp"},
         "llama_agents/client/_mcp/tools.py": {"jsonschema"},  # comes with mcp
+        "llama_agents/client/_tracing/spans.py": {"opentelemetry"},
+        # Seen by type checkers only.
+        "llama_agents/client/_tracing/__init__.py": {"opentelemetry"},
+        "llama_agents/client/_async/client.py": {"opentelemetry"},
+        "llama_agents/client/_sync/client.py": {"opentelemetry"},
         "llama_agents/client/cli/completion.py": {"argcomplete"},  # if it is installed
         "_llama_agents_client_pytest.py": {"pytest", "llama_agents"},
     }

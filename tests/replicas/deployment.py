@@ -22,7 +22,7 @@ from .postgres import postgres
 from .store import Store
 
 ROOT: Final = Path(__file__).parents[2]
-CONFIGURATION: Final = ROOT / "docs" / "haproxy.cfg"
+CONFIGURATION: Final = ROOT / "docs" / "guides" / "haproxy.cfg"
 STARTUP_TIMEOUT: Final = 60.0  # s, for a process on a loaded machine
 
 

@@ -1,4 +1,4 @@
-"""What docs/testing.md says of ``httpx.ASGITransport``."""
+"""What docs/guides/testing.md says of ``httpx.ASGITransport``."""
 
 from __future__ import annotations
 

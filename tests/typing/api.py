@@ -60,6 +60,9 @@ async def asynchronous() -> None:
     WorkflowClient(httpx_client=httpx.AsyncClient())
     WorkflowClient()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     WorkflowClient(httpx_client=httpx.Client())  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    assert_type(client.with_options(timeout=5, max_event_size=None), WorkflowClient)
+    client.with_options(on_response=lambda operation, response: print(operation, response.headers))
+    client.with_options(httpx_client=None)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     assert_type((await client.list_workflows()).workflows, list[str])
     handler = await client.run_workflow("greet", None, StartEvent())
     assert_type(handler, HandlerData)

@@ -286,6 +286,12 @@ class BatchRunner:
     # ------------------------------------------------------------------ in a worker
 
     async def _run(self, item: BatchItem) -> HandlerData:
+        with self._driver.tracing.run(self._workflow_name, item.handler_id) as traced:
+            known = await self._completed(item)
+            traced.found(known)
+        return known
+
+    async def _completed(self, item: BatchItem) -> HandlerData:
         """Return the run of an item, found or started, once it has completed."""
         known = None if self._key is None else await self._known(item)
         while True:
@@ -309,7 +315,8 @@ class BatchRunner:
         operation = endpoints.get_handler(item.handler_id, must_succeed=True)
         call: Exchange[HandlerData] = Call(operation, self._driver.time, budget=item.budget)
         try:
-            known: HandlerData | WorkflowFailedError = await self._driver.exchange(call)
+            with self._driver.tracing.call(operation.name, item.handler_id):
+                known: HandlerData | WorkflowFailedError = await self._driver.exchange(call)
         except NotFoundError:
             return None
         except WorkflowFailedError as error:

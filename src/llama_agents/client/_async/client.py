@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self, overload
+from types import EllipsisType, TracebackType
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import httpx
 
@@ -14,10 +15,12 @@ from .._core.batch import BatchState, length
 from .._core.batch_results import MapProgress
 from .._core.checkpoint import books_of, empty_books, ensure_same_run, read_checkpoint
 from .._core.logs import RUNS
+from .._core.options import OnResponse, Options, checked_function, checked_timeout
 from .._core.policy import DEFAULT_MAX_SIZE, SizeLimits
 from .._core.start import new_handler_id
 from .._core.stream import StreamMachine
 from .._core.wait import Backoff, Wait
+from .._headers import checked_headers
 from .._lazy_types import (
     CancelHandlerResponse,
     Context,
@@ -34,6 +37,7 @@ from .._lazy_types import (
     WorkflowsListResponse,
 )
 from .._statuses import Status, is_status_completed
+from .._tracing import tracing
 from .._transport.clients import AsyncClients, Transport, resolve_settings
 from .._transport.concurrency import aiterate
 from ..errors import Cursor
@@ -41,6 +45,9 @@ from .batch import Batch, BatchRunner
 from .driver import Driver
 from .run import WorkflowRun
 from .stream import EventStream
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
 
 
 class WorkflowClient:
@@ -79,6 +86,13 @@ class WorkflowClient:
             Defaults to 64 MiB; None for no limit. A larger one is a ``ResponseTooLargeError``.
         max_response_size: How many bytes the body of any other response may have, decompressed.
             Defaults to 64 MiB; None for no limit. A larger one is a ``ResponseTooLargeError``.
+        on_response: Called with the name of the operation and the ``httpx.Response``, for each
+            response to a request, also of retries and of each of a stream's connections. Its body
+            has not been read yet, and is not for this function to read: it is for the headers, such
+            as rate limits and request IDs. What it raises is raised by the call. May be async; with
+            the sync client, batches call it in their threads.
+        tracer_provider: Where the spans of OpenTelemetry come from. Defaults to none: nothing is
+            traced. Needs the extra ``otel``.
 
     Raises:
         ValueError: Neither or both of the two were given, the URL or a header is unusable, an
@@ -86,7 +100,7 @@ class WorkflowClient:
             ``httpx_client``.
         TypeError: ``httpx_client`` is not an ``httpx.AsyncClient``, or ``headers`` or ``auth`` is
             of the wrong type.
-        ImportError: The transport is not installed.
+        ImportError: The transport, or OpenTelemetry, is not installed.
     """
 
     @overload
@@ -96,6 +110,8 @@ class WorkflowClient:
         httpx_client: httpx.AsyncClient,
         max_event_size: int | None = DEFAULT_MAX_SIZE,
         max_response_size: int | None = DEFAULT_MAX_SIZE,
+        on_response: OnResponse | None = None,
+        tracer_provider: TracerProvider | None = None,
     ) -> None: ...
 
     @overload
@@ -109,6 +125,8 @@ class WorkflowClient:
         transport: Transport = "httpx",
         max_event_size: int | None = DEFAULT_MAX_SIZE,
         max_response_size: int | None = DEFAULT_MAX_SIZE,
+        on_response: OnResponse | None = None,
+        tracer_provider: TracerProvider | None = None,
     ) -> None: ...
 
     def __init__(
@@ -122,6 +140,8 @@ class WorkflowClient:
         transport: Transport = "httpx",
         max_event_size: int | None = DEFAULT_MAX_SIZE,
         max_response_size: int | None = DEFAULT_MAX_SIZE,
+        on_response: OnResponse | None = None,
+        tracer_provider: TracerProvider | None = None,
     ) -> None:
         settings = resolve_settings(
             base_url,
@@ -130,11 +150,14 @@ class WorkflowClient:
             transport=transport,
             headers=headers,
             auth=auth,
-            timeout=timeout,
+            timeout=checked_timeout(timeout),
         )
         # First, so that it is what says why a client with an httpx_client cannot be pickled.
         sizes = SizeLimits(max_event_size, max_response_size)
-        self._driver = Driver(AsyncClients(httpx_client, settings), sizes)
+        options = Options(sizes, on_response=checked_function("on_response", on_response))
+        clients = AsyncClients(httpx_client, settings)
+        traced = tracing(tracer_provider, clients.base_url)
+        self._driver = Driver(clients, options, traced)
         self.httpx_client = httpx_client
         self.base_url = base_url
 
@@ -157,6 +180,60 @@ class WorkflowClient:
         usable.
         """
         await self._driver.aclose()
+
+    def with_options(
+        self,
+        *,
+        headers: dict[str, str] | None = None,
+        timeout: httpx.Timeout | float | None = None,
+        max_event_size: int | EllipsisType | None = ...,
+        max_response_size: int | EllipsisType | None = ...,
+        on_response: OnResponse | None = None,
+    ) -> Self:
+        """Return a client with other options that uses the connections of this one.
+
+        Closing it stops the batches that were started with it. The connections stay open: they are
+        closed with this client.
+
+        Example:
+            Start a run with a tenant's token, which should take no longer than two seconds:
+
+                tenant = client.with_options(
+                    headers={"Authorization": f"Bearer {token}"}, timeout=2.0
+                )
+                run = await tenant.start("greet", {"name": "Ada"})
+
+        Args:
+            headers: More headers of every request. They replace those of the same name, and an
+                ``Authorization`` also replaces ``auth`` and credentials in the URL.
+            timeout: Timeouts of each phase of a request in seconds, as httpx accepts them.
+            max_event_size: How many bytes of data one event of a stream may have; None for no
+                limit.
+            max_response_size: How many bytes the body of any other response may have; None for no
+                limit.
+            on_response: Called with each response, instead of this client's function.
+
+        Returns:
+            The client. What is not given is as with this one.
+
+        Raises:
+            ValueError: A header, the timeout or a size is unusable.
+            TypeError: An option is of the wrong type.
+        """
+        options = self._driver.options
+        sizes = options.sizes
+        options = options.changed(
+            headers=None if headers is None else checked_headers(headers),
+            timeout=checked_timeout(timeout),
+            on_response=checked_function("on_response", on_response),
+            sizes=SizeLimits(
+                sizes.event if max_event_size is ... else max_event_size,
+                sizes.response if max_response_size is ... else max_response_size,
+            ),
+        )
+        view = copy.copy(self)
+        view._driver = self._driver.view(options)
+        return view
 
     async def is_healthy(self) -> HealthResponse:
         """Return the health status of the server.
@@ -283,19 +360,22 @@ class WorkflowClient:
         """
         id_is_generated = handler_id is None
         handler_id = new_handler_id() if handler_id is None else handler_id
-        handler = await self._driver.start_run(
-            workflow_name,
-            handler_id,
-            start_event,
-            context,
-            id_is_generated=id_is_generated,
-            blocking=True,
-            validate=validate,
-        )
-        if is_status_completed(handler.status):
-            return handler
-        # A server may have chosen another ID.
-        return await self._driver.wait(self._driver.completion_wait(handler.handler_id))
+        with self._driver.tracing.run(workflow_name, handler_id) as traced:
+            handler = await self._driver.start_run(
+                workflow_name,
+                handler_id,
+                start_event,
+                context,
+                id_is_generated=id_is_generated,
+                blocking=True,
+                validate=validate,
+            )
+            if not is_status_completed(handler.status):
+                # A server may have chosen another ID.
+                wait = self._driver.completion_wait(handler.handler_id)
+                handler = await self._driver.wait(wait)
+            traced.found(handler)
+        return handler
 
     async def run_workflow_nowait(
         self,
@@ -530,7 +610,7 @@ class WorkflowClient:
             after_sequence=after_sequence,
             include_internal=include_internal_events,
             max_reconnect_attempts=max_reconnect_attempts,
-            max_event_size=self._driver.sizes.event,
+            max_event_size=self._driver.options.sizes.event,
             server=self._driver.server,
             time=self._driver.time,
         )
@@ -653,10 +733,13 @@ class WorkflowClient:
             poll_interval=poll_interval,
             max_poll_interval=max_poll_interval,
             backoff=backoff,
-            max_event_size=self._driver.sizes.event,
+            max_event_size=self._driver.options.sizes.event,
             time=self._driver.time,
         )
-        return await self._driver.wait(wait)
+        with self._driver.tracing.run(None, handler_id) as traced:
+            handler = await self._driver.wait(wait)
+            traced.found(handler)
+        return handler
 
     async def cancel_handler(self, handler_id: str, purge: bool = False) -> CancelHandlerResponse:
         """Cancel a run.

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from typing import Any, Final, TextIO, TypeAlias, TypeVar, overload
+from contextlib import AbstractContextManager
+from typing import Any, TextIO, TypeAlias, TypeVar, overload
 
 from .._core import endpoints
-from .._core.actions import Retry
 from .._core.answer_classes import UNKNOWN, AnswerClasses, read_answer_classes
 from .._core.checkpoint import Checkpoint, empty_books, take_checkpoint
 from .._core.interaction import (
-    InputRequest,
     Interaction,
     OnEvent,
     OnUncertain,
     Unanswered,
 )
 from .._core.limits import Deadline
-from .._core.logs import RUNS
 from .._core.policy import POLL_RETRIES, TRANSPORT_ERRORS
 from .._core.stream import StreamMachine
 from .._events.results import result_of
@@ -27,31 +23,22 @@ from .._lazy_types import (
     Books,
     CancelHandlerResponse,
     Event,
-    EventEnvelopeWithMetadata,
     HandlerData,
     ResultEnvelope,
     SendEventResponse,
     StopEvent,
 )
 from .._statuses import ENDED_STATUSES, Status, status_after
-from .._transport.concurrency import acall, acall_within
-from .._transport.failures import was_not_sent
-from .._transport.read_ahead import AsyncReadAhead, aread_ahead
+from .._tracing import UntracedRun
+from .._transport.read_ahead import aread_ahead
 from ..errors import (
-    ConflictError,
     Cursor,
-    ServerError,
-    StatusError,
     WorkflowClientError,
     WorkflowFailedError,
 )
 from .driver import Driver
+from .interact import InteractionRunner
 from .stream import EventStream
-
-# What others have answered shows in the events that a run has had before. They arrive at once, and
-# nothing marks the last.
-HISTORY_GAP: Final = 0.3  # s without an event
-HISTORY_LIMIT: Final = 5.0  # s, for a run that is never still
 
 StopT = TypeVar("StopT", bound=StopEvent)
 Answer: TypeAlias = Event | dict[str, Any] | None
@@ -134,7 +121,7 @@ class WorkflowRun:
         begin = self._position if after_sequence is None else after_sequence
         self._is_new, self._status = False, self._last_status
         self._reading = self._machine(begin, include_internal_events, max_reconnect_attempts)
-        return EventStream(self._driver, self._reading)
+        return EventStream(self._driver, self._reading, self._workflow_name)
 
     @overload
     async def result(
@@ -167,12 +154,20 @@ class WorkflowRun:
             EventValidationError: The result is of another class.
             NotFoundError: There is no such run.
         """
+        with self._traced() as traced:
+            return await self._result(result_type, timeout, traced)
+
+    def _traced(self) -> AbstractContextManager[UntracedRun]:
+        return self._driver.tracing.run(self._workflow_name, self.handler_id, self._run_id)
+
+    async def _result(self, result_type: Any, timeout: float | None, traced: UntracedRun) -> Any:
         wait = self._driver.completion_wait(self.handler_id, timeout)
         try:
             handler = await self._driver.wait(wait)
         except WorkflowFailedError as error:
             self._learn(error.handler)
             raise
+        traced.found(handler)
         self._learn(handler)
         return result_of(handler, result_type)
 
@@ -296,21 +291,32 @@ class WorkflowRun:
             books=books,
             clock=self._driver.time.clock,
         )
+        with self._traced() as traced:
+            await self._answer_requests(interaction, books, limit)
+            return await self._result(result_type, limit.remaining(), traced)
+
+    async def _answer_requests(
+        self, interaction: Interaction, books: Books, limit: Deadline
+    ) -> None:
+        """Answer the requests of the run until its stream ends."""
         await self._driver.identify(limit.remaining())
         self._driver.server.ensure_cursors(self.handler_id)
         is_new = self._is_new
         self._status = self._last_status
         self._reading, self._sequence, self._is_new = None, books.begin, False
         machine = self._machine(books.begin, True, POLL_RETRIES, needs_numbers=True)
-        stream = EventStream(self._driver, machine)
+        stream = EventStream(self._driver, machine, self._workflow_name)
+        runner = InteractionRunner(self._driver, interaction, limit, self._keep)
         try:
             async with aread_ahead(stream, lambda event: (stream.last_sequence, event)) as new:
                 interaction.answer_classes = await self._answer_classes(limit)
-                if is_new or await self._catch_up(interaction, new, limit, machine):
-                    await self._interact(interaction, new, limit)
+                await runner.run(new, None if is_new else machine)
         finally:
-            self._sequence, self._books = interaction.position, interaction.books
-        return await self.result(result_type, limit.remaining())
+            self._keep(interaction)
+
+    def _keep(self, interaction: Interaction) -> None:
+        """Keep the position of an interaction, and what has been answered."""
+        self._sequence, self._books = interaction.position, interaction.books
 
     async def _answer_classes(self, limit: Deadline) -> AnswerClasses:
         """Return what the graph of the workflow says of answers."""
@@ -326,121 +332,6 @@ class WorkflowRun:
         except (WorkflowClientError, *TRANSPORT_ERRORS):
             return UNKNOWN  # it is of help, but not needed
         return read_answer_classes(found.graph)
-
-    async def _catch_up(
-        self,
-        interaction: Interaction,
-        new: AsyncReadAhead[tuple[Cursor, EventEnvelopeWithMetadata]],
-        limit: Deadline,
-        machine: StreamMachine,
-    ) -> bool:
-        """Receive the events that a run has had before; return whether its stream goes on."""
-        clock = self._driver.time.clock
-        ends_at = math.inf
-        while clock() < ends_at:
-            connection = machine.action
-            if not isinstance(connection, Retry) and ends_at == math.inf:
-                ends_at = clock() + HISTORY_LIMIT
-            left = limit.remaining()
-            events = await new.get(HISTORY_GAP if left is None else min(HISTORY_GAP, left))
-            if events is None:
-                return False
-            await self._receive(interaction, events)
-            limit.check()
-            # A stream that is being connected, perhaps again, is silent, too: that says nothing.
-            is_connected = machine.action is connection and not isinstance(connection, Retry)
-            if is_connected and not events:
-                break
-        return True
-
-    async def _interact(
-        self,
-        interaction: Interaction,
-        new: AsyncReadAhead[tuple[Cursor, EventEnvelopeWithMetadata]],
-        limit: Deadline,
-    ) -> None:
-        """Answer the requests of a run, until its stream ends."""
-        clock = self._driver.time.clock
-        while True:
-            request = interaction.next_request()
-            if request is not None:
-                await self._answer(interaction, new, request, limit)
-                continue
-            due = interaction.due()
-            waits = [limit.remaining(), None if due is None else max(due[0] - clock(), 0.0)]
-            events = await new.get(min((w for w in waits if w is not None), default=None))
-            if events is None:
-                return
-            await self._receive(interaction, events)
-            limit.check()
-            if due is not None and due[0] <= clock():
-                interaction.overdue(due[1])
-                await self._ensure_alive(limit)
-
-    async def _ensure_alive(self, limit: Deadline) -> None:
-        """Raise ``WorkflowFailedError`` if the run's engine has stopped."""
-        try:
-            await self._driver.send(endpoints.get_handler(self.handler_id), limit.remaining())
-        except WorkflowFailedError:
-            raise
-        except (WorkflowClientError, *TRANSPORT_ERRORS):
-            pass  # the stream, which is still read, says what becomes of the run
-
-    async def _receive(
-        self,
-        interaction: Interaction,
-        events: list[tuple[Cursor, EventEnvelopeWithMetadata]],
-    ) -> None:
-        for sequence, envelope in events:
-            assert sequence != "now"
-            if interaction.on_event is not None:
-                await acall(interaction.on_event, sequence, envelope)
-            interaction.receive(sequence, envelope)
-        self._sequence, self._books = interaction.position, interaction.books
-
-    async def _answer(
-        self,
-        interaction: Interaction,
-        new: AsyncReadAhead[tuple[Cursor, EventEnvelopeWithMetadata]],
-        request: InputRequest,
-        limit: Deadline,
-    ) -> None:
-        answer = await acall_within(limit.remaining(), limit.error, request.answer)
-        limit.check()
-        await self._receive(interaction, await new.get(0.0) or [])
-        if not interaction.is_open(request):
-            RUNS.info(
-                "handler %r no longer waits for an answer to %s: it is dropped",
-                self.handler_id,
-                request.envelope.type,
-                extra={"handler_id": self.handler_id, "last_sequence": interaction.last},
-            )
-        elif answer is None:
-            interaction.skip(request)
-        else:
-            interaction.ensure_certain(request)
-            await self._send_answer(interaction, request, answer, limit)
-        self._sequence, self._books = interaction.position, interaction.books
-
-    async def _send_answer(
-        self, interaction: Interaction, request: InputRequest, answer: Any, limit: Deadline
-    ) -> None:
-        operation = endpoints.send_event(self.handler_id, answer, None, self._driver.server)
-        interaction.answer_sent(request, answer)
-        try:
-            # An answer to a run that has ended comes too late; the result says how it ended.
-            with suppress(ConflictError):
-                await self._driver.send(operation, limit.remaining())
-        except TRANSPORT_ERRORS as error:
-            is_lost = not was_not_sent(error)
-            interaction.answer_failed(request, error if is_lost else None)
-            if not is_lost:
-                raise
-        except BaseException as error:
-            # After a gateway's error or a cancellation, for example, it may be on its way.
-            is_rejected = isinstance(error, StatusError) and not isinstance(error, ServerError)
-            interaction.answer_failed(request, None if is_rejected else error)
-            raise
 
     async def send(
         self, event: Event | dict[str, Any], step: str | None = None
@@ -524,7 +415,7 @@ class WorkflowRun:
             after_sequence=after_sequence,
             include_internal=include_internal,
             max_reconnect_attempts=max_reconnect_attempts,
-            max_event_size=self._driver.sizes.event,
+            max_event_size=self._driver.options.sizes.event,
             needs_numbers=needs_numbers,
             server=self._driver.server,
             time=self._driver.time,

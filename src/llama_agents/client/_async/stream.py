@@ -77,9 +77,12 @@ class EventStream:
             could not be connected before a call of the client.
     """
 
-    def __init__(self, driver: Driver, machine: StreamMachine) -> None:
+    def __init__(
+        self, driver: Driver, machine: StreamMachine, workflow_name: str | None = None
+    ) -> None:
         self._driver = driver
         self._machine = machine
+        self._traced = driver.tracing.stream(machine.handler_id, workflow_name)
         self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes] | None = None
         self._started = False
@@ -109,6 +112,7 @@ class EventStream:
 
     def __del__(self) -> None:
         self._drop()
+        self._traced.end(self._machine.delivered)
 
     @property
     def handler_id(self) -> str:
@@ -162,6 +166,7 @@ class EventStream:
             if response is not None:
                 shutdown_socket(response)
         finally:
+            self._traced.end(self._machine.delivered)
             await self._disconnect()
 
     def _drop(self) -> None:
@@ -208,6 +213,7 @@ class EventStream:
     async def _events(self) -> AsyncGenerator[EventEnvelopeWithMetadata, None]:
         """Yield the events, from where the last generator was interrupted."""
         machine = self._machine
+        failure = None
         is_replaced = False  # by an interruption while the connection is closed
         try:
             if (iterator := self._iterator()) is not None:
@@ -237,6 +243,7 @@ class EventStream:
                     cause = error
                 if self._closed:
                     return
+                self._traced.lost(cause)
                 if self._chunks is chunks:
                     machine.connection_ended(cause)
                 else:
@@ -245,11 +252,15 @@ class EventStream:
             if self._error is None and isinstance(error, Exception):
                 self._error = error
             is_replaced = error is not self._error
+            failure = error
             raise
         finally:
             self._is_interrupted = True  # first: another interrupt may end the rest
             if (iterator := self._iterator()) is not None:
                 iterator.ending()
+            if iterator is None or self._closed or isinstance(machine.action, Finished):
+                self._traced.end(machine.delivered, failure)
+            del failure
             await self._disconnect()
             if not is_replaced:
                 self._error = None
@@ -270,6 +281,7 @@ class EventStream:
         try:
             if self._is_interrupted:
                 self._is_interrupted = False
+                self._traced.lost("interrupted")
                 self._machine.interrupted()
             while not self._closed:
                 match self._machine.action:
@@ -292,6 +304,8 @@ class EventStream:
             self._is_interrupted = True
             if isinstance(error, Exception):
                 self._error = self._error or error
+            if isinstance(self._machine.action, Finished):
+                self._traced.end(self._machine.delivered, error)
             await self._disconnect()
             self._error = None
             raise
@@ -314,8 +328,10 @@ class EventStream:
             return
         try:
             limits = machine if ahead is None else HeadWithin(machine, ahead)
-            response = await self._driver.open(machine.request(), limits)
+            with self._traced.connecting():
+                response = await self._driver.open(machine.request(), limits)
         except TRANSPORT_ERRORS as error:
+            self._traced.lost(error)
             machine.connection_ended(error, not_sent=was_not_sent(error))
             return
         self._loop = aevent_loop()
@@ -332,6 +348,7 @@ class EventStream:
                     if reader.receive(chunk):
                         break
             response = reader.response()
+        self._traced.lost(response.status_code)  # if it is an error
         machine.opened(response)
         if machine.is_patient():
             wait_out_silence(response, machine.is_patient)

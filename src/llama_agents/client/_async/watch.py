@@ -26,7 +26,7 @@ async def watch(run: WorkflowRun, after_sequence: Cursor | None, file: TextIO | 
     machine = run._machine(begin, True)
     run._status = run._last_status
     run._reading, run._sequence, run._is_new = None, begin, False
-    stream = EventStream(run._driver, machine)
+    stream = EventStream(run._driver, machine, run._workflow_name)
     clock = run._driver.time.clock
     view = RunView(run.handler_id, run._workflow_name, run._status, begin=clock())
     watcher = Watcher(view, choose_screen(file), clock)

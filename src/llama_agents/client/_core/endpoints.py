@@ -85,13 +85,17 @@ class Operation(Generic[T]):
         return self.method == "GET"
 
     def request(
-        self, client: httpx.Client | httpx.AsyncClient, timeout: httpx.Timeout
+        self,
+        client: httpx.Client | httpx.AsyncClient,
+        timeout: httpx.Timeout,
+        headers: httpx.Headers | None = None,
     ) -> httpx.Request:
         """Return the request, with what the client adds to each.
 
         Args:
             client: The client that sends it.
             timeout: Its timeouts.
+            headers: Headers that replace those of the client.
 
         Raises:
             ValueError: The client has no complete base URL, or one with a query; or the URL of the
@@ -109,12 +113,19 @@ class Operation(Generic[T]):
                 self.method,
                 self.path,
                 params=self.params,
-                headers=self.headers,
+                headers=self._with_own(headers),
                 content=self.content,
                 timeout=timeout,
             )
         except httpx.InvalidURL as error:  # which is no ValueError
             raise ValueError(f"{self.name} has no usable URL: {error}") from None
+
+    def _with_own(self, headers: httpx.Headers | None) -> Mapping[str, str] | None:
+        if headers is None:
+            return self.headers
+        together = httpx.Headers(headers)
+        together.update(self.headers)
+        return together
 
 
 def _operation(

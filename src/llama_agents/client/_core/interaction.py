@@ -139,6 +139,7 @@ class Interaction:
         clock: Returns seconds on a monotonic clock.
 
     Attributes:
+        handler_id: ID of the run.
         last: The sequence number of the last event received.
         answer_classes: What the graph of the workflow says.
 
@@ -166,7 +167,7 @@ class Interaction:
         if on_event is not None and not callable(on_event):
             raise TypeError(f"on_event must be a function, not {type(on_event).__name__}")
         self._functions = _by_name(answers)
-        self._handler_id = handler_id
+        self.handler_id = handler_id
         self._unanswered = unanswered
         self._on_uncertain = on_uncertain
         self._known = books
@@ -246,7 +247,7 @@ class Interaction:
         """Raise ``UnansweredRequestError`` if a request must not be asked, or answered, twice."""
         if request.is_uncertain and self._on_uncertain == "error":
             raise UnansweredRequestError(
-                self._handler_id,
+                self.handler_id,
                 [each.envelope for each in self._open if each.is_uncertain],
                 "one may have been answered already, and the server does not say which",
             )
@@ -290,7 +291,7 @@ class Interaction:
             if request.function is None
             else "its function returned no answer"
         )
-        raise UnansweredRequestError(self._handler_id, [request.envelope], problem)
+        raise UnansweredRequestError(self.handler_id, [request.envelope], problem)
 
     def due(self) -> tuple[float, InputRequest] | None:
         """Return when to wait no longer for the run's reaction to an answer, and to which."""
@@ -310,10 +311,10 @@ class Interaction:
             raise request.failure
         RUNS.warning(
             "handler %r has accepted %s as an answer, and has not reacted for %.0f s",
-            self._handler_id,
+            self.handler_id,
             request.answer_class,
             NO_REACTION_AFTER,
-            extra={"handler_id": self._handler_id, "last_sequence": self.last},
+            extra={"handler_id": self.handler_id, "last_sequence": self.last},
         )
 
     def _open_request(
@@ -384,7 +385,7 @@ class Interaction:
             request.state = RequestState.UNASKED
             hint = f"; the workflow takes {' or '.join(fit)}" if fit else ""
             raise UnansweredRequestError(
-                self._handler_id,
+                self.handler_id,
                 [request.envelope],
                 f"no step takes its answer, a {name}{hint}",
             )

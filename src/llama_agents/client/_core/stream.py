@@ -126,6 +126,7 @@ class StreamMachine:
     Attributes:
         handler_id: ID of the run.
         action: What comes next.
+        delivered: How many events it has delivered.
         cursor: The sequence number of the last event delivered, at first ``after_sequence``.
         position_is_known: Whether that number says where the stream is: not after an event without
             one, which another connection might skip or repeat.
@@ -157,6 +158,7 @@ class StreamMachine:
             )
         self.handler_id = handler_id
         self.action: Retry | Read | Finished[None] = Retry(0.0)
+        self.delivered = 0
         self.cursor: Cursor = after_sequence
         self.position_is_known = True
         self.ended_by: str | None = None
@@ -286,6 +288,7 @@ class StreamMachine:
                 self.cursor = sequence
                 if not server.has_cursors:
                     server.has_cursors = True
+            self.delivered += 1
             yield event
             if is_terminal:
                 return

@@ -15,12 +15,12 @@ from .._core import endpoints
 from .._core.actions import Finished, Identify, Listen, Poll, Retry, Sleep, TimeSource
 from .._core.call import Call, Exchange
 from .._core.endpoints import Operation
-from .._core.limits import Ahead, Limiting, limits_of
+from .._core.limits import Ahead, Limiting
 from .._core.logs import log_response
+from .._core.options import OnResponse, Options
 from .._core.policy import (
     TRANSPORT_ERRORS,
     RetryBudget,
-    SizeLimits,
     closes_connection_silently,
     is_header_error,
     redirect_to_get,
@@ -29,8 +29,9 @@ from .._core.responses import BodyReader
 from .._core.server import ServerTraits, ensure_cancelled
 from .._core.start import Start
 from .._core.wait import Wait
+from .._tracing import UNTRACED, Untraced
 from .._transport.clients import Clients
-from .._transport.concurrency import event_loop, sleep
+from .._transport.concurrency import call, event_loop, sleep
 from .._transport.connection import (
     close_response,
     limit_decompression,
@@ -88,38 +89,56 @@ class Driver:
 
     Args:
         clients: The httpx clients to send with.
-        sizes: How much to store of what is received.
+        options: What it does differently for each request.
+        tracing: What traces it.
 
     Attributes:
         clients: The httpx clients to send with.
-        sizes: How much to store of what is received.
+        options: What it does differently for each request.
+        tracing: What traces it.
         time: The source of time and randomness for the machines.
         server: What is known of the server.
         batches: What is under way until it is closed, at the latest with the client.
     """
 
-    def __init__(self, clients: Clients, sizes: SizeLimits) -> None:
+    def __init__(self, clients: Clients, options: Options, tracing: Untraced = UNTRACED) -> None:
         endpoints.import_for_calls()
         self.clients = clients
-        self.sizes = sizes
+        self.options = options
+        self.tracing = tracing
         self.time = SYSTEM_TIME
         self.server = ServerTraits()
         self._early: dict[int, weakref.ref[EarlyStream]] = {}
         self.batches: set[Closable] = set()
+        self._is_view = False
+        self._views: weakref.WeakSet[Driver] = weakref.WeakSet()
+
+    def view(self, options: Options) -> Driver:
+        """Return a driver with other options, on the same connections."""
+        view = object.__new__(Driver)
+        vars(view).update(vars(self), options=options, batches=set(), _is_view=True)
+        self._views.add(view)
+        return view
 
     def close(self) -> None:
-        """Close the batches, and the httpx client after them."""
-        for batch in [*self.batches]:
+        """Close the batches, also those of the views, and the httpx client after them.
+
+        A view closes only its own batches.
+        """
+        views = () if self._is_view else [*self._views]
+        for batch in [batch for driver in (self, *views) for batch in driver.batches]:
             batch.close()
-        self.clients.close()
+        if not self._is_view:
+            self.clients.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        # The streams and batches are those of the original.
-        return {**vars(self), "_early": {}, "batches": set()}
+        # The streams and batches are those of the original, and a copy has its own connections.
+        own = {"_early": {}, "batches": set(), "_is_view": False, "_views": None}
+        return vars(self) | own
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         endpoints.import_for_calls()
-        vars(self).update(state)
+        vars(self).update(state, _views=weakref.WeakSet())
 
     def expect(self, stream: EarlyStream) -> None:
         """Connect a stream before anything is asked of its run."""
@@ -151,7 +170,8 @@ class Driver:
         """
         self._connect_early(operation)
         call: Exchange[T] = Call(operation, self.time, within)
-        return self.exchange(call)
+        with self.tracing.call(operation.name, operation.handler_id):
+            return self.exchange(call)
 
     def exchange(self, exchange: Exchange[T]) -> T:
         """Send what a machine asks for until it has a result."""
@@ -225,7 +245,8 @@ class Driver:
             time=self.time,
             budget=budget,
         )
-        return self.exchange(machine)
+        with self.tracing.call(start.name, handler_id, workflow_name):
+            return self.exchange(machine)
 
     def cancel(self, handler_id: str, purge: bool) -> CancelHandlerResponse:
         """Cancel a run; raise if an old server only says so."""
@@ -248,7 +269,7 @@ class Driver:
             handler_id,
             server=self.server,
             timeout=timeout,
-            max_event_size=self.sizes.event,
+            max_event_size=self.options.sizes.event,
             time=self.time,
             budget=budget,
         )
@@ -287,17 +308,24 @@ class Driver:
 
     def poll(self, wait: Wait) -> Listen | Identify | Sleep | Finished[HandlerData]:
         """Poll the run of a wait."""
-        try:
-            response = self._request(wait.poll_operation, wait)
-        except TRANSPORT_ERRORS as error:
-            return wait.poll_failed(error)
-        return wait.poll_response(response)
+        operation = wait.poll_operation
+        with self.tracing.call(operation.name, operation.handler_id):
+            try:
+                response = self._request(operation, wait)
+            except TRANSPORT_ERRORS as error:
+                return wait.poll_failed(error)
+            return wait.poll_response(response)
 
     def _listen(self, wait: Wait) -> Poll | Sleep:
         """Follow the stream of a run until it is time for a poll."""
+        operation = wait.listen()
+        with self.tracing.call(operation.name, operation.handler_id):
+            return self._follow(operation, wait)
+
+    def _follow(self, operation: Operation[None], wait: Wait) -> Poll | Sleep:
         cause = None
         try:
-            response = self.open(wait.listen(), wait)
+            response = self.open(operation, wait)
             chunks = response.iter_bytes()
             try:
                 if wait.opened(response):
@@ -319,10 +347,18 @@ class Driver:
             machine: Has a say in how long it may take.
         """
         client = self.clients.get()
-        limits = machine.limits(limits_of(operation.kind, self.clients.chosen_timeout))
-        request = operation.request(client, limits.timeout)
+        options = self.options
+        limits = machine.limits(options.limits(operation.kind, self.clients.chosen_timeout))
+        headers = options.headers_with(self.tracing.request(operation.name))
+        request = operation.request(client, limits.timeout, headers)
         try:
-            response = send(client, request, head=limits.head, whole=limits.whole)
+            response = send(
+                client,
+                request,
+                head=limits.head,
+                whole=limits.whole,
+                has_credentials=options.has_credentials,
+            )
         except UnicodeEncodeError as error:
             if is_header_error(error):
                 raise httpx.LocalProtocolError("a header cannot be encoded") from None
@@ -334,14 +370,26 @@ class Driver:
                 response = redirect
             limit_decompression(response)
             log_response(operation.name, operation.handler_id, response.status_code)
+            self.tracing.response(response.status_code)
+            if options.on_response is not None:
+                self._report(options.on_response, operation, response)
         except BaseException:  # such as a signal handler's
             close_response(response)
             raise
         return response
 
+    def _report(
+        self, on_response: OnResponse, operation: Operation[Any], response: httpx.Response
+    ) -> None:
+        try:
+            call(on_response, operation.name, response)
+        except (WorkflowClientError, *TRANSPORT_ERRORS) as error:
+            # Else it would be taken for what became of this request, which might be sent again.
+            raise RuntimeError(f"on_response raised {type(error).__name__}") from error
+
     def _request(self, operation: Operation[Any], machine: Limiting) -> httpx.Response:
         response = self.open(operation, machine)
-        reader = BodyReader(response, self.sizes.response, operation.handler_id)
+        reader = BodyReader(response, self.options.sizes.response, operation.handler_id)
         read(response, reader)
         response = reader.response()
         if closes_connection_silently(response):

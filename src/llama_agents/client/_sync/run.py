@@ -3,24 +3,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import Any, Final, TextIO, TypeAlias, TypeVar, overload
+from contextlib import AbstractContextManager
+from typing import Any, TextIO, TypeAlias, TypeVar, overload
 
 from .._core import endpoints
-from .._core.actions import Retry
 from .._core.answer_classes import UNKNOWN, AnswerClasses, read_answer_classes
 from .._core.checkpoint import Checkpoint, empty_books, take_checkpoint
 from .._core.interaction import (
-    InputRequest,
     Interaction,
     OnEvent,
     OnUncertain,
     Unanswered,
 )
 from .._core.limits import Deadline
-from .._core.logs import RUNS
 from .._core.policy import POLL_RETRIES, TRANSPORT_ERRORS
 from .._core.stream import StreamMachine
 from .._events.results import result_of
@@ -28,31 +24,22 @@ from .._lazy_types import (
     Books,
     CancelHandlerResponse,
     Event,
-    EventEnvelopeWithMetadata,
     HandlerData,
     ResultEnvelope,
     SendEventResponse,
     StopEvent,
 )
 from .._statuses import ENDED_STATUSES, Status, status_after
-from .._transport.concurrency import call, call_within
-from .._transport.failures import was_not_sent
-from .._transport.read_ahead import ReadAhead, read_ahead
+from .._tracing import UntracedRun
+from .._transport.read_ahead import read_ahead
 from ..errors import (
-    ConflictError,
     Cursor,
-    ServerError,
-    StatusError,
     WorkflowClientError,
     WorkflowFailedError,
 )
 from .driver import Driver
+from .interact import InteractionRunner
 from .stream import SyncEventStream
-
-# What others have answered shows in the events that a run has had before. They arrive at once, and
-# nothing marks the last.
-HISTORY_GAP: Final = 0.3  # s without an event
-HISTORY_LIMIT: Final = 5.0  # s, for a run that is never still
 
 StopT = TypeVar("StopT", bound=StopEvent)
 Answer: TypeAlias = Event | dict[str, Any] | None
@@ -135,7 +122,7 @@ class SyncWorkflowRun:
         begin = self._position if after_sequence is None else after_sequence
         self._is_new, self._status = False, self._last_status
         self._reading = self._machine(begin, include_internal_events, max_reconnect_attempts)
-        return SyncEventStream(self._driver, self._reading)
+        return SyncEventStream(self._driver, self._reading, self._workflow_name)
 
     @overload
     def result(
@@ -168,12 +155,20 @@ class SyncWorkflowRun:
             EventValidationError: The result is of another class.
             NotFoundError: There is no such run.
         """
+        with self._traced() as traced:
+            return self._result(result_type, timeout, traced)
+
+    def _traced(self) -> AbstractContextManager[UntracedRun]:
+        return self._driver.tracing.run(self._workflow_name, self.handler_id, self._run_id)
+
+    def _result(self, result_type: Any, timeout: float | None, traced: UntracedRun) -> Any:
         wait = self._driver.completion_wait(self.handler_id, timeout)
         try:
             handler = self._driver.wait(wait)
         except WorkflowFailedError as error:
             self._learn(error.handler)
             raise
+        traced.found(handler)
         self._learn(handler)
         return result_of(handler, result_type)
 
@@ -295,21 +290,30 @@ class SyncWorkflowRun:
             books=books,
             clock=self._driver.time.clock,
         )
+        with self._traced() as traced:
+            self._answer_requests(interaction, books, limit)
+            return self._result(result_type, limit.remaining(), traced)
+
+    def _answer_requests(self, interaction: Interaction, books: Books, limit: Deadline) -> None:
+        """Answer the requests of the run until its stream ends."""
         self._driver.identify(limit.remaining())
         self._driver.server.ensure_cursors(self.handler_id)
         is_new = self._is_new
         self._status = self._last_status
         self._reading, self._sequence, self._is_new = None, books.begin, False
         machine = self._machine(books.begin, True, POLL_RETRIES, needs_numbers=True)
-        stream = SyncEventStream(self._driver, machine)
+        stream = SyncEventStream(self._driver, machine, self._workflow_name)
+        runner = InteractionRunner(self._driver, interaction, limit, self._keep)
         try:
             with read_ahead(stream, lambda event: (stream.last_sequence, event)) as new:
                 interaction.answer_classes = self._answer_classes(limit)
-                if is_new or self._catch_up(interaction, new, limit, machine):
-                    self._interact(interaction, new, limit)
+                runner.run(new, None if is_new else machine)
         finally:
-            self._sequence, self._books = interaction.position, interaction.books
-        return self.result(result_type, limit.remaining())
+            self._keep(interaction)
+
+    def _keep(self, interaction: Interaction) -> None:
+        """Keep the position of an interaction, and what has been answered."""
+        self._sequence, self._books = interaction.position, interaction.books
 
     def _answer_classes(self, limit: Deadline) -> AnswerClasses:
         """Return what the graph of the workflow says of answers."""
@@ -325,121 +329,6 @@ class SyncWorkflowRun:
         except (WorkflowClientError, *TRANSPORT_ERRORS):
             return UNKNOWN  # it is of help, but not needed
         return read_answer_classes(found.graph)
-
-    def _catch_up(
-        self,
-        interaction: Interaction,
-        new: ReadAhead[tuple[Cursor, EventEnvelopeWithMetadata]],
-        limit: Deadline,
-        machine: StreamMachine,
-    ) -> bool:
-        """Receive the events that a run has had before; return whether its stream goes on."""
-        clock = self._driver.time.clock
-        ends_at = math.inf
-        while clock() < ends_at:
-            connection = machine.action
-            if not isinstance(connection, Retry) and ends_at == math.inf:
-                ends_at = clock() + HISTORY_LIMIT
-            left = limit.remaining()
-            events = new.get(HISTORY_GAP if left is None else min(HISTORY_GAP, left))
-            if events is None:
-                return False
-            self._receive(interaction, events)
-            limit.check()
-            # A stream that is being connected, perhaps again, is silent, too: that says nothing.
-            is_connected = machine.action is connection and not isinstance(connection, Retry)
-            if is_connected and not events:
-                break
-        return True
-
-    def _interact(
-        self,
-        interaction: Interaction,
-        new: ReadAhead[tuple[Cursor, EventEnvelopeWithMetadata]],
-        limit: Deadline,
-    ) -> None:
-        """Answer the requests of a run, until its stream ends."""
-        clock = self._driver.time.clock
-        while True:
-            request = interaction.next_request()
-            if request is not None:
-                self._answer(interaction, new, request, limit)
-                continue
-            due = interaction.due()
-            waits = [limit.remaining(), None if due is None else max(due[0] - clock(), 0.0)]
-            events = new.get(min((w for w in waits if w is not None), default=None))
-            if events is None:
-                return
-            self._receive(interaction, events)
-            limit.check()
-            if due is not None and due[0] <= clock():
-                interaction.overdue(due[1])
-                self._ensure_alive(limit)
-
-    def _ensure_alive(self, limit: Deadline) -> None:
-        """Raise ``WorkflowFailedError`` if the run's engine has stopped."""
-        try:
-            self._driver.send(endpoints.get_handler(self.handler_id), limit.remaining())
-        except WorkflowFailedError:
-            raise
-        except (WorkflowClientError, *TRANSPORT_ERRORS):
-            pass  # the stream, which is still read, says what becomes of the run
-
-    def _receive(
-        self,
-        interaction: Interaction,
-        events: list[tuple[Cursor, EventEnvelopeWithMetadata]],
-    ) -> None:
-        for sequence, envelope in events:
-            assert sequence != "now"
-            if interaction.on_event is not None:
-                call(interaction.on_event, sequence, envelope)
-            interaction.receive(sequence, envelope)
-        self._sequence, self._books = interaction.position, interaction.books
-
-    def _answer(
-        self,
-        interaction: Interaction,
-        new: ReadAhead[tuple[Cursor, EventEnvelopeWithMetadata]],
-        request: InputRequest,
-        limit: Deadline,
-    ) -> None:
-        answer = call_within(limit.remaining(), limit.error, request.answer)
-        limit.check()
-        self._receive(interaction, new.get(0.0) or [])
-        if not interaction.is_open(request):
-            RUNS.info(
-                "handler %r no longer waits for an answer to %s: it is dropped",
-                self.handler_id,
-                request.envelope.type,
-                extra={"handler_id": self.handler_id, "last_sequence": interaction.last},
-            )
-        elif answer is None:
-            interaction.skip(request)
-        else:
-            interaction.ensure_certain(request)
-            self._send_answer(interaction, request, answer, limit)
-        self._sequence, self._books = interaction.position, interaction.books
-
-    def _send_answer(
-        self, interaction: Interaction, request: InputRequest, answer: Any, limit: Deadline
-    ) -> None:
-        operation = endpoints.send_event(self.handler_id, answer, None, self._driver.server)
-        interaction.answer_sent(request, answer)
-        try:
-            # An answer to a run that has ended comes too late; the result says how it ended.
-            with suppress(ConflictError):
-                self._driver.send(operation, limit.remaining())
-        except TRANSPORT_ERRORS as error:
-            is_lost = not was_not_sent(error)
-            interaction.answer_failed(request, error if is_lost else None)
-            if not is_lost:
-                raise
-        except BaseException as error:
-            # After a gateway's error or a cancellation, for example, it may be on its way.
-            is_rejected = isinstance(error, StatusError) and not isinstance(error, ServerError)
-            interaction.answer_failed(request, None if is_rejected else error)
-            raise
 
     def send(self, event: Event | dict[str, Any], step: str | None = None) -> SendEventResponse:
         """Send an event to the run, as ``SyncWorkflowClient.send_event`` does.
@@ -521,7 +410,7 @@ class SyncWorkflowRun:
             after_sequence=after_sequence,
             include_internal=include_internal,
             max_reconnect_attempts=max_reconnect_attempts,
-            max_event_size=self._driver.sizes.event,
+            max_event_size=self._driver.options.sizes.event,
             needs_numbers=needs_numbers,
             server=self._driver.server,
             time=self._driver.time,

@@ -78,9 +78,12 @@ class SyncEventStream:
             could not be connected before a call of the client.
     """
 
-    def __init__(self, driver: Driver, machine: StreamMachine) -> None:
+    def __init__(
+        self, driver: Driver, machine: StreamMachine, workflow_name: str | None = None
+    ) -> None:
         self._driver = driver
         self._machine = machine
+        self._traced = driver.tracing.stream(machine.handler_id, workflow_name)
         self._response: httpx.Response | None = None
         self._chunks: Iterator[bytes] | None = None
         self._started = False
@@ -110,6 +113,7 @@ class SyncEventStream:
 
     def __del__(self) -> None:
         self._drop()
+        self._traced.end(self._machine.delivered)
 
     @property
     def handler_id(self) -> str:
@@ -163,6 +167,7 @@ class SyncEventStream:
             if response is not None:
                 shutdown_socket(response)
         finally:
+            self._traced.end(self._machine.delivered)
             self._disconnect()
 
     def _drop(self) -> None:
@@ -209,6 +214,7 @@ class SyncEventStream:
     def _events(self) -> Generator[EventEnvelopeWithMetadata, None, None]:
         """Yield the events, from where the last generator was interrupted."""
         machine = self._machine
+        failure = None
         is_replaced = False  # by an interruption while the connection is closed
         try:
             if (iterator := self._iterator()) is not None:
@@ -238,6 +244,7 @@ class SyncEventStream:
                     cause = error
                 if self._closed:
                     return
+                self._traced.lost(cause)
                 if self._chunks is chunks:
                     machine.connection_ended(cause)
                 else:
@@ -246,11 +253,15 @@ class SyncEventStream:
             if self._error is None and isinstance(error, Exception):
                 self._error = error
             is_replaced = error is not self._error
+            failure = error
             raise
         finally:
             self._is_interrupted = True  # first: another interrupt may end the rest
             if (iterator := self._iterator()) is not None:
                 iterator.ending()
+            if iterator is None or self._closed or isinstance(machine.action, Finished):
+                self._traced.end(machine.delivered, failure)
+            del failure
             self._disconnect()
             if not is_replaced:
                 self._error = None
@@ -271,6 +282,7 @@ class SyncEventStream:
         try:
             if self._is_interrupted:
                 self._is_interrupted = False
+                self._traced.lost("interrupted")
                 self._machine.interrupted()
             while not self._closed:
                 match self._machine.action:
@@ -293,6 +305,8 @@ class SyncEventStream:
             self._is_interrupted = True
             if isinstance(error, Exception):
                 self._error = self._error or error
+            if isinstance(self._machine.action, Finished):
+                self._traced.end(self._machine.delivered, error)
             self._disconnect()
             self._error = None
             raise
@@ -315,8 +329,10 @@ class SyncEventStream:
             return
         try:
             limits = machine if ahead is None else HeadWithin(machine, ahead)
-            response = self._driver.open(machine.request(), limits)
+            with self._traced.connecting():
+                response = self._driver.open(machine.request(), limits)
         except TRANSPORT_ERRORS as error:
+            self._traced.lost(error)
             machine.connection_ended(error, not_sent=was_not_sent(error))
             return
         self._loop = event_loop()
@@ -333,6 +349,7 @@ class SyncEventStream:
                     if reader.receive(chunk):
                         break
             response = reader.response()
+        self._traced.lost(response.status_code)  # if it is an error
         machine.opened(response)
         if machine.is_patient():
             wait_out_silence(response, machine.is_patient)

@@ -198,6 +198,10 @@ class AsyncClients:
         """The timeouts that the caller chose, or None."""
         return _chosen_timeout(self._external, self._settings)
 
+    def base_url(self) -> httpx.URL:
+        """Return the URL of the server."""
+        return _base_url(self._external, self._settings)
+
     def __del__(self) -> None:
         # To leave it to the garbage collector would be a ResourceWarning on trio.
         for loop, owned in self._owned.items():
@@ -339,6 +343,10 @@ class Clients:
         """The timeouts that the caller chose, or None."""
         return _chosen_timeout(self._external, self._settings)
 
+    def base_url(self) -> httpx.URL:
+        """Return the URL of the server."""
+        return _base_url(self._external, self._settings)
+
     def get(self) -> httpx.Client:
         """Return the client.
 
@@ -385,6 +393,15 @@ def _chosen_timeout(
     if settings is None or settings.timeout is None:
         return None
     return httpx.Timeout(settings.timeout)
+
+
+def _base_url(
+    external: httpx.AsyncClient | httpx.Client | None, settings: Settings | None
+) -> httpx.URL:
+    if external is not None:
+        return external.base_url
+    assert settings is not None, "a client is either passed in or created from settings"
+    return settings.base_url
 
 
 def _open_settings(settings: Settings | None, closed: bool) -> Settings:

@@ -26,13 +26,19 @@ MAX_COMPRESSED_PIECE: Final = 16  # bytes; decompressed at most 34 MB (br), 0.5 
 
 
 async def asend(
-    client: httpx.AsyncClient, request: httpx.Request, *, head: float, whole: float
+    client: httpx.AsyncClient,
+    request: httpx.Request,
+    *,
+    head: float,
+    whole: float,
+    has_credentials: bool = False,
 ) -> httpx.Response:
     """Send a request; return the response, its body not yet read.
 
     Args:
         client: What to send it with.
         request: What to send.
+        has_credentials: Whether it has credentials that those of the client must not replace.
         head: Seconds until the head of the response must have arrived.
         whole: Seconds until the whole response must have arrived.
     """
@@ -44,7 +50,7 @@ async def asend(
     request.stream = _AsyncContent(request.content)
     started = anyio.current_time()
     with anyio.CancelScope(deadline=started + min(head, whole)):
-        response = await _asend(client, request, usage)
+        response = await _asend(client, request, usage, _auth(has_credentials))
     if response is None:
         cls = httpx.ConnectTimeout if usage.is_connecting else httpx.ReadTimeout
         error = cls(MESSAGE, request=request)
@@ -55,15 +61,21 @@ async def asend(
     return response
 
 
-async def _asend(client: httpx.AsyncClient, request: httpx.Request, usage: Usage) -> httpx.Response:
+async def _asend(
+    client: httpx.AsyncClient, request: httpx.Request, usage: Usage, auth: Any
+) -> httpx.Response:
     try:
-        response = await client.send(request, stream=True)
+        response = await client.send(request, stream=True, auth=auth)
     except BaseException as error:
         usage.failed(error, request)
         await usage.arelease(error)
         raise_true_cause(error, request)
     response.stream = _AsyncBody(response.stream, usage, request)
     return response
+
+
+def _auth(has_credentials: bool) -> Any:
+    return None if has_credentials else httpx.USE_CLIENT_DEFAULT
 
 
 def alimit_body(response: httpx.Response, seconds: float) -> None:
@@ -186,13 +198,19 @@ class _AsyncBody(httpx.AsyncByteStream):
 
 
 def send(
-    client: httpx.Client, request: httpx.Request, *, head: float, whole: float
+    client: httpx.Client,
+    request: httpx.Request,
+    *,
+    head: float,
+    whole: float,
+    has_credentials: bool = False,
 ) -> httpx.Response:
     """Send a request; return the response, its body not yet read.
 
     Args:
         client: What to send it with.
         request: What to send.
+        has_credentials: Whether it has credentials that those of the client must not replace.
         head: Seconds until the head of the response must have arrived.
         whole: Seconds until the whole response must have arrived.
     """
@@ -204,7 +222,7 @@ def send(
     started = now()
     with Until(started + min(head, whole), usage):
         try:
-            response = client.send(request, stream=True)
+            response = client.send(request, stream=True, auth=_auth(has_credentials))
         except BaseException as error:
             usage.failed(error, request)
             usage.release(error)

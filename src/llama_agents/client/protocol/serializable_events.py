@@ -116,7 +116,7 @@ class EventEnvelopeWithMetadata(BaseModel):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether this is a run's terminal event: a stop event, by its type or a superclass."""
+        """Whether it is a run's terminal event, a stop event by its type or a superclass."""
         types = self.types
         return self.type == "StopEvent" or (types is not None and "StopEvent" in types)
 

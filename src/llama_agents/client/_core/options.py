@@ -1,0 +1,91 @@
+"""What a client, or a view of it, does differently for each of its requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+import attrs
+import httpx
+
+from .limits import Kind, Limits, limits_of
+from .policy import SizeLimits
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+OnResponse: TypeAlias = Callable[[str, httpx.Response], Any]
+"""Gets the name of an operation, and the response to a request of it."""
+
+
+@attrs.frozen
+class Options:
+    """The options of a client, or of a view on its connections.
+
+    Attributes:
+        sizes: How much to store of what is received.
+        headers: Headers of every request; they replace those of the httpx client.
+        timeout: The timeouts, or None for those of the httpx client.
+        on_response: Called with each response.
+    """
+
+    sizes: SizeLimits
+    headers: httpx.Headers | None = attrs.field(default=None, repr=False)
+    timeout: httpx.Timeout | None = None
+    on_response: OnResponse | None = None
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether the headers have credentials, which an ``auth`` would replace."""
+        return self.headers is not None and "authorization" in self.headers
+
+    def headers_with(self, others: Mapping[str, str] | None) -> httpx.Headers | None:
+        """Return the headers, and others that replace them."""
+        if not others:
+            return self.headers
+        together = httpx.Headers(self.headers)
+        together.update(others)
+        return together
+
+    def limits(self, kind: Kind, chosen: httpx.Timeout | None) -> Limits:
+        """Return the limits of an operation, given the timeouts that the httpx client has."""
+        return limits_of(kind, chosen if self.timeout is None else self.timeout)
+
+    def changed(self, *, headers: httpx.Headers | None, **changes: Any) -> Options:
+        """Return these options with other headers added, and with all changes but ``None``."""
+        if headers is not None:
+            changes["headers"] = self.headers_with(headers)
+        given = {name: value for name, value in changes.items() if value is not None}
+        return attrs.evolve(self, **given)
+
+
+def checked_function(name: str, function: FunctionT | None) -> FunctionT | None:
+    """Return a function that a caller passed; raise ``TypeError`` if it is not one."""
+    if function is not None and not callable(function):
+        raise TypeError(f"{name} must be a function, not {type(function).__name__}")
+    return function
+
+
+def checked_timeout(timeout: object) -> httpx.Timeout | None:
+    """Return timeouts that a caller passed.
+
+    Raises:
+        TypeError: They are not numbers.
+        ValueError: One of them is not positive.
+    """
+    if timeout is None:
+        return None
+    if not isinstance(timeout, httpx.Timeout | int | float | tuple) or isinstance(timeout, bool):
+        raise TypeError(
+            f"timeout must be an httpx.Timeout or a number of seconds, not {type(timeout).__name__}"
+        )
+    checked = httpx.Timeout(timeout)
+    for phase, seconds in checked.as_dict().items():
+        if seconds is None:
+            continue
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+            raise TypeError(
+                f"the {phase} timeout must be a number of seconds, not {type(seconds).__name__}"
+            )
+        if not seconds > 0:
+            raise ValueError(f"the {phase} timeout must be more than 0 seconds, not {seconds!r}")
+    return checked
