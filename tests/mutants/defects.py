@@ -2173,37 +2173,6 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         replace("batch_results._fields_of", r"start\._data\.items\(\)", "start.items()"),
         "tests/core/test_rows.py::test_row_has_the_fields_of_start_and_result_as_they_are",
     ),
-    # ---------------------------------------------------------------- workflows as MCP tools
-    "a token that was changed is refused": Defect(
-        never("Seal.verify", "compare_digest"),
-        f"{SHOWN}::test_token_of_another_key_or_server_or_that_was_changed_is_invalid",
-    ),
-    "a token is of one server": Defect(
-        replace("Seal.__init__", r"server\.encode\(\)", "b''"),
-        f"{SHOWN}::test_token_of_another_key_or_server_or_that_was_changed_is_invalid",
-    ),
-    "a token is worth one answer": Defect(
-        drop("Call._ask", r"self\._answered\.add\(key\)"),
-        f"{TOOLS}::test_token_is_worth_one_answer[dialog]",
-    ),
-    "a key is its owner's alone": Defect(
-        never("tokens._read", "S_IRWXG"), f"{SHOWN}::test_key_that_others_can_read_is_refused"
-    ),
-    "a call that is cancelled cancels its run": Defect(
-        never("Call._ownership", r"self\._owned"),
-        "tests/mcp/test_process.py::test_end_of_the_host_cancels_the_runs_of_its_calls[stdin]",
-    ),
-    "a person who declines is not asked again": Defect(
-        replace("WorkflowTools._call_tool", r"not outcome\.is_refused", "True"),
-        f"{TOOLS}::test_question_that_nobody_answers_stays_open",
-    ),
-    "a schema of a tool leads nowhere else": Defect(
-        never("_ensure_local", "match is None"),
-        f"{SHOWN}::test_schema_that_a_host_might_reject_is_refused[schema1]",
-    ),
-    "a result is JSON that every peer reads": Defect(
-        replace("results._plain", r"math\.isfinite\(value\)", "True"),
-        f"{SHOWN}::test_result_is_json_that_every_peer_reads",
     "the authorization of a view replaces its client's": Defect(
         returns("connection._auth", "httpx.USE_CLIENT_DEFAULT"),
         f"{OPTIONS}::test_authorization_of_view_replaces_credentials_of_client",
@@ -2255,5 +2224,37 @@ DEFECTS: Final[Mapping[str, Defect]] = {
             "__import__('llama_agents.client._tracing', fromlist=['_RUN'])._RUN",
         ),
         f"{TRACING}::test_each_item_of_a_batch_is_a_run_within_what_was_current",
+    ),
+    # ---------------------------------------------------------------- workflows as MCP tools
+    "a token that was changed is refused": Defect(
+        never("Seal.verify", "compare_digest"),
+        f"{SHOWN}::test_token_of_another_key_or_server_or_that_was_changed_is_invalid",
+    ),
+    "a token is of one server": Defect(
+        replace("Seal.__init__", r"server\.encode\(\)", "b''"),
+        f"{SHOWN}::test_token_of_another_key_or_server_or_that_was_changed_is_invalid",
+    ),
+    "a token is worth one answer": Defect(
+        drop("Call._ask", r"self\._answered\.add\(key\)"),
+        f"{TOOLS}::test_token_is_worth_one_answer[dialog]",
+    ),
+    "a key is its owner's alone": Defect(
+        never("tokens._read", "S_IRWXG"), f"{SHOWN}::test_key_that_others_can_read_is_refused"
+    ),
+    "a call that is cancelled cancels its run": Defect(
+        never("Call._ownership", r"self\._owned"),
+        "tests/mcp/test_process.py::test_end_of_the_host_cancels_the_runs_of_its_calls[stdin]",
+    ),
+    "a person who declines is not asked again": Defect(
+        replace("WorkflowTools._call_tool", r"not outcome\.is_refused", "True"),
+        f"{TOOLS}::test_question_that_nobody_answers_stays_open",
+    ),
+    "a schema of a tool leads nowhere else": Defect(
+        never("_ensure_local", "match is None"),
+        f"{SHOWN}::test_schema_that_a_host_might_reject_is_refused[schema1]",
+    ),
+    "a result is JSON that every peer reads": Defect(
+        replace("results._plain", r"math\.isfinite\(value\)", "True"),
+        f"{SHOWN}::test_result_is_json_that_every_peer_reads",
     ),
 }
