@@ -262,10 +262,10 @@ class WorkflowTools:
     def _waiting_text(self, outcome: Waiting) -> str:
         """Return what a model reads of a run that waits."""
         question = outcome.question
-        name = answer_name(self._names)
+        name, run = answer_name(self._names), one_line(outcome.handler_id, 80)
         parts = [
-            f"The workflow {one_line(question.workflow, 80)} has not completed: "
-            f"it asks a question, and waits for the answer. (Run {one_line(outcome.handler_id, 80)})",
+            f"The workflow {one_line(question.workflow, 80)} has not completed: it asks a "
+            f"question, and waits for the answer. (Run {run})",
             f"Question:\n{question.text}",
             f"To answer, call the tool {name} with this token, unchanged, and the fields of the "
             "answer. The answer is the user's: ask them, unless they have told you already.",
