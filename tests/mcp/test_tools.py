@@ -226,7 +226,7 @@ def is_running(url: str, result: types.CallToolResult) -> bool:
 def test_changed_token_is_refused_and_nothing_is_sent(model: Host, url: str) -> None:
     asked = model.call("human")
     name, token = read_question(asked)
-    for wrong in (token[:-1], f"{token[:20]}x{token[21:]}", f"{token}A", "", "é.é", "a.b.c"):
+    for wrong in (token[:-1], f"{token[:20]}.{token[21:]}", f"{token}A", "", "é.é", "a.b.c"):
         result = model.call(name, token=wrong, answer={"response": "Eve"})
         assert result.is_error
         assert "The token is not valid here" in text_of(result)
