@@ -130,6 +130,19 @@ class Slow(Workflow):
         return StopEvent()
 
 
+class Silent(Workflow):
+    """Takes an answer, and says nothing more."""
+
+    @step
+    async def ask(self, ev: StartEvent) -> Question:
+        return Question(text="?")
+
+    @step
+    async def wait(self, ev: OrderPlaced) -> StopEvent:
+        await asyncio.sleep(600)
+        return StopEvent()
+
+
 def mcp_workflows() -> dict[str, Workflow]:
     """Return the workflows under the names that tests use."""
     return {
@@ -140,5 +153,6 @@ def mcp_workflows() -> dict[str, Workflow]:
         "no\nURL": Hostile(),
         "plain": Plain(),
         "slow": Slow(timeout=600),
+        "silent": Silent(timeout=600),
         "answer": Plain(),
     }

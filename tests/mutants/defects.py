@@ -71,7 +71,7 @@ def progress(test: str) -> str:
 
 
 SHOWN: Final = "tests/mcp/test_shown.py"
-TOOLS: Final = "tests/mcp/test_tools.py"
+CALL: Final = "tests/mcp/test_call.py"
 LIMITS: Final = "tests/core/test_typed.py::test_schema_beyond_a_limit_is_rejected_by_that_limit"
 ANYTHING_ELSE: Final = "tests/core/test_codegen.py::test_source_with_anything_else_is_rejected"
 SHARED_OUT: Final = "tests/core/test_pools.py::test_requests_at_once_are_shared_out_to_small_pools"
@@ -2236,7 +2236,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
     ),
     "a token is worth one answer": Defect(
         drop("Call._ask", r"self\._answered\.add\(key\)"),
-        f"{TOOLS}::test_token_is_worth_one_answer[dialog]",
+        f"{CALL}::test_token_is_worth_one_answer_where_no_event_shows_that_it_was_given",
     ),
     "a key is its owner's alone": Defect(
         never("tokens._read", "S_IRWXG"), f"{SHOWN}::test_key_that_others_can_read_is_refused"
@@ -2245,9 +2245,13 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         never("Call._ownership", r"self\._owned"),
         "tests/mcp/test_process.py::test_end_of_the_host_cancels_the_runs_of_its_calls[stdin]",
     ),
-    "a person who declines is not asked again": Defect(
-        replace("WorkflowTools._call_tool", r"not outcome\.is_refused", "True"),
-        f"{TOOLS}::test_question_that_nobody_answers_stays_open",
+    "an answer that was not accepted may be given again": Defect(
+        returns("Call._is_still_open", "False"),
+        f"{CALL}::test_answer_that_was_not_accepted_may_be_given_again",
+    ),
+    "a question that somebody else has answered is not waited for": Defect(
+        drop("Call._extend", "deadline"),
+        f"{CALL}::test_question_that_is_not_repeated_ends_the_call_but_not_the_run",
     ),
     "a schema of a tool leads nowhere else": Defect(
         never("_ensure_local", "match is None"),
