@@ -118,3 +118,24 @@ def test_question_that_is_not_repeated_ends_the_call_but_not_the_run(
         await caller.client.cancel_handler(asked.handler_id)
 
     run(url, test)
+
+
+def test_token_of_a_run_that_is_gone_is_refused(server_url: str) -> None:
+    async def test(caller: Caller) -> None:
+        asked = await caller.ask("human")
+        await caller.client.cancel_handler(asked.handler_id, purge=True)
+        with pytest.raises(CallError, match="the server does not know the run"):
+            await caller.answer(asked, "Ada")
+        await caller.client.run_workflow("greet", handler_id=asked.handler_id)
+        with pytest.raises(CallError, match="its ID is that of another run now"):
+            await caller.answer(asked, "Ada")
+
+    run(server_url, test)
+
+
+def test_workflow_that_is_gone_is_an_error_that_says_so(server_url: str) -> None:
+    async def test(caller: Caller) -> None:
+        with pytest.raises(CallError, match="The server has no workflow 'gone' any more"):
+            await caller.ask("gone")
+
+    run(server_url, test)
