@@ -35,14 +35,6 @@ def model(url: str, state: Path) -> Iterator[Host]:
         yield one
 
 
-@pytest.fixture(scope="module")
-def other(url: str, state: Path) -> Iterator[Host]:
-    """A host of another server, and of two of its workflows, one of which is not there."""
-    address = url.replace("127.0.0.1", "localhost")
-    with host(address, state, "--workflow", "greet", "--workflow", "gone") as one:
-        yield one
-
-
 @pytest.fixture(scope="module", params=["auto", "legacy"])
 def _person(url: str, state: Path, request: pytest.FixtureRequest) -> Iterator[Host]:
     with host(url, state, mode=request.param, has_forms=True) as one:

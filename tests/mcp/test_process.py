@@ -130,13 +130,17 @@ def test_tokens_last_as_long_as_the_process_where_no_key_can_be_kept(
 
 
 def test_server_may_come_later_and_go(state: Path, tmp_path: Path) -> None:
-    with server_process(tmp_path, start=False) as server, host(server.url, state) as one:
+    with (
+        server_process(tmp_path, start=False) as server,
+        host(server.url, state, "--workflow", "greet", "--workflow", "gone") as one,
+    ):
         away = f"cannot connect to {server.url}: "
         with pytest.raises(MCPError, match=f"{away}.* Is the server running"):
             one.tools()
         assert away in text_of(one.call("greet"))
         server.start()
-        assert "greet" in one.tools()
+        assert set(one.tools()) == {"greet", "answer"}
+        assert "the server has no workflow gone" in one.log.read_text()
         assert one.call("greet").structured_content == {"result": "Hello, World!"}
         server.kill()
         gone = one.call("greet")

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from jsonschema import Draft202012Validator
+from llama_agents.client._mcp.tokens import Seal
 from mcp import MCPError, types
 
 from ..support.server import wait_until
@@ -64,11 +65,9 @@ def test_tool_that_answers_has_a_name_of_its_own(model: Host) -> None:
     assert read_question(model.call("human"))[0] == "answer_2"
 
 
-def test_only_selected_workflows_are_offered(other: Host) -> None:
-    assert set(other.tools()) == {"greet", "answer"}
-    with pytest.raises(MCPError, match="unknown tool 'typed'"):
-        other.call("typed")
-    assert "the server has no workflow gone" in other.log.read_text()
+def test_tool_that_there_is_not_is_an_error(model: Host) -> None:
+    with pytest.raises(MCPError, match="unknown tool 'gone'"):
+        model.call("gone")
 
 
 # ------------------------------------------------------------------- runs
@@ -236,10 +235,13 @@ def test_changed_token_is_refused_and_nothing_is_sent(model: Host, url: str) -> 
     assert model.call(name, token=f" {token}\n", answer={"response": "A"}).structured_content
 
 
-def test_token_of_another_server_is_refused(model: Host, other: Host, url: str) -> None:
+def test_token_of_another_server_is_refused(model: Host, url: str, state: Path) -> None:
     asked = model.call("human")
-    _, token = read_question(asked)
-    result = other.call("answer", token=token, answer={"response": "Eve"})
+    name, token = read_question(asked)
+    (key,) = state.rglob("mcp.key")
+    payload = Seal(key.read_bytes(), url).verify(token)
+    elsewhere = Seal(key.read_bytes(), url.replace("127.0.0.1", "localhost")).sign(payload)
+    result = model.call(name, token=elsewhere, answer={"response": "Eve"})
     assert "The token is not valid here" in text_of(result)
     assert is_running(url, asked)
 
