@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,10 +39,3 @@ def test_configuration_of_the_page_starts_a_host_that_asks_and_answers(
             arguments["token"] = read_question(asked)[1]
             done = one.call(called["name"], **arguments)
             assert done.structured_content == {"output": "Hello, Ada"}
-
-
-def test_commands_of_the_page_install_an_extra_that_there_is() -> None:
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    (command,) = re.findall(r"```console\n\$ (.*?)\n```", PAGE)
-    (extra,) = re.findall(r"'llama-agents-client\[(\w+)\]'", command)
-    assert extra in extras["optional-dependencies"]
