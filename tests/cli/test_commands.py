@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from typing import Any
 import httpx
 import pytest
 from llama_agents.client import SyncWorkflowClient, _text
-from llama_agents.client.cli import output
 
 from examples.chaos_proxy import Fault, chaos, in_turn
 
@@ -503,14 +503,27 @@ def test_text_is_escaped_and_its_meaning_kept() -> None:
     escaped = _text.printable(HOSTILE + "a\nb")
     assert escaped.isprintable()
     assert escaped.endswith("a\\nb")
-    assert json.loads(output.json_text({"k": HOSTILE})) == {"k": HOSTILE}
-    assert output.json_text(HOSTILE).isprintable()
+    assert json.loads(_text.json_text({"k": HOSTILE})) == {"k": HOSTILE}
+    assert _text.json_text(HOSTILE).isprintable()
 
 
 def test_huge_event_is_elided_in_text_and_whole_in_json(run: Run, server_url: str) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         client.run_workflow("echo", "huge", {"text": "x" * 1_000_000})
     ran = run("--url", server_url, "events", "huge")
-    assert len(ran.out) < 2 * output.MAX_LINE
+    assert len(ran.out) < 2 * _text.MAX_LINE
     ran = run("--url", server_url, "events", "huge", "-o", "jsonl")
     assert ran.lines[-1]["value"]["result"] == {"text": "x" * 1_000_000}
+
+
+# ------------------------------------------------------------------- mcp
+
+
+def test_mcp_without_its_package_says_what_to_install(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "llama_agents.client._mcp.server", raising=False)
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    ran = run("mcp")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err == "error: this command needs MCP: pip install 'llama-agents-client[mcp]'\n"

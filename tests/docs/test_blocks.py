@@ -20,6 +20,7 @@ TESTED: Final = [
     ("docs/guides/graphs.md", ["python", "text", "mermaid"], "tests/docs/test_snippets.py"),
     ("docs/guides/notebooks.md", ["python", "text"], "tests/docs/test_snippets.py"),
     ("docs/guides/tracing.md", ["python", "text"], "tests/docs/test_snippets.py"),
+    ("docs/guides/mcp.md", ["json", "text"], "tests/mcp/test_page.py"),
     ("docs/guides/command-line.md", ["console"], "tests/cli/test_page.py"),
     ("CONTRIBUTING.md", ["text"], "tests/docs/test_blocks.py"),
     ("docs/contributing/regenerating.md", ["text", "yaml"], "tests/docs/test_blocks.py"),

@@ -69,6 +69,7 @@ def test_metadata_names_the_distribution_that_the_server_requires(wheel: dict[st
         **dict.fromkeys(["anyio", "attrs", "httpx", "llama-index-workflows", "pydantic"], ""),
         "aiohttp": "extra == 'aiohttp'",
         "llama-agents-server": "extra == 'testing'",
+        "mcp": "extra == 'mcp'",
         "opentelemetry-api": "extra == 'otel'",
         "pytest": "extra == 'testing'",
     }
@@ -128,6 +129,8 @@ def test_wheel_imports_only_its_requirements(wheel: dict[str, bytes]) -> None:
         "llama_agents/client/_transport/asyncio_backend.py": {"httpcore"},  # comes with httpx
         "llama_agents/client/_transport/httpx2_adapter.py": {"httpx2"},  # only if it is there
         "llama_agents/client/_transport/http2.py": {"h2"},  # installed when HTTP/2 is used
+        "llama_agents/client/_mcp/server.py": {"mcp"},
+        "llama_agents/client/_mcp/tools.py": {"jsonschema"},  # comes with mcp
         # Seen by type checkers only.
         "llama_agents/client/_lazy_types.py": {"llama_agents", "opentelemetry"},
         "llama_agents/client/_tracing/spans.py": {"opentelemetry"},

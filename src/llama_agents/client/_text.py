@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 ELLIPSIS: Final = "…"
+MAX_LINE: Final = 500  # characters of one event in text
 _JOINERS: Final = "\u200c\u200d"  # of scripts and emoji; invisible, and harmless
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, default=repr)
@@ -39,6 +40,20 @@ def plain(text: str, limit: int) -> str:
 def value_text(value: Any, limit: int) -> str:
     """Return a value as `plain` text: a string as it is, anything else as JSON."""
     return plain(value if isinstance(value, str) else _json(value, limit), limit)
+
+
+def json_text(document: Any, indent: int | None = None) -> str:
+    """Return a document as JSON, in which every character that is not shown is an escape."""
+    text = json.dumps(document, ensure_ascii=False, indent=indent, default=str)
+    if text.isprintable():
+        return text
+    return "".join(c if is_shown(c) or c == "\n" else json.dumps(c)[1:-1] for c in text)
+
+
+def one_line(text: str, limit: int = MAX_LINE) -> str:
+    """Return the words of a text on one line."""
+    # Not all of it: an error of a server may have megabytes.
+    return plain(" ".join(text[: 4 * limit].split()), limit)
 
 
 def fields(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

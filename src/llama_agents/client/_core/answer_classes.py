@@ -8,6 +8,7 @@ from typing import Any, Final
 import attrs
 
 EXTERNAL: Final = "external"  # the type of the node that stands for whoever answers
+PLAIN_FIELD: Final = "response"  # of a HumanResponseEvent without declared fields, by convention
 
 
 @attrs.frozen

@@ -7,7 +7,7 @@ read from its events. Names come from a server: they are bounded, and shown as t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .flow import read_flow
 from .picture import Picture, draw
@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
     from ..protocol import EventEnvelopeWithMetadata
 
-__all__ = ["to_mermaid", "to_svg", "to_text"]
+__all__ = ["own_description", "to_mermaid", "to_svg", "to_text"]
+
+# What the server says of a workflow class without a docstring: that of the framework's base class.
+_INHERITED: Final = "Event-driven orchestrator to define and run application flows"
+
+
+def own_description(graph: WorkflowGraph) -> str | None:
+    """Return the docstring of the workflow's class, if it has one of its own."""
+    description = graph.description
+    return None if (description or "").startswith(_INHERITED) else description
 
 
 def to_mermaid(

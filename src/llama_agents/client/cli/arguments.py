@@ -171,6 +171,19 @@ def _add_run_commands(add: Any) -> None:
         help="run items again whose earlier run has this status; repeatable (default: cancelled)",
     )
 
+    mcp = add(
+        "mcp",
+        "offer workflows as tools to an MCP host, over stdin and stdout",
+        epilog="A host starts this command by itself: put it into the host's configuration.",
+    )
+    mcp.add_argument(
+        "--workflow",
+        dest="workflows",
+        metavar="WORKFLOW",
+        action="append",
+        help="offer only this one; repeatable (default: all)",
+    ).completer = "workflow"  # read by `completion`
+
 
 def _add_connection(parser: argparse.ArgumentParser, headers: str, *, is_main: bool) -> None:
     """Add the options that may stand before or after the command."""

@@ -10,11 +10,12 @@ from typing import Any
 
 from .._core.batch_results import MapProgress, MapResult
 from .._events.schema import start_declaration
+from .._text import one_line
 from ..errors import EventValidationError, WorkflowFailedError
 from .failures import Exit, status_of_run
 from .fields import EventChecks, EventFields, FieldError, read_object
 from .files import reading
-from .output import Output, one_line
+from .output import Output
 from .runs import start_schema, warn_of_undeclared
 from .session import Session
 

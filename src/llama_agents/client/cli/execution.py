@@ -14,12 +14,12 @@ from urllib.parse import unquote
 
 import httpx
 
-from .._text import printable
+from .._text import one_line, printable
 from ..client import SyncWorkflowClient
-from . import batch, runs, workflows
+from . import batch, mcp, runs, workflows
 from .arguments import LOG_VARIABLE, TOKEN_VARIABLE
 from .failures import CommandError, Exit, failure_of
-from .output import Output, one_line
+from .output import Output
 from .session import Advice, Session
 
 COMMANDS: Final[Mapping[str, Callable[[Session], Exit]]] = {
@@ -34,6 +34,7 @@ COMMANDS: Final[Mapping[str, Callable[[Session], Exit]]] = {
     "send": runs.send,
     "cancel": runs.cancel,
     "map": batch.map_file,
+    "mcp": mcp.serve,
 }
 
 SHORTEST_SECRET: Final = 4  # characters; a shorter value is part of many words
@@ -52,13 +53,14 @@ def execute(options: argparse.Namespace) -> int:
     """
     output, advice = Output.of_process(options.output, _secrets(options)), Advice(options)
     try:
-        _configure_log(output)
+        _configure_log(output, options.command)
+        headers = _headers(options)
         with (
             warnings.catch_warnings(),
-            SyncWorkflowClient(base_url=options.url, headers=_headers(options)) as client,
+            SyncWorkflowClient(base_url=options.url, headers=headers) as client,
         ):
             warnings.showwarning = lambda message, *_: output.warning(one_line(str(message)))
-            status = COMMANDS[options.command](Session(options, output, client, advice))
+            status = COMMANDS[options.command](Session(options, output, client, advice, headers))
         output.stdout.flush()
         return status
     except BrokenPipeError:
@@ -96,17 +98,20 @@ def _secrets(options: argparse.Namespace) -> tuple[str, ...]:
     return tuple(sorted((s for s in secrets if len(s) >= SHORTEST_SECRET), key=len, reverse=True))
 
 
-def _configure_log(output: Output) -> None:
-    level = os.environ.get(LOG_VARIABLE, "")
+def _configure_log(output: Output, command: str) -> None:
+    # What serves a host runs unattended, and has no other place for warnings.
+    level = os.environ.get(LOG_VARIABLE) or ("warning" if command == "mcp" else "")
     if not level:
         return
-    if level.lower() not in ("info", "debug"):
+    if level.lower() not in ("info", "debug", "warning"):
         raise CommandError(f"{LOG_VARIABLE} must be info or debug, not {level!r}", Exit.USAGE)
     handler = logging.StreamHandler(output.stderr)
     handler.setFormatter(SafeFormatter(output))
     logger = logging.getLogger("llama_agents.client")
     logger.addHandler(handler)
     logger.setLevel(level.upper())
+    if command == "mcp":
+        logging.getLogger("mcp").addHandler(handler)
 
 
 class SafeFormatter(logging.Formatter):

@@ -9,6 +9,7 @@ from typing import Final
 import attrs
 import httpx
 
+from .._text import one_line
 from ..errors import (
     ConflictError,
     EventValidationError,
@@ -24,7 +25,6 @@ from ..errors import (
     WorkflowFailedError,
 )
 from .fields import FieldError
-from .output import one_line
 from .session import Advice
 
 _API_NOT_FOUND: Final = re.compile("(Workflow|Handler).* not found")

@@ -13,8 +13,7 @@ from .._events.builder import EventCheck
 from .._events.limits import SchemaBudget
 from .._events.normalized import ref_name
 from .._events.schema import EventDeclaration, NormalizedSchema, SchemaError, declared_events
-from .._text import plain
-from .output import json_text, one_line
+from .._text import json_text, one_line, plain
 
 _PHRASES: Final = {
     "integer": "an integer",

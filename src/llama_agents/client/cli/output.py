@@ -16,25 +16,9 @@ from typing import Any, Final, TextIO
 import attrs
 
 from .._terminals import has_colors
-from .._text import is_shown, plain
-
-MAX_LINE: Final = 500  # characters of one event in text
+from .._text import json_text
 
 _STYLES: Final = {"bold": "1", "dim": "2", "red": "31", "yellow": "33"}
-
-
-def json_text(document: Any, indent: int | None = None) -> str:
-    """Return a document as JSON, in which every character that is not shown is an escape."""
-    text = json.dumps(document, ensure_ascii=False, indent=indent, default=str)
-    if text.isprintable():
-        return text
-    return "".join(c if is_shown(c) or c == "\n" else json.dumps(c)[1:-1] for c in text)
-
-
-def one_line(text: str, limit: int = MAX_LINE) -> str:
-    """Return the words of a text on one line."""
-    # Not all of it: an error of a server may have megabytes.
-    return plain(" ".join(text[: 4 * limit].split()), limit)
 
 
 @attrs.frozen

@@ -9,18 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from .._core.answer_classes import AnswerClasses, read_answer_classes
+from .._core.answer_classes import PLAIN_FIELD, AnswerClasses, read_answer_classes
 from .._events.schema import EventDeclaration
-from .._text import ELLIPSIS, fields, plain, printable
+from .._text import ELLIPSIS, fields, json_text, one_line, plain, printable
 from ..errors import EventValidationError, StatusError
 from ..protocol import EventEnvelopeWithMetadata
 from ..protocol.graph import WorkflowGraphResponse
 from .fields import EventChecks, EventFields, FieldError
-from .output import Output, json_text, one_line
+from .output import Output
 
 MAX_SHOWN: Final = 5000  # characters of one field of a request
 MAX_SHOWN_FIELDS: Final = 100
-PLAIN_FIELD: Final = "response"  # of a HumanResponseEvent without declared fields, by convention
 
 
 class QuestionTimeoutError(Exception):

@@ -10,7 +10,16 @@ from .._core.actions import Retry
 from .._core.interaction import INPUT
 from .._events.schema import EventDeclaration, start_declaration
 from .._statuses import status_after
-from .._text import aligned, elapsed, fields_text, printable, time_of
+from .._text import (
+    MAX_LINE,
+    aligned,
+    elapsed,
+    fields_text,
+    json_text,
+    one_line,
+    printable,
+    time_of,
+)
 from .._transport.read_ahead import read_ahead
 from ..client import SyncEventStream, SyncWorkflowRun
 from ..errors import (
@@ -26,7 +35,6 @@ from ..protocol import EventEnvelopeWithMetadata, HandlerData
 from .failures import CommandError, Exit, status_of_run
 from .fields import EventChecks, EventFields, FieldError, read_object
 from .files import reading
-from .output import MAX_LINE, json_text, one_line
 from .questions import Questions, QuestionTimeoutError, can_ask
 from .session import Session
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 import httpx
@@ -55,12 +55,14 @@ class Session:
         output: Where it prints.
         client: The client of the server.
         advice: What to run next.
+        headers: Sent with every request; they may be secret.
     """
 
     options: argparse.Namespace
     output: Output
     client: SyncWorkflowClient
     advice: Advice
+    headers: Mapping[str, str]
 
 
 def operands(*values: str) -> tuple[str, ...]:

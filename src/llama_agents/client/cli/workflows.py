@@ -7,17 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from .._text import printable
+from .._graphs import own_description
+from .._text import one_line, printable
 from ..errors import WorkflowClientError
 from .arguments import PROGRAM
 from .failures import CommandError, Exit
 from .fields import EventFields
-from .output import one_line
 from .runs import past_events
 from .session import Session, operands
 
-# What the server says of a workflow class without a docstring: that of the framework's base class.
-INHERITED: Final = "Event-driven orchestrator to define and run application flows"
 SUFFIXES: Final[Mapping[str, str]] = {
     "": "text",
     ".svg": "svg",
@@ -50,9 +48,8 @@ def _described(session: Session, name: str) -> dict[str, Any]:
     described: dict[str, Any] = {"name": name, "description": None, "start": None}
     try:
         described["start"] = session.client.get_workflow_schema(name).start
-        description = session.client.get_workflow_graph(name).graph.description
-        if not (description or "").startswith(INHERITED):
-            described["description"] = description
+        graph = session.client.get_workflow_graph(name).graph
+        described["description"] = own_description(graph)
     except WorkflowClientError as error:
         session.output.warning(f"{one_line(name)}: {one_line(str(error))}")
     return described
