@@ -51,3 +51,18 @@ def test_stream_belongs_to_where_it_was_requested() -> None:
     assert span.parent is not None
     assert span.parent.span_id == job.get_span_context().span_id
     provider.shutdown()
+
+
+HINTS = """
+import sys
+from typing import get_type_hints
+from llama_agents.client import WorkflowClient
+
+sys.modules["opentelemetry"] = None
+print(get_type_hints(WorkflowClient.__init__)["tracer_provider"])
+"""
+
+
+def test_signature_resolves_without_the_package() -> None:
+    done = subprocess.run([sys.executable, "-c", HINTS], capture_output=True, text=True, check=True)
+    assert done.stdout == "typing.Optional[typing.Any]\n"

@@ -127,12 +127,10 @@ def test_wheel_imports_only_its_requirements(wheel: dict[str, bytes]) -> None:
         "llama_agents/client/_transport/aiohttp_transport.py": {"aiohttp", "yarl"},
         "llama_agents/client/_transport/asyncio_backend.py": {"httpcore"},  # comes with httpx
         "llama_agents/client/_transport/http2.py": {"h2"},  # installed when HTTP/2 is used
-        "llama_agents/client/_lazy_types.py": {"llama_agents"},  # seen by type checkers only
-        "llama_agents/client/_tracing/spans.py": {"opentelemetry"},
         # Seen by type checkers only.
-        "llama_agents/client/_tracing/__init__.py": {"opentelemetry"},
-        "llama_agents/client/_async/client.py": {"opentelemetry"},
-        "llama_agents/client/_sync/client.py": {"opentelemetry"},
+        "llama_agents/client/_lazy_types.py": {"llama_agents", "opentelemetry"},
+        "llama_agents/client/_tracing/spans.py": {"opentelemetry"},
+        "llama_agents/client/_tracing/__init__.py": {"opentelemetry"},  # type checkers only
         "llama_agents/client/cli/completion.py": {"argcomplete"},  # if it is installed
         "_llama_agents_client_pytest.py": {"pytest", "llama_agents"},
     }

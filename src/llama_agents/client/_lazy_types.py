@@ -12,10 +12,12 @@ as for ``isinstance``, imports it where it is used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ForwardRef
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ForwardRef
 
 if TYPE_CHECKING:
     from llama_agents.server import WorkflowServer
+    from opentelemetry.trace import TracerProvider
     from workflows import Context, Workflow
     from workflows.context.serializers import JsonSerializer
     from workflows.events import Event, StartEvent, StopEvent
@@ -42,6 +44,13 @@ else:
         # Evaluated with the globals of any module: only builtins are certain to be there.
         return ForwardRef(f"__import__({module!r}, fromlist=[{name!r}]).{name}")
 
+    def _of_extra(module: str, name: str) -> Any:
+        """Return a class of an extra, or ``Any`` where that is not installed."""
+        try:
+            return getattr(import_module(module), name)
+        except ImportError:
+            return Any
+
     Books = _lazy("llama_agents.client._core.books", "Books")
     CancelHandlerResponse = _lazy("llama_agents.client.protocol", "CancelHandlerResponse")
     Context = _lazy("workflows", "Context")
@@ -56,6 +65,10 @@ else:
     SendEventResponse = _lazy("llama_agents.client.protocol", "SendEventResponse")
     StartEvent = _lazy("workflows.events", "StartEvent")
     StopEvent = _lazy("workflows.events", "StopEvent")
+    TracerProvider = ForwardRef(
+        f"__import__({__name__!r}, fromlist=['_of_extra'])"
+        "._of_extra('opentelemetry.trace', 'TracerProvider')"
+    )
     Workflow = _lazy("workflows", "Workflow")
     WorkflowEventsListResponse = _lazy("llama_agents.client.protocol", "WorkflowEventsListResponse")
     WorkflowGraph = _lazy("workflows.representation", "WorkflowGraph")
@@ -79,6 +92,7 @@ __all__ = [
     "SendEventResponse",
     "StartEvent",
     "StopEvent",
+    "TracerProvider",
     "Workflow",
     "WorkflowEventsListResponse",
     "WorkflowGraph",

@@ -6,7 +6,7 @@ import copy
 import warnings
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from types import EllipsisType, TracebackType
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import Any, Self, overload
 
 import httpx
 
@@ -31,6 +31,7 @@ from .._lazy_types import (
     HealthResponse,
     SendEventResponse,
     StartEvent,
+    TracerProvider,
     WorkflowEventsListResponse,
     WorkflowGraphResponse,
     WorkflowSchemaResponse,
@@ -45,9 +46,6 @@ from .batch import Batch, BatchRunner
 from .driver import Driver
 from .run import WorkflowRun
 from .stream import EventStream
-
-if TYPE_CHECKING:
-    from opentelemetry.trace import TracerProvider
 
 
 class WorkflowClient:

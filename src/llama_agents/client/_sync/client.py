@@ -7,7 +7,7 @@ import copy
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import EllipsisType, TracebackType
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import Any, Self, overload
 
 import httpx
 
@@ -32,6 +32,7 @@ from .._lazy_types import (
     HealthResponse,
     SendEventResponse,
     StartEvent,
+    TracerProvider,
     WorkflowEventsListResponse,
     WorkflowGraphResponse,
     WorkflowSchemaResponse,
@@ -46,9 +47,6 @@ from .batch import BatchRunner, SyncBatch
 from .driver import Driver
 from .run import SyncWorkflowRun
 from .stream import SyncEventStream
-
-if TYPE_CHECKING:
-    from opentelemetry.trace import TracerProvider
 
 
 class SyncWorkflowClient:
