@@ -36,9 +36,8 @@ nitpick_ignore_regex = [("py:class", r".*\.(AnswerKeyT|StopT)")]  # type variabl
 default_role = "py:obj"  # of single backticks in docstrings
 
 myst_heading_anchors = 4
-myst_links_external_new_tab = False
 
-autodoc_default_options = {"exclude-members": "model_config"}
+autodoc_default_options = {"exclude-members": "model_config"}  # of pydantic
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True

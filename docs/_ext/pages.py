@@ -1,9 +1,9 @@
 """Pages of the repository that lie outside docs/, and links to them.
 
-A page with an ``include`` of a Markdown file of the repository shows that file.
-Links in it, and links to it in other pages, are those that work on GitHub; here they are rewritten
-to where the pages are on the site. Links to other files of the repository become downloads, and
-links to folders plain text.
+A page with an ``include`` of a Markdown file of the repository shows that file. Links in it, and
+links to it in other pages, are those that work on GitHub; here they are rewritten to where the
+pages are on the site. Links to other files of the repository become downloads, and links to folders
+plain text.
 """
 
 from __future__ import annotations
