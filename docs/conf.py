@@ -25,7 +25,6 @@ extensions = [
 ]
 
 # A link that leads nowhere is a warning, and warnings are errors.
-suppress_warnings = ["toc.not_included"]
 nitpicky = True
 nitpick_ignore = [
     # The documentation of workflows does not describe it.
