@@ -22,6 +22,7 @@ nox.options.sessions = ["lint", "typing", "check_generated", "drift", "docs", "t
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+RESOLUTIONS = [("highest", "linux"), ("highest", "windows"), ("lowest-direct", "linux")]
 
 
 def install(session: nox.Session, *groups: str, project: bool = True) -> None:
@@ -262,8 +263,34 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build the wheel and the sdist into dist/."""
-    session.install("build")
-    for old in Path("dist").glob("llama_agents_client-*"):
-        old.unlink()
-    session.run("python", "-m", "build")
+    """Build the wheel, the sdist and the bill of materials of the last commit into dist/."""
+    session.install("--require-hashes", "--requirement=release/requirements.txt")
+    session.run("python", "-m", "release.build", "dist")
+
+
+@nox.session(venv_backend="uv")
+def lock(session: nox.Session) -> None:
+    """Pin the newest versions of what builds a release, with their hashes."""
+    output = "--output-file=release/requirements.txt"
+    options = ["--upgrade", "--universal", "--generate-hashes", "--no-header", "--no-annotate"]
+    options += ["--group=release", "--python-version=3.11"]
+    session.run("uv", "pip", "compile", *options, output)
+
+
+@nox.session(python=PYTHONS[0], venv_backend="uv")
+def audit(session: nox.Session) -> None:
+    """Check the licenses and vulnerabilities of what users install; `-- --offline` only licenses.
+
+    What they install are this project's requirements with all extras: the newest versions on two
+    systems, and the lowest.
+    """
+    install(session, "audit", project=False)
+    extras = ",".join(PYPROJECT["project"]["optional-dependencies"])
+    folders = []
+    for version, system in RESOLUTIONS:
+        folder = Path(session.create_tmp()) / f"{version}-{system}"
+        shutil.rmtree(folder, ignore_errors=True)
+        options = [f"--target={folder}", f"--resolution={version}", f"--python-platform={system}"]
+        session.run_install("uv", "pip", "install", "--quiet", *options, f".[{extras}]")
+        folders.append(str(folder))
+    session.run("python", "-m", "release.audit", *session.posargs, *folders)

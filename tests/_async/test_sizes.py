@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from llama_agents.client import ResponseTooLargeError, WorkflowClient
+from llama_agents.client import InvalidResponseError, ResponseTooLargeError, WorkflowClient
 
 from ..support.scripted import END, HEAD, Turn, chunk, frame, response, scripted, stream
 from ..support.server import wait_until_async
@@ -80,6 +80,17 @@ async def test_body_may_be_as_large_as_the_limit(size: int) -> None:
             else:
                 with pytest.raises(ResponseTooLargeError):
                     await client.list_workflows()
+
+
+async def test_body_nested_without_end_is_an_invalid_response() -> None:
+    value = b'{"type": "StopEvent", "value": {"result": ' + b"[" * 30_000 + b"]" * 30_000 + b"}}"
+    turns = [Turn(response("200 OK", value)), Turn(HEAD + chunk(b"data: " + value + b"\n\n") + END)]
+    with scripted(turns) as script:
+        async with client_for(script.url) as client:
+            with pytest.raises(InvalidResponseError, match="recursion limit exceeded"):
+                await client.get_handler("h1")
+            with pytest.raises(InvalidResponseError, match="Malformed event"):
+                await anext(aiter(client.get_workflow_events("h1")))
 
 
 async def test_limits_apply_to_external_client_and_can_be_lifted() -> None:

@@ -36,6 +36,17 @@ async def test_call_is_retried_after_tls_error(sent: int) -> None:
     assert len(script.requests) == 2
 
 
+async def test_nothing_is_sent_to_a_server_whose_certificate_is_not_trusted() -> None:
+    with scripted([Turn(WORKFLOWS)] * 3, certificates().server) as script:
+        async with WorkflowClient(base_url=script.url) as client:
+            with pytest.raises(httpx.ConnectError):
+                await client.list_workflows()
+        assert script.requests == []
+        with certificates().trusted():
+            async with WorkflowClient(base_url=script.url) as client:
+                await client.list_workflows()
+
+
 async def test_tls_error_is_a_transport_error_with_its_request() -> None:
     with scripted([Turn(WORKFLOWS[:-1], then="garble")], certificates().server) as script:
         async with httpx.AsyncClient(base_url=script.url, verify=certificates().client) as inner:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from llama_agents.client import ResponseTooLargeError, SyncWorkflowClient
+from llama_agents.client import InvalidResponseError, ResponseTooLargeError, SyncWorkflowClient
 
 from ..support.scripted import END, HEAD, Turn, chunk, frame, response, scripted, stream
 from ..support.server import wait_until
@@ -79,6 +79,17 @@ def test_body_may_be_as_large_as_the_limit(size: int) -> None:
             else:
                 with pytest.raises(ResponseTooLargeError):
                     client.list_workflows()
+
+
+def test_body_nested_without_end_is_an_invalid_response() -> None:
+    value = b'{"type": "StopEvent", "value": {"result": ' + b"[" * 30_000 + b"]" * 30_000 + b"}}"
+    turns = [Turn(response("200 OK", value)), Turn(HEAD + chunk(b"data: " + value + b"\n\n") + END)]
+    with scripted(turns) as script:
+        with client_for(script.url) as client:
+            with pytest.raises(InvalidResponseError, match="recursion limit exceeded"):
+                client.get_handler("h1")
+            with pytest.raises(InvalidResponseError, match="Malformed event"):
+                next(iter(client.get_workflow_events("h1")))
 
 
 def test_limits_apply_to_external_client_and_can_be_lifted() -> None:

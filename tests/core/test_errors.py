@@ -161,6 +161,20 @@ def test_failed_run_carries_the_whole_error() -> None:
     assert (error.detail, error.handler) == ("boom", handler())
 
 
+def test_message_is_inert_whatever_the_server_sends() -> None:
+    hostile = "\x1b]0;title\x07 \x9b2J \u202e gnp.exe\n\ttwo lines"
+    run = handler().model_copy(update={"error": hostile})
+    stopped = run.model_copy(update={"status": "running"})
+    for error in (
+        errors.StatusError(response(400, hostile.encode())),
+        errors.WorkflowFailedError(response(500), run),
+        errors.WorkflowFailedError(response(500), stopped),
+        errors.EventValidationError(hostile),
+    ):
+        assert str(error).endswith(r"\x1b]0;title\x07 \x9b2J \u202e gnp.exe" + "\n\ttwo lines")
+    assert errors.WorkflowFailedError(response(500), run).detail == hostile
+
+
 @pytest.mark.parametrize("error", EVERY_ERROR, ids=lambda error: type(error).__name__)
 def test_no_error_shows_a_secret(error: Exception) -> None:
     assert "secret" not in str(error)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -309,6 +311,18 @@ def test_function_gets_an_unknown_subclass_as_its_own_class() -> None:
     event = request.answer()
     assert type(event) is RequestEvent
     assert event.prompt == "?"
+
+
+def test_request_of_a_class_that_is_not_loaded_imports_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "not_loaded.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    request = interaction(ASK).next_request()
+    assert request is not None
+    request.envelope.qualified_name = "not_loaded.RequestEvent"
+    assert type(request.answer()) is RequestEvent
+    assert "not_loaded" not in sys.modules
 
 
 def test_unanswered_request_may_be_ignored_and_stays_open() -> None:

@@ -249,7 +249,7 @@ def size(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 def test_terminal_shows_the_last_state_below_what_was_there(size: SimpleNamespace) -> None:
     tty = Tty()
     tty.write("before\n")
-    terminal, view = Terminal(tty, has_colours=True), new_view()
+    terminal, view = Terminal(tty, has_colors=True), new_view()
     for number in range(12):
         terminal.draw(view, 100.0)
         view.receive(tick(number))
@@ -268,7 +268,7 @@ def test_terminal_shows_the_last_state_below_what_was_there(size: SimpleNamespac
 def test_terminal_that_is_small_is_not_overrun(size: SimpleNamespace) -> None:
     size.columns, size.rows = 20, 5
     tty = Tty()
-    terminal, view = Terminal(tty, has_colours=False), new_view(step("a", "running"))
+    terminal, view = Terminal(tty, has_colors=False), new_view(step("a", "running"))
     for number in range(12):
         view.receive(tick(number))
         terminal.draw(view, 100.0)
@@ -282,7 +282,7 @@ def test_terminal_that_is_small_is_not_overrun(size: SimpleNamespace) -> None:
 
 def test_lines_that_a_narrower_terminal_has_wrapped_are_cleared(size: SimpleNamespace) -> None:
     tty = Tty()
-    terminal, view = Terminal(tty, has_colours=False), new_view(tick("x" * 60))
+    terminal, view = Terminal(tty, has_colors=False), new_view(tick("x" * 60))
     terminal.draw(view, 100.0)
     wide = new_view(tick("x" * 60)).lines(79, 23, 100.0)
     size.columns = 30
@@ -296,7 +296,7 @@ def test_lines_that_a_narrower_terminal_has_wrapped_are_cleared(size: SimpleName
 def test_terminal_of_unknown_size_has_the_usual_one(size: SimpleNamespace) -> None:
     size.columns = size.rows = 0
     tty = Tty()
-    Terminal(tty, has_colours=False).draw(new_view(tick("x" * 200)), 100.0)
+    Terminal(tty, has_colors=False).draw(new_view(tick("x" * 200)), 100.0)
     assert len(tty.shown()[-1]) == 79
 
 

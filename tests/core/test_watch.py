@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import anyio
+import attrs
 import httpx
 import pyte
 import pytest
@@ -20,6 +19,7 @@ from llama_agents.client import SyncWorkflowClient, WorkflowClient
 from llama_agents.client.testing import Drop, Unavailable, record, replay
 
 from ..support.server import wait_until, wait_until_async
+from ..support.terminal import Terminal, terminal
 
 COLUMNS: Final = 70
 ROWS: Final = 12
@@ -56,66 +56,29 @@ asyncio.run(main())
 needs_pty = pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
 
 
+@attrs.frozen
 class Person:
     """Looks at the terminal of a program."""
 
-    def __init__(self, terminal: int) -> None:
-        self._screen = pyte.Screen(COLUMNS, ROWS)
-        self._stream = pyte.ByteStream(self._screen)
-        self._terminal = terminal
-
-    def read(self) -> None:
-        """Read what the program writes, to its end."""
-        while True:
-            try:
-                data = os.read(self._terminal, 65536)
-            except OSError:  # the program has ended
-                return
-            if not data:
-                return
-            self._stream.feed(data)
+    terminal: Terminal
 
     @property
     def seen(self) -> list[str]:
         """The lines of the terminal."""
-        return [line.rstrip() for line in self._screen.display if line.strip()]
-
-    def press(self, key: bytes) -> None:
-        """Press a key."""
-        os.write(self._terminal, key)
+        screen = pyte.Screen(COLUMNS, ROWS)
+        pyte.Stream(screen).feed(self.terminal.look())
+        return [line.rstrip() for line in screen.display if line.strip()]
 
 
 @contextmanager
-def terminal(variant: str, url: str, handler_id: str) -> Iterator[Person]:
+def watching(variant: str, url: str, handler_id: str) -> Iterator[Person]:
     """Run a program that watches a run in a terminal; it must have ended when the block has."""
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    command = [sys.executable, "-c", PROGRAMS[variant], url, handler_id]
     environment = {**os.environ, "TERM": "xterm"}
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAMS[variant], url, handler_id],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=environment,
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,
-    ) as process:
-        os.close(theirs)
-        person = Person(ours)
-        reader = threading.Thread(target=person.read)
-        reader.start()
-        try:
-            yield person
-            assert process.wait(30) == 0, person.seen
-        finally:
-            process.kill()
-            reader.join()
-            os.close(ours)
+    with terminal(command, environment, rows=ROWS, columns=COLUMNS) as program:
+        person = Person(program)
+        yield person
+        assert program.wait() == 0, person.seen
 
 
 def recorded(server_url: str, file: Path) -> str:
@@ -137,7 +100,7 @@ def test_terminal_shows_a_run_through_dropped_connections(
     faults = [Unavailable(503), Drop(after=1), Drop(after=3)]
     with (
         replay(tmp_path / "run", faults, wait_for_answers=True) as server,
-        terminal(variant, server.url, handler_id) as person,
+        watching(variant, server.url, handler_id) as person,
     ):
         request = '    RequestEvent  prompt="What is your name?"'
         wait_until(lambda: request in person.seen, within=30)
@@ -163,9 +126,9 @@ def test_ctrl_c_leaves_the_run_going_and_the_last_state_in_view(
 ) -> None:
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("human")
-        with terminal(variant, server_url, run.handler_id) as person:
+        with watching(variant, server_url, run.handler_id) as person:
             wait_until(lambda: "  waits for an answer to" in person.seen, within=30)
-            person.press(b"\x03")
+            person.terminal.type("\x03")
             wait_until(lambda: "after" in person.seen, within=30)
             heading, interrupted = person.seen[1], person.seen[-2]
         assert heading.startswith("human  ● running")

@@ -70,6 +70,10 @@ def progress(test: str) -> str:
     return f"tests/graphs/test_progress.py::test_{test}"
 
 
+def command(file: str, test: str) -> str:
+    return f"tests/cli/{file}::test_{test}"
+
+
 LIMITS: Final = "tests/core/test_typed.py::test_schema_beyond_a_limit_is_rejected_by_that_limit"
 ANYTHING_ELSE: Final = "tests/core/test_codegen.py::test_source_with_anything_else_is_rejected"
 SHARED_OUT: Final = "tests/core/test_pools.py::test_requests_at_once_are_shared_out_to_small_pools"
@@ -2160,7 +2164,7 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         f"{VIEW}::test_terminal_that_is_small_is_not_overrun",
     ),
     "a terminal without colors gets none": Defect(
-        replace("choose_screen", r"not os\.environ\.get\('NO_COLOR'\)", "True"),
+        replace("has_colors", r"not os\.environ\.get\('NO_COLOR'\)", "True"),
         f"{VIEW}::test_environment_decides_what_a_terminal_gets",
     ),
     "a request that is answered does not wait": Defect(
@@ -2222,5 +2226,46 @@ DEFECTS: Final[Mapping[str, Defect]] = {
             "__import__('llama_agents.client._tracing', fromlist=['_RUN'])._RUN",
         ),
         f"{TRACING}::test_each_item_of_a_batch_is_a_run_within_what_was_current",
+    ),
+    # ---------------------------------------------------------------- the command line
+    "a run that was cancelled is status 4": Defect(
+        replace("failures.status_of_run", "Exit.CANCELLED", "Exit.FAILED"),
+        command("test_commands.py", "cancelled_run_is_status_4"),
+    ),
+    "an error of a server is inert and on one line": Defect(
+        returns("output.one_line", "text"),
+        command("test_hostile.py", "secret_that_a_server_repeats_is_not_shown"),
+    ),
+    "JSON has escapes for what a terminal obeys": Defect(
+        returns("output.json_text", "json.dumps(document, ensure_ascii=False, indent=indent)"),
+        command("test_commands.py", "hostile_text_is_printed_as_escapes"),
+    ),
+    "an error does not quote a secret that a server repeats": Defect(
+        returns("Output.redacted", "text"),
+        command("test_hostile.py", "secret_that_a_server_repeats_is_not_shown"),
+    ),
+    "a log record is as inert as an error": Defect(
+        returns("SafeFormatter.format", "super().format(record)"),
+        command("test_processes.py", "log_is_inert_and_has_no_token_that_a_server_repeats"),
+    ),
+    "a command to run next is quoted for the shell": Defect(
+        replace("Advice.command", r"shlex\.join\(", "str.join(chr(32), "),
+        command("test_hostile.py", "command_to_run_next_is_inert_and_takes_ids_like_options"),
+    ),
+    "nobody who reads is no error": Defect(
+        drop("execution.execute", "^raise$"),
+        command("test_processes.py", "closed_pipe_is_silent"),
+    ),
+    "a field is read as the type that the schema says": Defect(
+        always("EventFields._value", "'string' in types"),
+        command("test_fields.py", "value_is_read_as_the_type_of_its_field"),
+    ),
+    "a field that an event does not have is an error": Defect(
+        always("EventFields.value", r"not self\.fields"),
+        command("test_commands.py", "invalid_event_is_not_sent"),
+    ),
+    "the message of an error is inert": Defect(
+        returns("WorkflowClientError.__str__", "super().__str__()"),
+        "tests/core/test_errors.py::test_message_is_inert_whatever_the_server_sends",
     ),
 }

@@ -145,5 +145,17 @@ def test_wheel_imports_only_its_requirements(wheel: dict[str, bytes]) -> None:
             assert found <= required | sys.stdlib_module_names | extra.get(name, set()), name
 
 
+def test_wheel_neither_unpickles_nor_runs_text(wheel: dict[str, bytes]) -> None:
+    """Whatever a server sends stays data."""
+    for name in wheel:
+        if name.endswith(".py"):
+            for node in ast.walk(ast.parse(wheel[name])):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    modules = {alias.name for alias in node.names} | {getattr(node, "module", "")}
+                    assert not modules & {"pickle", "marshal", "shelve", "subprocess"}, name
+                elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                    assert node.func.id not in ("eval", "exec", "compile", "__import__"), name
+
+
 def test_wheel_is_the_same_from_checkout_and_sdist(wheel: dict[str, bytes], tmp_path: Path) -> None:
     assert unpack(build(tmp_path, "--wheel")) == wheel

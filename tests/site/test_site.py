@@ -105,6 +105,7 @@ def test_links_lead_to_pages_and_anchors(site: Path, pages: dict[Path, Page]) ->
     [
         ("CONTRIBUTING.md", "contributing/index.html"),
         ("CHANGELOG.md", "contributing/changelog.html"),
+        ("SECURITY.md", "contributing/security.html"),
     ],
 )
 def test_files_beside_the_pages_are_on_the_site(file: str, page: str, site: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import select
@@ -34,6 +35,7 @@ class Terminal:
         self.shown = ""
         self.process = process
         self._descriptor = descriptor
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def wait_for(self, text: str) -> None:
         """Wait until a text is shown, after those waited for before."""
@@ -55,6 +57,12 @@ class Terminal:
             ...
         return self.process.wait(TIMEOUT)
 
+    def look(self) -> str:
+        """Read what is there by now; return what has been shown so far."""
+        while self._is_readable(0):
+            self._receive()
+        return self.shown
+
     @property
     def text(self) -> str:
         """What has been shown, without escape codes."""
@@ -64,22 +72,39 @@ class Terminal:
         """Read more; return whether the program may show more."""
         while True:
             has_ended = self.process.poll() is not None  # before: it may show something until then
-            if select.select([self._descriptor], [], [], 0 if has_ended else POLL)[0]:
-                self.shown += os.read(self._descriptor, 65536).decode(errors="replace")
+            if self._is_readable(0 if has_ended else POLL):
+                self._receive()
                 return True
             if has_ended:
                 return False
             if time.monotonic() > ends_at:
                 raise AssertionError(f"nothing more is shown within {TIMEOUT} s: {self.shown!r}")
 
+    def _is_readable(self, within: float) -> bool:
+        return bool(select.select([self._descriptor], [], [], within)[0])
+
+    def _receive(self) -> None:
+        self.shown += self._decoder.decode(os.read(self._descriptor, 65536))
+
 
 @contextmanager
-def terminal(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Terminal]:
-    """Run a program in a terminal of its own; kill it at the end."""
-    import pty  # not on Windows
+def terminal(
+    command: Sequence[str], environment: Mapping[str, str], *, rows: int = 0, columns: int = 0
+) -> Iterator[Terminal]:
+    """Run a program in a terminal of its own; kill it at the end.
+
+    Args:
+        command: The program, with its arguments.
+        environment: Its environment.
+        rows: The size of the terminal; 0 if it does not know.
+        columns: As well.
+    """
+    import pty  # none of these is on Windows
+    import termios
 
     ours, its = pty.openpty()
     try:
+        termios.tcsetwinsize(its, (rows, columns))
         with subprocess.Popen(
             ["sh", "-c", ATTACH, os.ttyname(its), *command],
             env=dict(environment),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 ELLIPSIS: Final = "…"
@@ -105,6 +106,26 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def time_of(text: str | None) -> datetime | None:
+    """Return a time as the server writes it; None if there is none, or it is not one."""
+    try:
+        return datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+
+
+def elapsed(begin: str | None, end: str | None) -> str:
+    """Return the time between two of the server; nothing where that is not known."""
+    first, last = time_of(begin), time_of(end)
+    try:
+        seconds = -1.0 if first is None or last is None else (last - first).total_seconds()
+    except TypeError:  # one has an offset, the other has none
+        return ""
+    if seconds < 0:
+        return ""
+    return f"{seconds:.2f} s" if seconds < 10 else duration(seconds)
 
 
 def _json(value: Any, limit: int) -> str:

@@ -51,6 +51,15 @@ BODY_PREVIEW: Final = 200  # characters of a response's body in a message; .resp
 class WorkflowClientError(Exception):
     """Base class of all errors of this library."""
 
+    def __str__(self) -> str:
+        text = super().__str__()
+        if text.isprintable():
+            return text
+        from ._text import printable
+
+        # Messages quote the server, and tracebacks and logs are shown in terminals.
+        return printable(text, keep="\n\t")
+
     def __reduce__(self) -> tuple[Any, ...]:
         # The constructors below take evidence, not args: a copy is built from what they stored.
         # It may go to another machine or be kept, so it carries no credentials.

@@ -223,7 +223,7 @@ class Interaction:
             taken = self._taken.receive(envelope.value)
             if taken is not None and sequence > self._known.seen:
                 self._answer_taken(*taken)
-        elif "InternalDispatchEvent" not in names:
+        elif not envelope.is_internal:
             self._open_request(sequence, envelope, names)
 
     def next_request(self) -> InputRequest | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from .._text import duration, fields, fields_text, value_text
+from .._text import elapsed, fields, fields_text, time_of, value_text
 from .html import MAX_CELL, Html, bundle, code, faint, line, stacked, strong, table, unbroken
 
 if TYPE_CHECKING:
@@ -91,25 +90,9 @@ def _outcome(handler: HandlerData) -> str:
 
 
 def _when(handler: HandlerData) -> str:
-    started = _time(handler.started_at)
+    started = time_of(handler.started_at)
     return handler.started_at if started is None else f"{started:%Y-%m-%d %H:%M:%S %Z}"
 
 
 def _took(handler: HandlerData) -> str:
-    begin, end = _time(handler.started_at), _time(handler.completed_at)
-    if begin is None or end is None:
-        return ""
-    try:
-        seconds = (end - begin).total_seconds()
-    except TypeError:  # one has an offset, the other has none
-        return ""
-    if seconds < 0:
-        return ""
-    return f"{seconds:.2f} s" if seconds < 10 else duration(seconds)
-
-
-def _time(text: str | None) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
+    return elapsed(handler.started_at, handler.completed_at)

@@ -8,6 +8,7 @@ import sys
 import uuid
 from typing import Any, Final, Protocol, TextIO
 
+from .._terminals import can_redraw, has_colors
 from .._text import columns
 from .html import MAX_PLAIN
 from .view import Emphasis, Line, RunView
@@ -55,9 +56,7 @@ def choose_screen(file: TextIO | None) -> Screen:
         return Notebook(shell.display_pub)
     stdout: TextIO | None = sys.stdout
     to = file or stdout or io.StringIO()  # a program without a console has no stdout
-    if to.isatty() and os.environ.get("TERM") != "dumb":
-        return Terminal(to, has_colours=not os.environ.get("NO_COLOR"))
-    return Lines(to)
+    return Terminal(to, has_colors=has_colors(to)) if can_redraw(to) else Lines(to)
 
 
 def _kernel_shell() -> Any:
@@ -103,14 +102,14 @@ class Terminal:
 
     Args:
         file: The terminal.
-        has_colours: Whether to write colours.
+        has_colors: Whether to write colours.
     """
 
     is_live = True
 
-    def __init__(self, file: TextIO, *, has_colours: bool) -> None:
+    def __init__(self, file: TextIO, *, has_colors: bool) -> None:
         self._file = file
-        self._has_colours = has_colours
+        self._has_colors = has_colors
         self._shown: list[int] = []  # the widths of the lines that are shown
 
     def draw(self, view: RunView, now: float) -> None:
@@ -131,7 +130,7 @@ class Terminal:
         """Do nothing: the view has the last events."""
 
     def _styled(self, line: Line) -> str:
-        style = _STYLES[line.emphasis] if self._has_colours else ""
+        style = _STYLES[line.emphasis] if self._has_colors else ""
         return f"{style}{line.text}\x1b[0m" if style else line.text
 
     def _size(self) -> tuple[int, int]:

@@ -81,8 +81,7 @@ class RunView:
 
     def receive(self, event: EventEnvelopeWithMetadata) -> bool:
         """Take in an event of the run; return whether it is one that is listed."""
-        names = (event.type, *(event.types or ()))
-        if "InternalDispatchEvent" in names:
+        if event.is_internal:
             self._receive_internal(event)
             return False
         self._count += 1
@@ -91,7 +90,7 @@ class RunView:
             self.status = status_after(event.type)
             self._workers.clear()
             self._settle()
-        elif "InputRequiredEvent" in names:
+        elif "InputRequiredEvent" in (event.type, *(event.types or ())):
             self._asked += 1
             self._requests.append(event)
         return True

@@ -15,6 +15,7 @@ from typing import Any, Final, TextIO
 
 import attrs
 
+from .._terminals import has_colors
 from .._text import is_shown, plain
 
 MAX_LINE: Final = 500  # characters of one event in text
@@ -120,7 +121,7 @@ class Output:
 
     def style(self, text: str, style: str, *, is_note: bool = False) -> str:
         """Return a text as it is shown in a terminal that can."""
-        if not has_color(self.stderr if is_note else self.stdout):
+        if not has_colors(self.stderr if is_note else self.stdout):
             return text
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
 
@@ -134,9 +135,3 @@ def _with_finite_numbers(document: Any) -> Any:
     if isinstance(document, list | tuple):
         return [_with_finite_numbers(value) for value in document]
     return document
-
-
-def has_color(stream: TextIO) -> bool:
-    """Return whether a stream is a terminal that shows colors, and the user wants them."""
-    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return wanted and stream.isatty()

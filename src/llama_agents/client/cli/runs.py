@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from .._core.actions import Retry
 from .._core.interaction import INPUT
 from .._events.schema import EventDeclaration, start_declaration
 from .._statuses import status_after
-from .._text import aligned, fields_text, printable
+from .._text import aligned, elapsed, fields_text, printable, time_of
 from .._transport.read_ahead import read_ahead
 from ..client import SyncEventStream, SyncWorkflowRun
 from ..errors import (
@@ -194,10 +193,9 @@ class EventPrinter:
 
     def is_wanted(self, event: EventEnvelopeWithMetadata) -> bool:
         """Return whether an event is printed."""
-        names = {event.type, *(event.types or ())}
-        if "InternalDispatchEvent" in names and not self._include_internal:
+        if event.is_internal and not self._include_internal:
             return False
-        return not self._types or bool(names & self._types)
+        return not self._types or not self._types.isdisjoint((event.type, *(event.types or ())))
 
     def record(self, sequence: int | None, event: EventEnvelopeWithMetadata) -> None:
         """Print an event as a line of JSON."""
@@ -317,19 +315,18 @@ def list_runs(session: Session) -> Exit:
 
 
 def _row(handler: HandlerData) -> tuple[str, ...]:
-    started, ended = (_time(text) for text in (handler.started_at, handler.completed_at))
-    shown = started.strftime("%Y-%m-%d %H:%M:%S") if started else handler.started_at
-    took = f"{(ended - started).total_seconds():.1f} s" if started and ended else ""
-    names = (handler.workflow_name, handler.status, shown, took)
+    took = elapsed(handler.started_at, handler.completed_at)
+    names = (handler.workflow_name, handler.status, _local(handler.started_at), took)
     return (one_line(handler.handler_id), *(one_line(name, 80) for name in names))
 
 
-def _time(text: str | None) -> datetime | None:
+def _local(text: str) -> str:
     """Return a time of the server in the local time zone."""
+    time = time_of(text)
     try:
-        return None if text is None else datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError):
-        return None
+        return f"{time.astimezone():%Y-%m-%d %H:%M:%S}" if time else text
+    except (ValueError, OverflowError):  # the first or the last day that there is
+        return text
 
 
 def send(session: Session) -> Exit:

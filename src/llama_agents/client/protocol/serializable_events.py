@@ -120,6 +120,11 @@ class EventEnvelopeWithMetadata(BaseModel):
         types = self.types
         return self.type == "StopEvent" or (types is not None and "StopEvent" in types)
 
+    @property
+    def is_internal(self) -> bool:
+        """Whether it is the framework's own, which is streamed only when asked for."""
+        return "InternalDispatchEvent" in (self.type, *(self.types or ()))
+
     @classmethod
     def from_event(
         cls, event: Event, include_qualified_name: bool = True

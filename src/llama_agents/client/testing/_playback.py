@@ -302,7 +302,7 @@ def _frame(event: RecordedEvent) -> bytes:
 
 def _is_internal(event: RecordedEvent) -> bool:
     """Whether the server streams the event only with ``include_internal``."""
-    return _is_a(event, "InternalDispatchEvent")
+    return event.event.is_internal
 
 
 def _is_request(event: RecordedEvent) -> bool:
