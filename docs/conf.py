@@ -31,7 +31,10 @@ nitpick_ignore = [
     ("py:class", "workflows.representation.types.WorkflowGraph"),
     ("py:class", "WorkflowGraph"),
 ]
-nitpick_ignore_regex = [("py:class", r".*\.(AnswerKeyT|StopT)")]  # type variables
+nitpick_ignore_regex = [
+    ("py:class", r".*\.(AnswerKeyT|StopT)"),  # type variables
+    ("py:class", r".*\.Httpx2(Async)?Client"),  # what a client of httpx2 has, for type checkers
+]
 default_role = "py:obj"  # of single backticks in docstrings
 
 myst_heading_anchors = 4
