@@ -22,12 +22,9 @@ MODULES = (
 )
 # Classes that users get from others, and never create.
 RETURNED = re.compile(
-    r"(Sync)?(WorkflowRun|EventStream|Batch)|ReplayServer|EventTypes|\w+(Error|Warning)"
+    r"(Sync)?(WorkflowRun|EventStream|Batch)|\w+(Response|Envelope\w*|Error|Warning)|EventTypes"
+    r"|HandlerData|ReplayServer|ServeWorkflows"
 )
-
-
-# Names that are imported for type checkers only, which therefore stay as they are written.
-FOR_CHECKERS = {"TracerProvider": "opentelemetry.trace.TracerProvider"}
 
 
 def public_names() -> dict[str, str]:
@@ -52,8 +49,6 @@ def resolve(
         return None
     public = PUBLIC.get(node["reftarget"])
     if public is None:
-        # For what comes next, intersphinx.
-        node["reftarget"] = FOR_CHECKERS.get(node["reftarget"], node["reftarget"])
         return None
     domain = env.domains.python_domain
     docname = node.get("refdoc", env.current_document.docname)
@@ -114,5 +109,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_event("api-described")
     app.connect("autodoc-process-signature", _process_signature)
     app.connect("autodoc-process-docstring", _process_docstring, priority=100)
-    app.connect("missing-reference", resolve, priority=400)
+    app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True}

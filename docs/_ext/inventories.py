@@ -33,7 +33,7 @@ def write_inventories(links: Path, folder: Path) -> dict[str, tuple[str, tuple[s
         The value of ``intersphinx_mapping``.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    mapping = {}
+    mapping: dict[str, tuple[str, tuple[str, ...]]] = {}
     for project, entry in tomllib.loads(links.read_text(encoding="utf-8")).items():
         file = folder / f"{project}.inv"
         text = "".join(
@@ -54,7 +54,7 @@ def address(page: str, name: str) -> str:
 
 def _configure(app: Sphinx, config: Config) -> None:
     mapping = write_inventories(Path(app.confdir) / "links.toml", Path(app.doctreedir) / "links")
-    config.intersphinx_mapping = mapping  # type: ignore[attr-defined]
+    config.intersphinx_mapping = mapping
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

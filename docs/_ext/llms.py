@@ -23,24 +23,63 @@ ROW = re.compile(r"^\| \[.+?\]\(([\w-]+)\.md\) \| (.+) \|$", re.MULTILINE)
 SUMMARY_LIMIT = 400  # characters
 
 
-def _read(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Keep the text of a page, whose links are already those of the site."""
-    app.env.llms_pages[docname] = source[0]
+class Texts:
+    """The text of each page, and of each part of the API that it describes."""
 
+    def __init__(self) -> None:
+        self._pages: dict[str, str] = {}
+        self._described: dict[str, dict[str, str]] = {}
 
-def _describe(app: Sphinx, what: str, name: str, signature: str, docstring: str) -> None:
-    """Keep the description of a part of the API."""
-    described = app.env.llms_described.setdefault(app.env.current_document.docname, {})
-    described[name] = f"`{what} {name}{signature}`\n\n{docstring}\n"
+    def read(self, app: Sphinx, docname: str, source: list[str]) -> None:
+        """Keep the text of a page, whose links are already those of the site."""
+        self._pages[docname] = source[0]
 
+    def describe(self, app: Sphinx, what: str, name: str, signature: str, docstring: str) -> None:
+        """Keep the description of a part of the API."""
+        described = self._described.setdefault(app.env.current_document.docname, {})
+        described[name] = f"`{what} {name}{signature}`\n\n{docstring}\n"
 
-def _write(app: Sphinx, error: Exception | None) -> None:
-    if error is None and app.builder.format == "html":
-        outdir = Path(app.outdir)
-        docnames = list(_in_order(app.env, app.config.root_doc))
-        (outdir / "llms.txt").write_text(_index(app, docnames), encoding="utf-8")
-        full = "\n\n".join(_page(app, docname) for docname in docnames)
-        (outdir / "llms-full.txt").write_text(full, encoding="utf-8")
+    def write(self, app: Sphinx, error: Exception | None) -> None:
+        """Write both files beside the pages."""
+        if error is None and app.builder.format == "html":
+            docnames = list(_in_order(app.env, app.config.root_doc))
+            full = "\n\n".join(self._page(app.env, docname) for docname in docnames)
+            index = "\n".join(self._index(app.env, docnames))
+            (app.outdir / "llms.txt").write_text(f"{index}\n", encoding="utf-8")
+            (app.outdir / "llms-full.txt").write_text(full, encoding="utf-8")
+
+    def _index(self, env: BuildEnvironment, docnames: list[str]) -> Iterator[str]:
+        summaries = dict(self._summaries())
+        yield f"# {env.config.project}\n\n> {_prose(env, docnames[0])}\n"
+        yield "The text of all pages is in [llms-full.txt](llms-full.txt)."
+        section = ""
+        for docname in docnames[1:]:
+            folder = docname.partition("/")[0]
+            if folder != section:
+                section = folder
+                yield f"\n## {section.capitalize()}\n"
+            summary = summaries.get(docname) or _prose(env, docname)
+            title = env.titles[docname].astext()
+            yield f"- [{title}]({docname}.html)" + (f": {summary}" if summary else "")
+
+    def _summaries(self) -> Iterator[tuple[str, str]]:
+        """Return what the tables of the index pages say of other pages, by their names."""
+        for docname, text in self._pages.items():
+            if docname.endswith("/index"):
+                for page, summary in ROW.findall(text):
+                    yield f"{docname.removesuffix('index')}{page}", summary
+
+    def _page(self, env: BuildEnvironment, docname: str) -> str:
+        """Return the text of a page, with the parts of the API in place of their directives."""
+        described = self._described.get(docname, {})
+
+        def directive(match: re.Match[str]) -> str:
+            if match[1] != "eval-rst":
+                return ""  # a table of contents
+            return "\n".join(_api(described, name) for name in AUTODOC.findall(match[0]))
+
+        text = DIRECTIVE.sub(directive, self._pages[docname])
+        return f"<!-- {docname}.html -->\n\n{_relink(env, text, docname).strip()}\n"
 
 
 def _in_order(env: BuildEnvironment, docname: str) -> Iterator[str]:
@@ -48,31 +87,6 @@ def _in_order(env: BuildEnvironment, docname: str) -> Iterator[str]:
     yield docname
     for child in env.toctree_includes.get(docname, ()):
         yield from _in_order(env, child)
-
-
-def _index(app: Sphinx, docnames: list[str]) -> str:
-    env = app.env
-    summaries = dict(_summaries_of_indexes(env))
-    lines = [f"# {app.config.project}", "", f"> {_prose(env, docnames[0])}", ""]
-    lines.append("The text of all pages is in [llms-full.txt](llms-full.txt).")
-    section = ""
-    for docname in docnames[1:]:
-        folder = docname.partition("/")[0]
-        if folder != section:
-            section = folder
-            lines += ["", f"## {section.capitalize()}", ""]
-        summary = summaries.get(docname) or _prose(env, docname)
-        title = env.titles[docname].astext()
-        lines.append(f"- [{title}]({docname}.html)" + (f": {summary}" if summary else ""))
-    return "\n".join(lines) + "\n"
-
-
-def _summaries_of_indexes(env: BuildEnvironment) -> Iterator[tuple[str, str]]:
-    """Return what the tables of the index pages say of other pages, by their names."""
-    for docname, text in env.llms_pages.items():
-        if docname.endswith("/index"):
-            for page, summary in ROW.findall(text):
-                yield f"{docname.removesuffix('index')}{page}", summary
 
 
 def _prose(env: BuildEnvironment, docname: str) -> str:
@@ -83,19 +97,6 @@ def _prose(env: BuildEnvironment, docname: str) -> str:
     if len(text) <= SUMMARY_LIMIT:
         return text
     return text[:SUMMARY_LIMIT].rpartition(". ")[0] + "."
-
-
-def _page(app: Sphinx, docname: str) -> str:
-    """Return the text of a page, with the parts of the API in place of their directives."""
-    described = app.env.llms_described.get(docname, {})
-
-    def directive(match: re.Match[str]) -> str:
-        if match[1] != "eval-rst":
-            return ""  # a table of contents
-        return "\n".join(_api(described, name) for name in AUTODOC.findall(match[0]))
-
-    text = DIRECTIVE.sub(directive, app.env.llms_pages[docname])
-    return f"<!-- {docname}.html -->\n\n{_relink(app.env, text, docname).strip()}\n"
 
 
 def _api(described: dict[str, str], name: str) -> str:
@@ -118,15 +119,10 @@ def _relink(env: BuildEnvironment, text: str, docname: str) -> str:
     return outside_code(text, lambda prose: LINK.sub(link, prose))
 
 
-def _prepare(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
-    env.llms_pages = {}
-    env.llms_described = {}
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension; it reads pages after `pages` has rewritten their links."""
-    app.connect("env-before-read-docs", _prepare)
-    app.connect("source-read", _read, priority=900)
-    app.connect("api-described", _describe)
-    app.connect("build-finished", _write)
+    texts = Texts()
+    app.connect("source-read", texts.read, priority=900)
+    app.connect("api-described", texts.describe)
+    app.connect("build-finished", texts.write)
     return {"parallel_read_safe": False}

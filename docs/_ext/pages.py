@@ -1,9 +1,9 @@
 """Pages of the repository that lie outside docs/, and links to them.
 
-A page with an ``include`` of a Markdown file of the repository shows that file.
-Links in it, and links to it in other pages, are those that work on GitHub; here they are rewritten
-to where the pages are on the site. Links to other files of the repository become downloads, and
-links to folders plain text.
+A page with an ``include`` of a Markdown file of the repository shows that file. Links in it, and
+links to it in other pages, are those that work on GitHub; here they are rewritten to where the
+pages are on the site. Links to other files of the repository become downloads, and links to folders
+plain text. The index of a folder gets a table of contents.
 """
 
 from __future__ import annotations
@@ -67,8 +67,22 @@ def pages_that_include() -> dict[Path, Path]:
     return {file: page for file, page in pages.items() if file != page}
 
 
+def contents(index: Path, text: str) -> str:
+    """Return the table of contents for the index of a folder, which the side of the site shows.
+
+    It has the pages of the folder in the order in which the index links to them, then all others.
+    """
+    linked = [path for _, path, _ in LINK.findall(text) if (index.parent / path).exists()]
+    pages = [page.name for page in sorted(index.parent.glob("*.md")) if page != index]
+    entries = dict.fromkeys([*(path for path in linked if path in pages), *pages])
+    return "\n".join(["", "```{toctree}", ":hidden:", "", *entries, "```", ""]) if entries else ""
+
+
 def _read(app: Sphinx, docname: str, source: list[str]) -> None:
-    source[0] = page_text(Path(app.env.doc2path(docname)), app.config.shown_as)
+    page = Path(app.env.doc2path(docname))
+    source[0] = page_text(page, app.config.shown_as)
+    if page.name == "index.md" and page.parent != DOCS:
+        source[0] += contents(page, source[0])
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -12,8 +12,10 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytest
+import uvicorn
 from llama_agents.client.cli.arguments import make_parser, parse
 
 from .pages import DOCS, PAGES, ROOT, blocks, name
@@ -82,6 +84,20 @@ def check_client(words: list[str], page: Path) -> None:
         parse(make_parser(), words)
 
 
+def check_web_server(words: list[str], page: Path) -> None:
+    context = uvicorn.main.make_context("uvicorn", list(words))  # of click, which knows the options
+    module, _, name = context.params["app"].partition(":")
+    (program,) = (each for each in blocks(page, "python") if each.file == f"{module}.py")
+    assert re.search(rf"^{name}\b.*=", program.text, re.MULTILINE), words
+
+
+def check_request(words: list[str], page: Path) -> None:
+    (url,) = (urlsplit(word) for word in words if word.startswith("http"))
+    assert url.hostname == "127.0.0.1"
+    route = url.path.strip("/").partition("/")[0]
+    assert any(route in each.text for each in blocks(page, "python")), words
+
+
 def check_nothing(words: list[str], page: Path) -> None:
     """For what is not ours to check."""
 
@@ -95,6 +111,8 @@ CHECKS: Final[dict[str, Callable[[list[str], Path], None]]] = {
     ".venv/bin/python -m pytest": check_tests,
     "python": check_program,
     "llama-agents-client": check_client,
+    "uvicorn": check_web_server,
+    "curl": check_request,
     "git": check_nothing,
     "export": check_nothing,
 }

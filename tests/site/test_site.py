@@ -13,6 +13,7 @@ from urllib.parse import unquote, urldefrag
 import pytest
 from sphinx.util.inventory import InventoryFile
 
+ROOT: Final = Path(__file__).parents[2]
 MODULES: Final = (
     "llama_agents.client",
     "llama_agents.client.protocol",
@@ -97,6 +98,20 @@ def test_links_lead_to_pages_and_anchors(site: Path, pages: dict[Path, Page]) ->
                 assert target.is_file(), (file.name, link)
                 if anchor and target in pages:
                     assert unquote(anchor) in pages[target].anchors, (file.name, link)
+
+
+@pytest.mark.parametrize(
+    ("file", "page"),
+    [
+        ("CONTRIBUTING.md", "contributing/index.html"),
+        ("CHANGELOG.md", "contributing/changelog.html"),
+        ("SECURITY.md", "contributing/security.html"),
+    ],
+)
+def test_files_beside_the_pages_are_on_the_site(file: str, page: str, site: Path) -> None:
+    headings = re.findall(r"^## (.+)$", (ROOT / file).read_text("utf-8"), re.MULTILINE)
+    shown = re.findall(r"<h2>(.+?)<", (site / page).read_text(encoding="utf-8"))
+    assert shown == headings
 
 
 @pytest.mark.parametrize("module", MODULES)

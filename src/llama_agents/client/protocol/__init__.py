@@ -60,7 +60,11 @@ class HandlerData(BaseModel):
 
 
 class HandlersListResponse(BaseModel):
-    """The runs that the server has in memory or in its store."""
+    """The runs that the server has in memory or in its store.
+
+    Attributes:
+        handlers: The runs.
+    """
 
     handlers: list[HandlerData]
 
@@ -71,38 +75,63 @@ class HandlersListResponse(BaseModel):
 
 
 class HealthResponse(BaseModel):
-    """The health status of the server."""
+    """The health status of the server.
+
+    Attributes:
+        status: ``"healthy"``, or ``"unhealthy"`` until the server is ready.
+    """
 
     status: Annotated[Literal["healthy", "unhealthy"], _OrAnyString]
 
 
 class WorkflowsListResponse(BaseModel):
-    """The names of the workflows that the server offers."""
+    """The names of the workflows that the server offers.
+
+    Attributes:
+        workflows: The names.
+    """
 
     workflows: list[str]
 
 
 class SendEventResponse(BaseModel):
-    """Confirmation that an event was accepted; a step may or may not handle it."""
+    """Confirmation that an event was accepted; a step may or may not handle it.
+
+    Attributes:
+        status: ``"sent"``.
+    """
 
     status: Annotated[Literal["sent"], _OrAnyString]
 
 
 class CancelHandlerResponse(BaseModel):
-    """Confirmation that a run was cancelled or deleted."""
+    """Confirmation that a run was cancelled or deleted.
+
+    Attributes:
+        status: ``"cancelled"``, or ``"deleted"`` if it was removed from the store.
+    """
 
     status: Annotated[Literal["deleted", "cancelled"], _OrAnyString]
 
 
 class WorkflowSchemaResponse(BaseModel):
-    """The JSON schemas of a workflow's start and stop events."""
+    """The JSON schemas of a workflow's start and stop events.
+
+    Attributes:
+        start: The schema of the start event.
+        stop: The schema of the stop event.
+    """
 
     start: dict[str, Any]
     stop: dict[str, Any]
 
 
 class WorkflowEventsListResponse(BaseModel):
-    """The JSON schemas of all events of a workflow."""
+    """The JSON schemas of all events of a workflow.
+
+    Attributes:
+        events: The schemas; the title of each is the name of the event's class.
+    """
 
     events: list[dict[str, Any]]
 

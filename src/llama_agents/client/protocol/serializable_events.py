@@ -122,7 +122,7 @@ class EventEnvelopeWithMetadata(BaseModel):
 
     @property
     def is_internal(self) -> bool:
-        """Whether the framework reports what it does: streamed only when asked for."""
+        """Whether it is the framework's own, which is streamed only when asked for."""
         return "InternalDispatchEvent" in (self.type, *(self.types or ()))
 
     @classmethod
