@@ -76,10 +76,12 @@ class AsyncHttpx2Adapter(_Adapter):
         client: The client that it uses.
     """
 
-    async def send(self, request: _Request, *, stream: bool, auth: object) -> httpx.Response:
+    async def send(
+        self, request: _Request, *, stream: bool, auth: httpx.Auth | None = None
+    ) -> httpx.Response:
         """Send a request that it has built; return the response, its body not yet read."""
         try:
-            sent = self.client.send(_prepared(request), stream=stream, auth=_auth(auth))
+            sent = self.client.send(_prepared(request), stream=stream, **_auth(auth))
             response = await sent
         except httpx2.RequestError as error:
             raise _mapped(error, request) from error
@@ -93,10 +95,12 @@ class Httpx2Adapter(_Adapter):
         client: The client that it uses.
     """
 
-    def send(self, request: _Request, *, stream: bool, auth: object) -> httpx.Response:
+    def send(
+        self, request: _Request, *, stream: bool, auth: httpx.Auth | None = None
+    ) -> httpx.Response:
         """Send a request that it has built; return the response, its body not yet read."""
         try:
-            response = self.client.send(_prepared(request), stream=stream, auth=_auth(auth))
+            response = self.client.send(_prepared(request), stream=stream, **_auth(auth))
         except httpx2.RequestError as error:
             raise _mapped(error, request) from error
         return _received(response, request, _RawBody)
@@ -107,9 +111,9 @@ def _prepared(request: _Request) -> httpx2.Request:
     return request.inner
 
 
-def _auth(auth: object) -> Any:
-    """Return httpx2's sign for the credentials of the client; None is for none in both."""
-    return None if auth is None else httpx2.USE_CLIENT_DEFAULT
+def _auth(auth: httpx.Auth | None) -> dict[str, Any]:
+    """Return the argument for a request that has credentials, unless the client is to add its."""
+    return {} if auth is None else {"auth": httpx2.Auth()}
 
 
 def _request_of(sent: httpx2.Request, request: _Request) -> httpx.Request:
