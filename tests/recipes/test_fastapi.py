@@ -92,7 +92,7 @@ def test_page_shows_each_event_once_through_broken_connections(
     with application(programs, monkeypatch, workflow_server, plan) as (_, downstream):
         browser.get(downstream.url)
         click(browser, "index")
-        wait_until(lambda: status(browser) == "completed", within=60)
+        wait_until(lambda: status(browser) == "ended", within=60)
         assert shown(browser) == [*INDEXED, 'IndexDone {"indexed":20}']
         assert downstream.cuts == len(cuts)
         states = browser.execute_script("return window.sources.map(({readyState}) => readyState)")
@@ -112,7 +112,7 @@ def test_page_answers(
         wait_until(field.is_displayed)
         assert "What is your name?" in browser.find_element(By.TAG_NAME, "form").text
         field.send_keys("<b>Ada</b>\n")
-        wait_until(lambda: status(browser) == "completed")
+        wait_until(lambda: status(browser) == "ended")
         assert shown(browser)[-1] == 'OutEvent {"output":"Hello, <b>Ada</b>"}'
         assert not field.is_displayed()
 
@@ -159,7 +159,7 @@ def test_relay_of_an_ended_run_says_so(
         events = browser.get(f"/events/{run}").text
         last = events.rpartition("id: ")[2].partition("\n")[0]
         rest = browser.get(f"/events/{run}", headers={"Last-Event-ID": last}).text
-        assert rest == 'retry: 1000\n\nevent: end\ndata: "completed"\n\n'
+        assert rest == 'retry: 1000\n\nevent: end\ndata: "ended"\n\n'
         unknown = browser.get("/events/unknown").text
         assert unknown == 'retry: 1000\n\nevent: end\ndata: "StreamNotFoundError"\n\n'
         assert browser.post(f"/answers/{run}", json={"response": "Ada"}).status_code == 409
