@@ -7,12 +7,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from types import ModuleType
 from typing import Any, Final
 
+import uvicorn
 from llama_agents.client.testing import serve
-from llama_agents.client.testing._serve import _listen
-from llama_agents.client.testing._thread import in_thread
+
+from ..support.server import wait_until
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 
@@ -31,8 +33,16 @@ def serve_examples() -> Iterator[str]:
 @contextmanager
 def serve_app(app: Any) -> Iterator[str]:
     """Run an ASGI application in a thread, and yield its URL; its responses are cut at the end."""
-    with in_thread(_listen(app)) as url:
-        yield url
+    config = uvicorn.Config(app, port=0, log_level="critical", timeout_graceful_shutdown=0)
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run)
+    thread.start()
+    try:
+        wait_until(lambda: server.started or not thread.is_alive(), within=30)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def load(file: Path) -> ModuleType:
