@@ -218,7 +218,8 @@ def recipes(session: nox.Session) -> None:
     """Run the programs of docs/recipes on what they are for; needs Chromium."""
     missing = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
     if missing:
-        session.error(f"not on PATH: {', '.join(missing)} (apt-get install chromium chromium-driver)")
+        packages = "apt-get install chromium chromium-driver"
+        session.error(f"not on PATH: {', '.join(missing)} ({packages})")
     install(session, "recipes")
     # For its types alone: what it depends on would hold FastAPI back.
     session.install("--no-deps", "apache-airflow-task-sdk==1.3.2")

@@ -7,7 +7,6 @@ import importlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from socketserver import ThreadingMixIn
 from types import ModuleType
 from typing import Any
