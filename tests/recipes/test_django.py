@@ -69,7 +69,9 @@ def check(url: str) -> None:
     def start_and_follow() -> None:
         with httpx.Client(base_url=url) as browser:
             run = browser.post("/runs", data=FORM).json()["run"]
-            wait_until(lambda: browser.get(f"/runs/{run}").json()["status"] == "completed")
+            wait_until(
+                lambda: browser.get(f"/runs/{run}").json()["status"] == "completed", within=60
+            )
             outcomes.append(browser.get(f"/runs/{run}").json())
 
     outcomes: list[object] = []
@@ -137,6 +139,6 @@ def test_relay_ends_when_the_browser_leaves(project: ModuleType, upstream: Chaos
         run = browser.post("/runs", data=form).json()["run"]
         streams = upstream.count("stream")
         with browser.stream("GET", f"/events/{run}"):
-            wait_until(lambda: upstream.count("stream") == streams + 1)
+            wait_until(lambda: upstream.count("stream") == streams + 1, within=60)
             connections = upstream.open
-        wait_until(lambda: upstream.open == connections - 1)
+        wait_until(lambda: upstream.open == connections - 1, within=60)

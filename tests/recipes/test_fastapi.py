@@ -109,10 +109,10 @@ def test_page_answers(
         browser.get(downstream.url)
         click(browser, "human")
         field = browser.find_element(By.TAG_NAME, "input")
-        wait_until(field.is_displayed)
+        wait_until(field.is_displayed, within=60)
         assert "What is your name?" in browser.find_element(By.TAG_NAME, "form").text
         field.send_keys("<b>Ada</b>\n")
-        wait_until(lambda: status(browser) == "ended")
+        wait_until(lambda: status(browser) == "ended", within=60)
         assert shown(browser)[-1] == 'OutEvent {"output":"Hello, <b>Ada</b>"}'
         assert not field.is_displayed()
 
@@ -128,11 +128,11 @@ def test_closed_page_ends_its_stream(
         browser.switch_to.new_window()
         browser.get(downstream.url)
         click(browser, "human")
-        wait_until(browser.find_element(By.TAG_NAME, "input").is_displayed)
+        wait_until(browser.find_element(By.TAG_NAME, "input").is_displayed, within=60)
         connections = upstream.open
         browser.close()
         browser.switch_to.window(first)
-        wait_until(lambda: upstream.open == connections - 1)
+        wait_until(lambda: upstream.open == connections - 1, within=60)
 
 
 def test_relay_sends_comments_while_nothing_happens(
