@@ -1,4 +1,4 @@
-"""The views under Django's test clients, and under real servers of both interfaces."""
+"""The views under Django's test clients, and real servers: uvicorn for ASGI, wsgiref for WSGI."""
 
 from __future__ import annotations
 

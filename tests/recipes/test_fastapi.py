@@ -1,4 +1,4 @@
-"""A run in a real browser, through every kind of interruption."""
+"""A run in a real browser, from uvicorn, through every kind of interruption."""
 
 from __future__ import annotations
 

@@ -11,12 +11,11 @@ import pytest
 
 from .pages import PAGES, write_programs
 
-# Most of the time is spent in what is imported. So pages share a cache, and LangChain's tracing is
-# left out, which takes longer than all the rest of it.
+# Functions of distributed that have no annotations may be called. LangChain's tracing is left out:
+# it takes longer than all the rest of LangChain.
 SETTINGS: Final = """
 [mypy]
 strict = true
-# Their functions without annotations may be called.
 untyped_calls_exclude = distributed
 
 [mypy-langsmith.*]
@@ -26,9 +25,10 @@ follow_imports = skip
 
 @pytest.fixture(scope="module")
 def mypy(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The type checker, which keeps what it knows of the packages that several pages use."""
     folder = tmp_path_factory.mktemp("mypy")
     settings = folder / "mypy.ini"
-    settings.write_text(SETTINGS)
+    settings.write_text(SETTINGS, encoding="utf-8")
     options = [f"--config-file={settings}", f"--cache-dir={folder / 'cache'}"]
     return [sys.executable, "-m", "mypy", *options]
 
