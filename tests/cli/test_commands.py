@@ -527,3 +527,10 @@ def test_mcp_without_its_package_says_what_to_install(
     ran = run("mcp")
     assert (ran.status, ran.out) == (1, "")
     assert ran.err == "error: this command needs MCP: pip install 'llama-agents-client[mcp]'\n"
+
+
+def test_log_ends_with_its_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLAMA_AGENTS_LOG", "debug")
+    assert "list_workflows: 200" in run("workflows").err
+    monkeypatch.delenv("LLAMA_AGENTS_LOG")
+    assert run("workflows").err == ""

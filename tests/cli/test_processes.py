@@ -389,7 +389,7 @@ def test_help_and_usage_errors_import_nothing_slow(arguments: list[str]) -> None
 
 def test_help_of_every_command_names_its_options() -> None:
     commands = re.findall(r"^    (\w+)  ", ran("", "--help").stdout, re.MULTILINE)
-    assert len(commands) == 11
+    assert len(commands) == 12
     for command in commands:
         shown = ran("", command, "--help").stdout
         assert "--url URL" in shown

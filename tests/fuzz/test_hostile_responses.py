@@ -85,7 +85,8 @@ USES = [
     Use("get_workflow_events", "stream_events", ("h1",), {"after_sequence": "now"}),
 ]
 ITERATED = {"get_workflow_events", "map_workflow"}
-HANDLES = {"get_run", "resume"}  # they read what get_handler reads, or nothing, and return no model
+# They read what get_handler reads, or nothing, and return no model.
+HANDLES = {"get_run", "resume", "with_options"}
 
 
 def test_uses_cover_every_operation_and_method() -> None:

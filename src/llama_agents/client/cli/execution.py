@@ -7,8 +7,8 @@ import logging
 import os
 import warnings
 from base64 import b64encode
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Final
 from urllib.parse import unquote
 
@@ -52,8 +52,9 @@ def execute(options: argparse.Namespace) -> int:
         KeyboardInterrupt: The user has interrupted it; what that means has been printed.
     """
     output, advice = Output.of_process(options.output, _secrets(options)), Advice(options)
+    log = ExitStack()
     try:
-        _configure_log(output, options.command)
+        log.enter_context(_logging(output, options.command))
         headers = _headers(options)
         with (
             warnings.catch_warnings(),
@@ -70,6 +71,8 @@ def execute(options: argparse.Namespace) -> int:
         failure = failure_of(error, advice)
         output.error(failure.text)
         return failure.status
+    finally:
+        log.close()
 
 
 def _token() -> str:
@@ -98,20 +101,30 @@ def _secrets(options: argparse.Namespace) -> tuple[str, ...]:
     return tuple(sorted((s for s in secrets if len(s) >= SHORTEST_SECRET), key=len, reverse=True))
 
 
-def _configure_log(output: Output, command: str) -> None:
+@contextmanager
+def _logging(output: Output, command: str) -> Iterator[None]:
+    """Write log records to stderr until the command has ended, if the environment asks for it."""
     # What serves a host runs unattended, and has no other place for warnings.
     level = os.environ.get(LOG_VARIABLE) or ("warning" if command == "mcp" else "")
     if not level:
+        yield
         return
     if level.lower() not in ("info", "debug", "warning"):
         raise CommandError(f"{LOG_VARIABLE} must be info or debug, not {level!r}", Exit.USAGE)
     handler = logging.StreamHandler(output.stderr)
     handler.setFormatter(SafeFormatter(output))
     logger = logging.getLogger("llama_agents.client")
-    logger.addHandler(handler)
+    loggers = [logger, logging.getLogger("mcp")] if command == "mcp" else [logger]
+    for each in loggers:
+        each.addHandler(handler)
+    earlier = logger.level
     logger.setLevel(level.upper())
-    if command == "mcp":
-        logging.getLogger("mcp").addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.setLevel(earlier)
+        for each in loggers:
+            each.removeHandler(handler)
 
 
 class SafeFormatter(logging.Formatter):
