@@ -103,11 +103,11 @@ def test_terminal_shows_a_run_through_dropped_connections(
         watching(variant, server.url, handler_id) as person,
     ):
         request = '    RequestEvent  prompt="What is your name?"'
-        wait_until(lambda: request in person.seen, within=30)
+        wait_until(lambda: request in person.seen, within=60)
         assert "  waits for an answer to" in person.seen
         event = {"type": "ResponseEvent", "value": {"response": "Ada"}}
         httpx.post(f"{server.url}/events/{handler_id}", json={"event": event}).raise_for_status()
-        wait_until(lambda: "after" in person.seen, within=30)
+        wait_until(lambda: "after" in person.seen, within=60)
         before, heading, *rest = person.seen
         assert before == "before"
         assert heading.startswith("replayed  ✓ completed  watched for ")
@@ -127,9 +127,9 @@ def test_ctrl_c_leaves_the_run_going_and_the_last_state_in_view(
     with SyncWorkflowClient(base_url=server_url) as client:
         run = client.start("human")
         with watching(variant, server_url, run.handler_id) as person:
-            wait_until(lambda: "  waits for an answer to" in person.seen, within=30)
+            wait_until(lambda: "  waits for an answer to" in person.seen, within=60)
             person.terminal.type("\x03")
-            wait_until(lambda: "after" in person.seen, within=30)
+            wait_until(lambda: "after" in person.seen, within=60)
             heading, interrupted = person.seen[1], person.seen[-2]
         assert heading.startswith("human  ● running")
         assert interrupted.startswith("interrupted at ")
