@@ -28,16 +28,16 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("state")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def model(url: str, state: Path) -> Iterator[Host]:
     """A host without forms."""
-    with host(url, state) as one:
+    with host(url, state, is_measured=True) as one:
         yield one
 
 
-@pytest.fixture(scope="module", params=["auto", "legacy"])
+@pytest.fixture(scope="session", params=["auto", "legacy"])
 def _person(url: str, state: Path, request: pytest.FixtureRequest) -> Iterator[Host]:
-    with host(url, state, mode=request.param, has_forms=True) as one:
+    with host(url, state, mode=request.param, has_forms=True, is_measured=True) as one:
         yield one
 
 

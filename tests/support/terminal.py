@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-TIMEOUT: Final = 60.0  # s, for one text to appear
+TIMEOUT: Final = 120.0  # s, for one text to appear
 
 POLL: Final = 0.05  # s, until it is seen that the program has ended
 
