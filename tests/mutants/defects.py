@@ -2208,7 +2208,11 @@ DEFECTS: Final[Mapping[str, Defect]] = {
         f"{OPTIONS}::test_authorization_of_view_replaces_credentials_in_url_of_passed_client",
     ),
     "headers of an operation are not a view's to replace": Defect(
-        drop("Operation._with_own", r"together\.update"),
+        replace(
+            "Operation.request",
+            r"combined\(headers, self\.headers\)",
+            "combined(self.headers, headers)",
+        ),
         f"{OPTIONS}::test_headers_of_view_are_added_to_its_requests_only",
     ),
     "an error of on_response repeats no request": Defect(

@@ -30,6 +30,17 @@ def checked_headers(headers: object) -> httpx.Headers:
     return httpx.Headers(checked)
 
 
+def combined(
+    headers: Mapping[str, str] | None, others: Mapping[str, str] | None
+) -> httpx.Headers | None:
+    """Return headers, and others that replace those of the same name."""
+    if not headers or not others:
+        return httpx.Headers(headers or others) if headers or others else None
+    together = httpx.Headers(headers)
+    together.update(others)
+    return together
+
+
 def problem_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     """Return why one of the headers cannot be sent, or None if all can."""
     for name, value in headers:

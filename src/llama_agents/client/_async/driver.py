@@ -28,6 +28,7 @@ from .._core.responses import BodyReader
 from .._core.server import ServerTraits, ensure_cancelled
 from .._core.start import Start
 from .._core.wait import Wait
+from .._headers import combined
 from .._tracing import UNTRACED, Untraced
 from .._transport.clients import AsyncClients
 from .._transport.concurrency import acall, aevent_loop, asleep
@@ -358,7 +359,7 @@ class Driver:
         client = await self.clients.get()
         options = self.options
         limits = machine.limits(options.limits(operation.kind, self.clients.chosen_timeout))
-        headers = options.headers_with(self.tracing.request(operation.name))
+        headers = combined(options.headers, self.tracing.request(operation.name))
         request = operation.request(client, limits.timeout, headers)
         try:
             response = await asend(

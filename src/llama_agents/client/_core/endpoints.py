@@ -18,6 +18,7 @@ from urllib.parse import quote
 import attrs
 import httpx
 
+from .._headers import combined
 from .._process import no_fork
 from .._statuses import Status
 from ..errors import Cursor, EventValidationError, InvalidResponseError
@@ -113,19 +114,12 @@ class Operation(Generic[T]):
                 self.method,
                 self.path,
                 params=self.params,
-                headers=self._with_own(headers),
+                headers=combined(headers, self.headers),
                 content=self.content,
                 timeout=timeout,
             )
         except httpx.InvalidURL as error:  # which is no ValueError
             raise ValueError(f"{self.name} has no usable URL: {error}") from None
-
-    def _with_own(self, headers: httpx.Headers | None) -> Mapping[str, str] | None:
-        if headers is None:
-            return self.headers
-        together = httpx.Headers(headers)
-        together.update(self.headers)
-        return together
 
 
 def _operation(

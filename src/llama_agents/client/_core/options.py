@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
 import attrs
 import httpx
 
+from .._headers import combined
 from .limits import Kind, Limits, limits_of
 from .policy import SizeLimits
 
@@ -39,14 +40,6 @@ class Options:
         """Whether the headers have credentials, which an ``auth`` would replace."""
         return self.headers is not None and "authorization" in self.headers
 
-    def headers_with(self, others: Mapping[str, str] | None) -> httpx.Headers | None:
-        """Return the headers, and others that replace them."""
-        if not others:
-            return self.headers
-        together = httpx.Headers(self.headers)
-        together.update(others)
-        return together
-
     def limits(self, kind: Kind, chosen: httpx.Timeout | None) -> Limits:
         """Return the limits of an operation, given the timeouts that the httpx client has."""
         return limits_of(kind, chosen if self.timeout is None else self.timeout)
@@ -54,7 +47,7 @@ class Options:
     def changed(self, *, headers: httpx.Headers | None, **changes: Any) -> Options:
         """Return these options with other headers added, and with all changes but ``None``."""
         if headers is not None:
-            changes["headers"] = self.headers_with(headers)
+            changes["headers"] = combined(self.headers, headers)
         given = {name: value for name, value in changes.items() if value is not None}
         return attrs.evolve(self, **given)
 

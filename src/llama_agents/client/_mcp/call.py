@@ -46,8 +46,6 @@ SILENCE_LIMIT: Final = 10.0  # s without an event, after which a run does not re
 PROGRESS_INTERVAL: Final = 0.1  # s; hosts may show each, and there may be thousands
 MAX_MESSAGE: Final = 200  # characters of an event in a progress notification
 
-_INTERNAL: Final = "InternalDispatchEvent"  # the framework's own events about steps
-
 Read: TypeAlias = Callable[[Question], dict[str, Any]]
 Elicit: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[Read]]
 Report: TypeAlias = Callable[[int, str], Awaitable[None]]
@@ -273,7 +271,8 @@ class Call:
         self._extend()
         if INPUT in names:
             self._requests.append((sequence, envelope))
-        if {INPUT, _INTERNAL} & names or envelope.is_terminal or sequence <= self._reported:
+        is_shown = not (INPUT in names or envelope.is_internal or envelope.is_terminal)
+        if not is_shown or sequence <= self._reported:
             return
         self._events += 1
         now = anyio.current_time()

@@ -29,6 +29,7 @@ from .._core.responses import BodyReader
 from .._core.server import ServerTraits, ensure_cancelled
 from .._core.start import Start
 from .._core.wait import Wait
+from .._headers import combined
 from .._tracing import UNTRACED, Untraced
 from .._transport.clients import Clients
 from .._transport.concurrency import call, event_loop, sleep
@@ -357,7 +358,7 @@ class Driver:
         client = self.clients.get()
         options = self.options
         limits = machine.limits(options.limits(operation.kind, self.clients.chosen_timeout))
-        headers = options.headers_with(self.tracing.request(operation.name))
+        headers = combined(options.headers, self.tracing.request(operation.name))
         request = operation.request(client, limits.timeout, headers)
         try:
             response = send(
